@@ -1,0 +1,84 @@
+//! Profiles: one person's encrypted data on this machine.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Lists the profiles of this home.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct ProfileList {}
+
+/// Creates a profile.
+#[derive(Clone, Serialize, Deserialize, TS)]
+pub struct ProfileNew {
+    /// Name shown to others; also names the folder.
+    pub name: String,
+    /// Opens the profile. It cannot be recovered.
+    pub passphrase: String,
+}
+
+/// Deletes a profile and everything in it.
+#[derive(Clone, Serialize, Deserialize, TS)]
+pub struct ProfileDelete {
+    /// The profile.
+    pub name: String,
+    /// Its passphrase.
+    pub passphrase: String,
+}
+
+/// Shows the open profile.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct ProfileShow {}
+
+/// Changes the passphrase; the data is not encrypted anew.
+#[derive(Clone, Serialize, Deserialize, TS)]
+pub struct ProfilePasswd {
+    /// The present passphrase.
+    pub old: String,
+    /// The new one.
+    pub new: String,
+}
+
+/// One profile of this home, as far as it can be seen without opening it.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct ProfileInfo {
+    /// Its name.
+    pub profile: String,
+    /// Public part of the member key, hexadecimal.
+    pub member: String,
+    /// Whether a process holds it now.
+    pub in_use: bool,
+    /// When it was made, Unix milliseconds.
+    pub created_at: i64,
+    /// Whether its files can be read at all; the reason if not.
+    pub problem: Option<String>,
+}
+
+/// A profile was created.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct ProfileCreated {
+    /// Its name.
+    pub profile: String,
+    /// Public part of the member key, hexadecimal.
+    pub member: String,
+}
+
+/// The open profile.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct ProfileDetail {
+    /// Its name.
+    pub profile: String,
+    /// Public part of the member key, hexadecimal.
+    pub member: String,
+    /// Public part of this installation's device key, hexadecimal.
+    pub device: String,
+    /// This run of the feeds, hexadecimal.
+    pub incarnation: String,
+    /// Folder of the profile.
+    pub path: String,
+    /// Size of its files in bytes.
+    pub bytes: u64,
+    /// Version of the database schema.
+    pub schema: u32,
+    /// When it was made, Unix milliseconds.
+    pub created_at: i64,
+}

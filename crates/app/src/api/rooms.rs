@@ -1,0 +1,368 @@
+//! Spaces, rooms, messages, peers.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Founds a space; the caller becomes its owner. A first room for all, "General", comes with it.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceNew {
+    /// Name of the space.
+    pub name: String,
+}
+
+/// Lists the spaces of the profile.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct SpaceList {}
+
+/// Makes an invite.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceInvite {
+    /// Id or unique name of the space.
+    pub space: String,
+    /// Role of those who join: `student` unless given.
+    pub role: Option<String>,
+    /// How many may join: 40 unless given.
+    pub seats: Option<u32>,
+    /// Lifetime in seconds: a day unless given.
+    pub expires_s: Option<u64>,
+    /// Whether a teacher must admit each one.
+    #[serde(default)]
+    pub approve: bool,
+}
+
+/// Joins a space by invite.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceJoin {
+    /// Eight groups of five characters.
+    pub invite: String,
+    /// Where to look for a member, besides mDNS and remembered addresses.
+    pub address: Option<String>,
+    /// How long to look, in seconds: 30 unless given.
+    pub timeout_s: Option<u64>,
+}
+
+/// Lists the members of a space.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceMembers {
+    /// Id or unique name of the space.
+    pub space: String,
+}
+
+/// Creates a room for all members.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct RoomNew {
+    /// Id or unique name of the space.
+    pub space: String,
+    /// Name of the room.
+    pub name: String,
+}
+
+/// Lists rooms.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct RoomList {
+    /// Only those of this space.
+    pub space: Option<String>,
+}
+
+/// Sends a message.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct RoomSend {
+    /// Id or unique name of the room.
+    pub room: String,
+    /// The text; may be empty when files are attached.
+    pub text: String,
+    /// Absolute paths of files to attach.
+    #[serde(default)]
+    pub attach: Vec<String>,
+    /// Message this one answers.
+    pub reply_to: Option<String>,
+    /// Wait this many seconds for a peer to confirm that it stored the message.
+    pub wait_s: Option<u64>,
+}
+
+/// Reads a page of a room.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct RoomRead {
+    /// Id or unique name of the room.
+    pub room: String,
+    /// At most this many messages: 100 unless given, 1,000 at most.
+    pub limit: Option<u32>,
+    /// Only messages before this one.
+    pub before: Option<String>,
+}
+
+/// Marks a room as read up to a message.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct RoomSeen {
+    /// Id of the room.
+    pub room: String,
+    /// Last message seen.
+    pub message: String,
+}
+
+/// Fetches an attachment if needed, verifies it and writes it to a new file.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct AttachmentSave {
+    /// Attachment id, as in a message.
+    pub attachment: String,
+    /// A file that does not exist yet, or a folder.
+    pub to: String,
+    /// Wait this many seconds for a peer that has it: 60 unless given.
+    pub timeout_s: Option<u64>,
+}
+
+/// Shares a finished result to a room.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Share {
+    /// A finished job's id, as `job:12`, or an indicator run's id, as `run:7`.
+    pub result: String,
+    /// Id or unique name of the room.
+    pub room: String,
+}
+
+/// Starts the network of the open profile, if it is not running.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct NodeStart {
+    /// TCP port; the usual one, or another if it is taken, unless given.
+    pub port: Option<u16>,
+    /// Do not announce or look for peers by mDNS.
+    #[serde(default)]
+    pub no_mdns: bool,
+    /// Addresses to listen on; all interfaces unless given.
+    #[serde(default)]
+    pub listen: Vec<String>,
+}
+
+/// Lists peers.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct NetPeers {}
+
+/// Connects to an address.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct NetDial {
+    /// A multiaddress such as `/ip4/10.77.0.1/tcp/47600`.
+    pub address: String,
+}
+
+/// A space.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceInfo {
+    /// Space id.
+    pub space: String,
+    /// Its name.
+    pub name: String,
+    /// The caller's role: `owner`, `teacher`, `student`, `observer`.
+    pub role: String,
+    /// The caller's state: `member` or `pending`.
+    pub state: String,
+    /// How many members it has.
+    pub members: u32,
+    /// How many of them are here now, the caller counted.
+    pub online: u32,
+    /// Unread messages in all its rooms.
+    pub unread: u32,
+}
+
+/// An invite.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct InviteInfo {
+    /// The code: eight groups of five characters.
+    pub invite: String,
+    /// Space it leads to.
+    pub space: String,
+    /// Role of those who join.
+    pub role: String,
+    /// How many may join.
+    pub seats: u32,
+    /// When it ends, Unix milliseconds.
+    pub expires_at: i64,
+}
+
+/// Outcome of joining.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Joined {
+    /// Space id.
+    pub space: String,
+    /// Its name.
+    pub name: String,
+    /// `member` or `pending`.
+    pub state: String,
+}
+
+/// A member.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct MemberInfo {
+    /// Public part of the member key, hexadecimal.
+    pub member: String,
+    /// Name as the member gave it.
+    pub name: String,
+    /// `owner`, `teacher`, `student` or `observer`.
+    pub role: String,
+    /// `member`, `pending` or `removed`.
+    pub state: String,
+    /// Whether one of the member's devices is connected now.
+    pub online: bool,
+    /// Whether this is the caller.
+    pub me: bool,
+}
+
+/// A room.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct RoomInfo {
+    /// Room id.
+    pub room: String,
+    /// Space it belongs to.
+    pub space: String,
+    /// Its name.
+    pub name: String,
+    /// Unread messages.
+    pub unread: u32,
+    /// First words of the last message, if any.
+    pub last: Option<String>,
+    /// When the last message was written by its author's clock, Unix milliseconds.
+    pub last_at: Option<i64>,
+}
+
+/// A message was stored.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Sent {
+    /// Message id.
+    pub message: String,
+    /// `stored`, or `delivered` when a peer confirmed in time.
+    pub state: String,
+    /// How many peers confirmed.
+    pub peers: u32,
+}
+
+/// Messages of a room, oldest first.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Page {
+    /// The messages.
+    pub messages: Vec<Message>,
+    /// Whether there are older ones.
+    pub more: bool,
+}
+
+/// A message.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Message {
+    /// Message id.
+    pub id: String,
+    /// Author's member key, hexadecimal.
+    pub author: String,
+    /// Author's name.
+    pub name: String,
+    /// Author's role when read: `owner`, `teacher`, `student`, `observer`.
+    pub role: String,
+    /// Author's clock, Unix milliseconds; shown, never used for order.
+    pub at: i64,
+    /// The text; empty when deleted.
+    pub text: String,
+    /// Whether it was edited.
+    pub edited: bool,
+    /// Whether it was deleted.
+    pub deleted: bool,
+    /// Message this one answers.
+    pub reply_to: Option<String>,
+    /// Attached files.
+    pub attachments: Vec<Attachment>,
+    /// Reactions.
+    pub reactions: Vec<Reaction>,
+    /// A shared result, if this message carries one.
+    pub result: Option<ResultInfo>,
+    /// Whether the caller wrote it.
+    pub mine: bool,
+    /// Whether it arrived after newer ones were shown.
+    pub late: bool,
+    /// Whether something it builds on is still missing.
+    pub provisional: bool,
+    /// How many peers confirmed that they stored it; only known for the caller's own.
+    pub delivered: u32,
+}
+
+/// An attached file.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Attachment {
+    /// Attachment id, for `room.save` and the media protocol (`attachment/<id>`).
+    pub id: String,
+    /// File name, made safe.
+    pub name: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// BLAKE3 of the content, hexadecimal.
+    pub hash: String,
+    /// Media type by content, such as `image/jpeg`.
+    pub media_type: String,
+    /// Bytes that are here and verified.
+    pub have: u64,
+}
+
+/// A reaction and who gave it.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Reaction {
+    /// The emoji.
+    pub emoji: String,
+    /// Member keys, hexadecimal.
+    pub members: Vec<String>,
+}
+
+/// A shared result: a picture batch or an indicator run.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct ResultInfo {
+    /// `images` or `indicators`.
+    pub kind: String,
+    /// One line that says what it is.
+    pub title: String,
+    /// Name and value pairs worth showing.
+    pub facts: Vec<(String, String)>,
+    /// Attachment id of the preview picture, if there is one.
+    pub preview: Option<String>,
+}
+
+/// An attachment was written to disk.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Saved {
+    /// Where.
+    pub path: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// BLAKE3 of the content, hexadecimal; equal to the attachment's.
+    pub hash: String,
+}
+
+/// This node.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct NodeInfo {
+    /// Peer id.
+    pub peer: String,
+    /// Addresses it can be reached at, with the peer id.
+    pub addresses: Vec<String>,
+}
+
+/// This node and who it is connected to.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Peers {
+    /// This node; absent when the network is not running.
+    pub node: Option<NodeInfo>,
+    /// The others.
+    pub peers: Vec<PeerInfo>,
+}
+
+/// A peer.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct PeerInfo {
+    /// Peer id.
+    pub peer: String,
+    /// Name of the member, once membership in a common space was proven.
+    pub name: Option<String>,
+    /// Address in use, or the last one known.
+    pub address: String,
+    /// Whether it is connected now.
+    pub connected: bool,
+    /// How it was found: `mdns`, `remembered`, `typed`, `inbound`.
+    pub found_by: String,
+    /// Round trip in milliseconds, when measured.
+    pub rtt_ms: Option<f64>,
+    /// Names of the spaces in common.
+    pub spaces: Vec<String>,
+}

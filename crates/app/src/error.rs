@@ -1,0 +1,128 @@
+//! The one error that leaves the façade: a code to act on, a message for people, a way out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Why a command failed. The message names the thing and the reason, the hint the way out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, thiserror::Error)]
+#[error("{message}")]
+pub struct AppError {
+    /// What went wrong, for programs and for translation.
+    pub code: Code,
+    /// What went wrong, with which input, in English.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Values for a translated message.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
+}
+
+/// Error codes. A code exists only where someone acts on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The arguments are wrong.
+    BadArguments,
+    /// There is no such thing.
+    NotFound,
+    /// A name fits several things.
+    Ambiguous,
+    /// There is such a thing already.
+    Exists,
+    /// The name cannot be used.
+    BadName,
+    /// The passphrase is wrong.
+    WrongPassphrase,
+    /// No passphrase was given.
+    PassphraseNeeded,
+    /// Another process holds the profile.
+    InUse,
+    /// The profile is not open.
+    Locked,
+    /// Files of the profile are damaged.
+    Damaged,
+    /// A newer version of Artel wrote this.
+    TooNew,
+    /// The disk is full, or would be.
+    DiskFull,
+    /// A file could not be read or written.
+    File,
+    /// A file is not what it should be.
+    BadInput,
+    /// The caller's role does not allow it.
+    NotAllowed,
+    /// The invite is wrong.
+    InviteWrong,
+    /// The invite has ended.
+    InviteExpired,
+    /// No member could be reached.
+    NobodyThere,
+    /// It took too long.
+    Timeout,
+    /// The network is not running.
+    Offline,
+    /// The content does not match its hash.
+    HashMismatch,
+    /// It is over a limit.
+    TooLarge,
+    /// It cannot be done in this state.
+    WrongState,
+    /// No graphics adapter can be used.
+    NoGpu,
+    /// It was cancelled.
+    Cancelled,
+    /// A fault in Artel.
+    Internal,
+}
+
+impl AppError {
+    /// An error without hint.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+            params: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds a value for a translated message.
+    #[must_use]
+    pub fn param(mut self, name: &str, value: impl ToString) -> Self {
+        self.params.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// The arguments of a command do not decode.
+    pub(crate) fn bad_arguments(command: &str, reason: &serde_json::Error) -> Self {
+        Self::new(Code::BadArguments, format!("{command}: {reason}"))
+    }
+
+    /// No command has this name.
+    pub(crate) fn unknown_command(name: &str) -> Self {
+        Self::new(Code::BadArguments, format!("there is no command \"{name}\""))
+    }
+
+    /// A fault in Artel itself.
+    pub fn internal(reason: &impl ToString) -> Self {
+        Self::new(Code::Internal, reason.to_string())
+            .hint("This is a fault in Artel. Please report it with the words above.")
+    }
+}
+
+impl From<tokio::task::JoinError> for AppError {
+    fn from(reason: tokio::task::JoinError) -> Self {
+        Self::internal(&reason)
+    }
+}

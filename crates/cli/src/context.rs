@@ -1,0 +1,144 @@
+//! What every command is given: where the profiles are, which one, how to print.
+
+use std::{
+    io::{BufRead, IsTerminal},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use artel_app::{
+    api::{Handle, profile::ProfileList},
+    error::{AppError, Code},
+    host::Host,
+};
+use zeroize::Zeroizing;
+
+use crate::{Backend, Global, client::Client, output::Output};
+
+/// How a command ended, when it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything was done.
+    Done,
+    /// Something critical was found (`care health`).
+    Critical,
+    /// Some items failed, all of them listed; or warnings were found.
+    InPart,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::Critical => Self::from(1),
+            Exit::InPart => Self::from(3),
+        }
+    }
+}
+
+/// What every command is given.
+pub(crate) struct Context {
+    /// The home folder.
+    pub host: Host,
+    /// Where results go.
+    pub output: Output,
+    global: Global,
+}
+
+impl Context {
+    pub(crate) fn new(global: Global) -> anyhow::Result<Self> {
+        let home = match &global.home {
+            Some(home) => std::path::absolute(home)?,
+            None => dirs::data_local_dir()
+                .context("this system names no data folder; give one with --home")?
+                .join(if cfg!(target_os = "linux") { "artel" } else { "Artel" }),
+        };
+        Ok(Self {
+            host: Host::new(home),
+            output: Output::new(global.json),
+            global,
+        })
+    }
+
+    /// The backend asked for, as the commands spell it.
+    pub(crate) fn backend(&self) -> String {
+        match self.global.backend {
+            Backend::Auto => "auto",
+            Backend::Cpu => "cpu",
+            Backend::Gpu => "gpu",
+        }
+        .to_owned()
+    }
+
+    /// The profile named by the options, or the only one there is.
+    pub(crate) async fn profile(&self) -> Result<String, AppError> {
+        if let Some(name) = &self.global.profile {
+            return Ok(name.clone());
+        }
+        let mut profiles = self.host.handle(ProfileList {}).await?;
+        match profiles.len() {
+            0 => Err(AppError::new(
+                Code::NotFound,
+                format!("there is no profile in {}", self.host.home().display()),
+            )
+            .hint("Make one: artel profile new NAME")),
+            1 => Ok(profiles.remove(0).profile),
+            _ => {
+                let names: Vec<_> = profiles.into_iter().map(|p| p.profile).collect();
+                Err(AppError::new(
+                    Code::Ambiguous,
+                    format!("there are several profiles: {}", names.join(", ")),
+                )
+                .hint("Say which: --profile NAME"))
+            }
+        }
+    }
+
+    /// The passphrase from the file, the environment or a prompt with these words.
+    pub(crate) fn passphrase(&self, prompt: &str) -> anyhow::Result<Zeroizing<String>> {
+        if let Some(file) = &self.global.passphrase_file {
+            return first_line(file);
+        }
+        if let Ok(passphrase) = std::env::var("ARTEL_PASSPHRASE") {
+            return Ok(Zeroizing::new(passphrase));
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(AppError::new(
+                Code::PassphraseNeeded,
+                "no passphrase was given and there is no terminal to ask on",
+            )
+            .hint("Set ARTEL_PASSPHRASE or give --passphrase-file F")
+            .into());
+        }
+        Ok(Zeroizing::new(rpassword::prompt_password(prompt)?))
+    }
+
+    /// Talks to the process that holds the profile, or opens it here when none does.
+    pub(crate) async fn client(&self) -> anyhow::Result<Client> {
+        let profile = self.profile().await?;
+        let passphrase = self.passphrase(&format!("Passphrase of {profile}: "))?;
+        Client::connect(&self.host, &profile, &passphrase).await
+    }
+}
+
+/// First line of a passphrase file, without its line end.
+pub(crate) fn first_line(file: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let read = || -> std::io::Result<String> {
+        let mut line = String::new();
+        std::io::BufReader::new(std::fs::File::open(file)?).read_line(&mut line)?;
+        line.truncate(line.trim_end_matches(['\r', '\n']).len());
+        Ok(line)
+    };
+    read()
+        .map(Zeroizing::new)
+        .with_context(|| format!("cannot read the passphrase from {}", file.display()))
+}
+
+/// Absolute form of a path given on the command line; the other process has another folder.
+pub(crate) fn absolute(path: &Path) -> anyhow::Result<String> {
+    let path: PathBuf = std::path::absolute(path)?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| anyhow::anyhow!("{}: the name is not valid Unicode", path.display()))
+}
