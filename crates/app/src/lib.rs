@@ -19,3 +19,8 @@ mod machine;
 mod market;
 mod profile;
 mod rooms;
+
+/// BLAKE3 of a content, hexadecimal, as attachments and outputs carry it.
+pub fn content_hash(content: &[u8]) -> String {
+    blake3::hash(content).to_hex().to_string()
+}
