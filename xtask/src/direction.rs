@@ -1,0 +1,89 @@
+//! Which crate may use which: design decides, `cargo metadata` tells.
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use crate::shell::Workspace;
+
+/// Each member and the members it may depend on. Tests follow the same rule.
+///
+/// `domain ← {store, sync, compute, catalog, jobs} ← app ← {cli, src-tauri, tests}`; the middle
+/// crates do not know one another.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("artel-domain", &[]),
+    ("artel-store", &["artel-domain"]),
+    ("artel-sync", &["artel-domain"]),
+    ("artel-compute", &["artel-domain"]),
+    ("artel-catalog", &["artel-domain"]),
+    ("artel-jobs", &["artel-domain"]),
+    (
+        "artel-app",
+        &[
+            "artel-domain",
+            "artel-store",
+            "artel-sync",
+            "artel-compute",
+            "artel-catalog",
+            "artel-jobs",
+        ],
+    ),
+    ("artel-cli", &["artel-app"]),
+    ("artel-desktop", &["artel-app"]),
+    ("artel-tests", &["artel-app"]),
+    ("xtask", &[]),
+];
+
+/// Fails with every edge that points the wrong way.
+pub(crate) fn check(workspace: &Workspace) -> Result<()> {
+    let members: Vec<&str> = workspace.members().filter_map(name).collect();
+    let mut wrong = Vec::new();
+    for package in workspace.members() {
+        let Some(from) = name(package) else { continue };
+        let uses = package
+            .get("dependencies")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(name)
+            .filter(|to| members.contains(to));
+        wrong.extend(refused(from, uses));
+    }
+    if !wrong.is_empty() {
+        bail!("{}", wrong.join("\n"));
+    }
+    Ok(())
+}
+
+fn name(value: &Value) -> Option<&str> {
+    value.get("name").and_then(Value::as_str)
+}
+
+fn refused<'a>(from: &str, uses: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let Some((_, allowed)) = ALLOWED.iter().find(|(member, _)| *member == from) else {
+        return vec![format!(
+            "{from} has no place in the order of crates; give it one in xtask/src/direction.rs"
+        )];
+    };
+    uses.filter(|to| !allowed.contains(to))
+        .map(|to| format!("{from} depends on {to}, against the order of crates in ARCHITECTURE.md"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused;
+
+    #[test]
+    fn an_edge_against_the_order_is_named() {
+        for (from, to, faults) in [
+            ("artel-store", "artel-domain", 0),
+            ("artel-store", "artel-sync", 1),
+            ("artel-domain", "artel-store", 1),
+            ("artel-cli", "artel-store", 1),
+            ("artel-new", "artel-domain", 1),
+        ] {
+            let found = refused(from, std::iter::once(to));
+            assert_eq!(found.len(), faults, "{from} -> {to}: {found:?}");
+        }
+    }
+}
