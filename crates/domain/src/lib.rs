@@ -1,1 +1,45 @@
-//! Stub.
+//! The words of Artel: ids, keys, signed records, roles, invites and safe file names.
+//!
+//! Nothing here does I/O, keeps state or reads a clock. Everything that arrives from outside is decoded here, with a
+//! size limit, an exact signature check and an error that names what is wrong.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`id`] | public keys and hashes under their own types |
+//! | [`key`] | secret keys; erased from memory when dropped |
+//! | [`signed`] | a value together with the exact bytes that were signed |
+//! | [`genesis`], [`certificate`], [`envelope`] | the three things that are signed |
+//! | [`body`], [`attachment`], [`control`] | what a record says |
+//! | [`role`] | who may do what |
+//! | [`invite`] | the code a person types to join |
+//! | [`file_name`] | names that are safe to write to a disk |
+//! | [`limits`] | every size limit, in one place |
+
+pub mod attachment;
+pub mod body;
+pub mod certificate;
+pub mod control;
+pub mod envelope;
+pub mod file_name;
+pub mod genesis;
+pub mod id;
+pub mod invite;
+pub mod key;
+pub mod limits;
+pub mod role;
+pub mod signed;
+
+pub use attachment::{Attachment, FileDigest, FileId};
+pub use body::{Body, Content, Manifest};
+pub use certificate::DeviceCertificate;
+pub use control::{Control, Cut, JoinClaim};
+pub use envelope::Envelope;
+pub use file_name::sanitize;
+pub use genesis::Genesis;
+pub use id::{
+    BodyHash, ChangeHash, DeviceId, FileHash, Incarnation, InviteId, MemberId, MessageId, RoomId, SpaceId,
+};
+pub use invite::InviteCode;
+pub use key::{DeviceKey, InviteKey, MemberKey};
+pub use role::{Permission, Role};
+pub use signed::{RecordError, Signed};

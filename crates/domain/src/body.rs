@@ -1,0 +1,231 @@
+//! Bodies: what a record says. They lie beside the signed documents, found by hash, so that they can be erased.
+//!
+//! Wire form: 16 random bytes (so that a hash tells nothing of a short text), the author's clock, the kind, and the
+//! content in postcard. Kinds that this version does not know are kept and passed on as they are.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    attachment::Attachment,
+    control::Control,
+    id::{BodyHash, MessageId},
+    limits::{MAX_ATTACHMENTS, MAX_BODY, MAX_FACT, MAX_FACTS, MAX_TEXT},
+    signed::{RecordError, decode_exact},
+};
+
+const WHAT: &str = "a record's body";
+const SALT: usize = 16;
+const HEAD: usize = SALT + 8 + 2;
+
+/// A result shared to a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// What it is, such as `images` or `indicators`.
+    pub kind: String,
+    /// One line that says what it is.
+    pub title: String,
+    /// Name and value pairs worth showing.
+    pub facts: Vec<(String, String)>,
+    /// Which attachment is the preview picture.
+    pub preview: Option<u8>,
+    /// Its files.
+    pub attachments: Vec<Attachment>,
+}
+
+/// What a record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A message.
+    Text {
+        /// The text; may be empty when files are attached.
+        text: String,
+        /// Message that it answers.
+        reply_to: Option<MessageId>,
+        /// Attached files.
+        attachments: Vec<Attachment>,
+    },
+    /// A shared result.
+    Result(Manifest),
+    /// A new text for a message of the same author.
+    Edit {
+        /// The message; also among the record's parents or its previous one.
+        target: MessageId,
+        /// Its new text.
+        text: String,
+    },
+    /// Erases a message. By its author, or by one who may delete others' messages.
+    Delete {
+        /// The message; also among the record's parents or its previous one.
+        target: MessageId,
+    },
+    /// A control entry; only in the control room.
+    Control(Control),
+    /// Of a kind that a newer version writes.
+    Unknown(u16),
+}
+
+#[derive(Serialize, Deserialize)]
+struct TextWire {
+    text: String,
+    reply_to: Option<MessageId>,
+    attachments: Vec<Attachment>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EditWire {
+    target: MessageId,
+    text: String,
+}
+
+const TEXT: u16 = 1;
+const RESULT: u16 = 2;
+const EDIT: u16 = 3;
+const DELETE: u16 = 4;
+const CONTROL: u16 = 64;
+
+impl Content {
+    /// The files it carries.
+    pub fn attachments(&self) -> &[Attachment] {
+        match self {
+            Self::Text { attachments, .. } | Self::Result(Manifest { attachments, .. }) => attachments,
+            _ => &[],
+        }
+    }
+
+    /// The record it changes, if it changes one.
+    pub fn target(&self) -> Option<&MessageId> {
+        match self {
+            Self::Edit { target, .. } | Self::Delete { target } => Some(target),
+            _ => None,
+        }
+    }
+
+    fn check(&self) -> Result<(), RecordError> {
+        let broken = |rule| Err(RecordError::Rule { what: WHAT, rule });
+        if self.attachments().len() > MAX_ATTACHMENTS {
+            return broken("a message carries at most 32 files");
+        }
+        self.attachments().iter().try_for_each(Attachment::check)?;
+        match self {
+            Self::Text { text, .. } | Self::Edit { text, .. } if text.len() > MAX_TEXT => {
+                broken("a text has at most 32 KiB")
+            }
+            Self::Text { text, attachments, .. } if text.trim().is_empty() && attachments.is_empty() => {
+                broken("a message has a text or a file")
+            }
+            Self::Result(manifest) => {
+                let long = |text: &String| text.len() > MAX_FACT;
+                if manifest.facts.len() > MAX_FACTS
+                    || manifest.facts.iter().any(|(name, value)| long(name) || long(value))
+                    || long(&manifest.title)
+                    || long(&manifest.kind)
+                {
+                    broken("a result has at most 32 facts of at most 500 bytes")
+                } else if manifest.preview.is_some_and(|i| usize::from(i) >= manifest.attachments.len()) {
+                    broken("a result's preview is one of its files")
+                } else {
+                    Ok(())
+                }
+            }
+            Self::Control(control) => control.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A body: the content with its salt and its author's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// Random, so that the hash of a short text cannot be guessed after it was erased.
+    pub salt: [u8; SALT],
+    /// Author's clock, Unix milliseconds; shown, never used for order.
+    pub at: i64,
+    /// What it says.
+    pub content: Content,
+}
+
+impl Body {
+    /// Wire form.
+    ///
+    /// # Errors
+    /// The content breaks a rule, is too large, or is of an unknown kind.
+    pub fn encode(&self) -> Result<Vec<u8>, RecordError> {
+        self.content.check()?;
+        let (kind, payload) = match &self.content {
+            Content::Text { text, reply_to, attachments } => (
+                TEXT,
+                postcard::to_stdvec(&TextWire {
+                    text: text.clone(),
+                    reply_to: *reply_to,
+                    attachments: attachments.clone(),
+                }),
+            ),
+            Content::Result(manifest) => (RESULT, postcard::to_stdvec(manifest)),
+            Content::Edit { target, text } => {
+                (EDIT, postcard::to_stdvec(&EditWire { target: *target, text: text.clone() }))
+            }
+            Content::Delete { target } => (DELETE, postcard::to_stdvec(target)),
+            Content::Control(control) => (CONTROL, postcard::to_stdvec(control)),
+            Content::Unknown(_) => {
+                return Err(RecordError::Rule { what: WHAT, rule: "only known kinds are written" });
+            }
+        };
+        let payload = payload.map_err(|_| RecordError::Malformed { what: WHAT })?;
+        let mut wire = Vec::with_capacity(HEAD + payload.len());
+        wire.extend_from_slice(&self.salt);
+        wire.extend_from_slice(&self.at.to_le_bytes());
+        wire.extend_from_slice(&kind.to_le_bytes());
+        wire.extend_from_slice(&payload);
+        if wire.len() > MAX_BODY {
+            return Err(RecordError::TooLarge { what: WHAT, found: wire.len(), limit: MAX_BODY });
+        }
+        Ok(wire)
+    }
+
+    /// Decodes bytes from outside.
+    ///
+    /// # Errors
+    /// Too large, damaged, or against a rule.
+    pub fn decode(wire: &[u8]) -> Result<Self, RecordError> {
+        if wire.len() > MAX_BODY {
+            return Err(RecordError::TooLarge { what: WHAT, found: wire.len(), limit: MAX_BODY });
+        }
+        let malformed = RecordError::Malformed { what: WHAT };
+        let head = wire.split_first_chunk::<SALT>().and_then(|(salt, rest)| {
+            let (at, rest) = rest.split_first_chunk::<8>()?;
+            let (kind, payload) = rest.split_first_chunk::<2>()?;
+            Some((*salt, i64::from_le_bytes(*at), u16::from_le_bytes(*kind), payload))
+        });
+        let Some((salt, at, kind, payload)) = head else {
+            return Err(malformed);
+        };
+        let content = decode_content(kind, payload).ok_or(malformed)?;
+        content.check()?;
+        Ok(Self { salt, at, content })
+    }
+
+    /// Hash of a wire form.
+    pub fn hash_of(wire: &[u8]) -> BodyHash {
+        BodyHash::from_bytes(blake3::derive_key("artel 2026-11 body", wire))
+    }
+}
+
+fn decode_content(kind: u16, payload: &[u8]) -> Option<Content> {
+    fn wire<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
+        decode_exact(payload)
+    }
+    Some(match kind {
+        TEXT => {
+            let TextWire { text, reply_to, attachments } = wire(payload)?;
+            Content::Text { text, reply_to, attachments }
+        }
+        RESULT => Content::Result(wire(payload)?),
+        EDIT => {
+            let EditWire { target, text } = wire(payload)?;
+            Content::Edit { target, text }
+        }
+        DELETE => Content::Delete { target: wire(payload)? },
+        CONTROL => Content::Control(wire(payload)?),
+        other => Content::Unknown(other),
+    })
+}

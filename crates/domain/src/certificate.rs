@@ -1,0 +1,58 @@
+//! Which device belongs to which person.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{DeviceId, MemberId},
+    key::{DeviceKey, MemberKey},
+    limits::MAX_CERTIFICATE,
+    signed::{RecordError, Signable, Signature, Signed, Signer},
+};
+
+const POSSESSION: &str = "artel 2026-11 device possession";
+
+/// A member's word that a device is theirs. The device signs as well, so that nobody can claim another's device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceCertificate {
+    /// The person.
+    pub member: MemberId,
+    /// The installation.
+    pub device: DeviceId,
+    /// Member's clock, Unix milliseconds; only shown.
+    pub at: i64,
+    /// The device's signature over the member's id.
+    pub possession: Signature,
+}
+
+impl Signable for DeviceCertificate {
+    const WHAT: &'static str = "a device certificate";
+    const TAG: &'static str = "artel 2026-11 device certificate";
+    const VERSION: u8 = 1;
+    const LIMIT: usize = MAX_CERTIFICATE;
+
+    fn signer(&self) -> &[u8; 32] {
+        self.member.as_bytes()
+    }
+
+    fn check(&self) -> Result<(), RecordError> {
+        if self.device.verify(POSSESSION, &[self.member.as_bytes()], &self.possession) {
+            Ok(())
+        } else {
+            Err(RecordError::Rule { what: Self::WHAT, rule: "the device signs for its member" })
+        }
+    }
+}
+
+impl Signed<DeviceCertificate> {
+    /// Certifies a device.
+    ///
+    /// # Errors
+    /// Cannot fail for keys of this crate; the signature of [`Signed::seal`] is kept.
+    pub fn issue(member: &MemberKey, device: &DeviceKey, at: i64) -> Result<Self, RecordError> {
+        let possession = device.sign(POSSESSION, &[member.id().as_bytes()]);
+        Self::seal(
+            DeviceCertificate { member: member.id(), device: device.id(), at, possession },
+            member,
+        )
+    }
+}

@@ -1,0 +1,186 @@
+//! Control entries: what admins and witnesses write, from which the roster and the rooms follow.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    certificate::DeviceCertificate,
+    genesis::check_name,
+    id::{DeviceId, Incarnation, InviteId, MemberId, MessageId, RoomId, SpaceId},
+    key::InviteKey,
+    limits::{MAX_CUTS, MAX_KEPT_JOINS, MAX_SEATS},
+    role::Role,
+    signed::{RecordError, Signature, Signed, Signer},
+};
+
+const WHAT: &str = "a control entry";
+const JOIN: &str = "artel 2026-11 join";
+
+/// The last record of a feed that a removal still accepts. Feeds that are not listed are cut at zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// Room of the feed.
+    pub room: RoomId,
+    /// Its device.
+    pub device: DeviceId,
+    /// Its incarnation.
+    pub incarnation: Incarnation,
+    /// Last accepted place.
+    pub sequence: u64,
+    /// Hash of the envelope there.
+    pub last: MessageId,
+}
+
+/// What a joiner hands to the witness.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinClaim {
+    /// The joiner's device certificate, in its wire form.
+    pub certificate: Vec<u8>,
+    /// Name the joiner goes by.
+    pub name: String,
+    /// The invite used.
+    pub invite: InviteId,
+    /// The invite key's signature over space, member, device and witness.
+    pub proof: Signature,
+}
+
+impl JoinClaim {
+    /// Claims a place in a space before one witness. The seed of the invite stays with the joiner.
+    pub fn new(
+        space: &SpaceId,
+        certificate: &Signed<DeviceCertificate>,
+        name: &str,
+        invite: &InviteKey,
+        witness: &MemberId,
+    ) -> Self {
+        let DeviceCertificate { member, device, .. } = certificate.value();
+        let proof = invite.sign(
+            JOIN,
+            &[space.as_bytes(), member.as_bytes(), device.as_bytes(), witness.as_bytes()],
+        );
+        Self {
+            certificate: certificate.wire().to_vec(),
+            name: name.to_owned(),
+            invite: invite.id(),
+            proof,
+        }
+    }
+
+    /// Checks everything that can be checked without knowing the space's state, and gives the certificate.
+    ///
+    /// # Errors
+    /// The certificate, the name or the invite's signature is not sound for this space and witness.
+    pub fn verify(
+        &self,
+        space: &SpaceId,
+        witness: &MemberId,
+    ) -> Result<Signed<DeviceCertificate>, RecordError> {
+        check_name("a join", &self.name)?;
+        let certificate = Signed::<DeviceCertificate>::open(&self.certificate)?;
+        let DeviceCertificate { member, device, .. } = certificate.value();
+        let parts: [&[u8]; 4] =
+            [space.as_bytes(), member.as_bytes(), device.as_bytes(), witness.as_bytes()];
+        if !self.invite.verify(JOIN, &parts, &self.proof) {
+            return Err(RecordError::Signature { what: "a join" });
+        }
+        Ok(certificate)
+    }
+}
+
+/// One entry of a control feed. Whether it counts is decided by the fold over all of them, not here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Control {
+    /// First entry of a space: the first owner's device and name.
+    Found {
+        /// Device certificate in its wire form.
+        certificate: Vec<u8>,
+        /// Name the owner goes by.
+        name: String,
+    },
+    /// Creates a room for all. Its id is [`RoomId::derive`] of space, writing device and nonce.
+    RoomCreate {
+        /// Makes the id.
+        nonce: [u8; 16],
+        /// Name of the room.
+        name: String,
+    },
+    /// Opens an invite.
+    InviteCreate {
+        /// Public part of its key.
+        invite: InviteId,
+        /// Role of those who join.
+        role: Role,
+        /// How many may.
+        seats: u32,
+        /// Unix milliseconds after which witnesses refuse.
+        expires_at: i64,
+        /// Whether each one waits for [`Control::Admit`].
+        approve: bool,
+    },
+    /// Ends an invite. Joins that it does not list are void.
+    InviteRevoke {
+        /// The invite.
+        invite: InviteId,
+        /// Join entries that stay.
+        keep: Vec<MessageId>,
+    },
+    /// A witness lets a joiner in.
+    Join {
+        /// What the joiner handed over.
+        claim: JoinClaim,
+        /// The witness's clock when it judged the invite's expiry, Unix milliseconds.
+        judged_at: i64,
+    },
+    /// Makes a pending member a member.
+    Admit {
+        /// Who.
+        member: MemberId,
+    },
+    /// Removes a member.
+    Remove {
+        /// Who.
+        member: MemberId,
+        /// What of theirs still counts.
+        cuts: Vec<Cut>,
+    },
+    /// Changes a role.
+    SetRole {
+        /// Whose.
+        member: MemberId,
+        /// The new one.
+        role: Role,
+        /// What of theirs under a higher former role still counts.
+        cuts: Vec<Cut>,
+    },
+}
+
+impl Control {
+    /// Rules that an entry keeps by itself.
+    ///
+    /// # Errors
+    /// A name, a number or a list is out of bounds.
+    pub fn check(&self) -> Result<(), RecordError> {
+        let broken = |rule| Err(RecordError::Rule { what: WHAT, rule });
+        match self {
+            Self::Found { name, .. } | Self::RoomCreate { name, .. } => check_name(WHAT, name),
+            Self::Join { claim, .. } => check_name(WHAT, &claim.name),
+            Self::InviteCreate { seats, role, approve, .. } => {
+                if *seats == 0 || *seats > MAX_SEATS {
+                    broken("an invite has 1 to 1000 seats")
+                } else if *role == Role::Owner {
+                    broken("owners are named, not invited")
+                } else if *role > Role::Student && (*seats != 1 || !approve) {
+                    broken("an invite above student has one seat and needs approval")
+                } else {
+                    Ok(())
+                }
+            }
+            Self::InviteRevoke { keep, .. } if keep.len() > MAX_KEPT_JOINS => {
+                broken("a revocation lists at most 1000 joins")
+            }
+            Self::Remove { cuts, .. } | Self::SetRole { cuts, .. } if cuts.len() > MAX_CUTS => {
+                broken("a removal lists at most 400 cuts")
+            }
+            Self::InviteRevoke { .. } | Self::Admit { .. } | Self::Remove { .. } | Self::SetRole { .. } => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Every size limit of the protocol, in bytes unless its name says otherwise.
+//!
+//! Changing one changes what peers accept from one another, so it needs a new protocol version.
+
+/// Records in one automerge document.
+pub const TERM_RECORDS: u64 = 1_000;
+/// Parents an envelope may name.
+pub const MAX_PARENTS: usize = 8;
+/// A signed envelope on the wire.
+pub const MAX_ENVELOPE: usize = 1_024;
+/// An automerge change: one insertion of one hash.
+pub const MAX_CHANGE: usize = 512;
+/// A body: salt, time and content.
+pub const MAX_BODY: usize = 64 * 1_024;
+/// Text of a message.
+pub const MAX_TEXT: usize = 32 * 1_024;
+/// Name of a space, a room or a person.
+pub const MAX_NAME: usize = 200;
+/// Name of an attached file.
+pub const MAX_FILE_NAME: usize = 255;
+/// Media type of an attached file.
+pub const MAX_MEDIA_TYPE: usize = 100;
+/// Files attached to one message.
+pub const MAX_ATTACHMENTS: usize = 32;
+/// Name and value pairs of a result.
+pub const MAX_FACTS: usize = 32;
+/// One name or value of a result's facts.
+pub const MAX_FACT: usize = 500;
+/// Cuts listed by one removal.
+pub const MAX_CUTS: usize = 400;
+/// Joins an invite's revocation may list as kept.
+pub const MAX_KEPT_JOINS: usize = 1_000;
+/// Seats of one invite.
+pub const MAX_SEATS: u32 = 1_000;
+/// A signed founding.
+pub const MAX_GENESIS: usize = 1_024;
+/// A signed device certificate.
+pub const MAX_CERTIFICATE: usize = 512;
+/// One chunk of a file.
+pub const CHUNK: usize = 64 * 1_024;
+/// One attached file: 2 GiB.
+pub const MAX_FILE: u64 = 2 * 1_024 * 1_024 * 1_024;
+/// One frame between peers.
+pub const MAX_FRAME: usize = 512 * 1_024;
+/// File bytes asked for and not yet arrived, on one link.
+pub const FILE_WINDOW: usize = 256 * 1_024;
