@@ -1,0 +1,282 @@
+//! What a node asks of its driver and what it tells.
+
+use artel_domain::{
+    Body, DeviceId, FileId, Incarnation, InviteId, MemberId, MessageId, RoomId, SpaceId,
+};
+use thiserror::Error;
+
+use super::ledger::FeedKey;
+
+/// A peer: the device at the other end of a link, as the transport proved it.
+pub type Peer = DeviceId;
+
+/// Which queue of a link a frame goes to. The driver sends everything waiting in [`Lane::Text`] before anything in
+/// [`Lane::File`]; within a lane, order is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Records and everything about them.
+    Text,
+    /// File bytes.
+    File,
+}
+
+/// Something for the driver to do, in order, *after* the ledger's transaction has committed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send a frame.
+    Send {
+        /// To whom.
+        peer: Peer,
+        /// By which queue.
+        lane: Lane,
+        /// The frame, at most [`artel_domain::limits::MAX_FRAME`] bytes.
+        bytes: Vec<u8>,
+    },
+    /// Close the link. The node has forgotten the session already; [`super::Node::disconnected`] may still be called.
+    Disconnect {
+        /// To whom.
+        peer: Peer,
+        /// Why.
+        reason: Reason,
+    },
+    /// Tell the application.
+    Event(Event),
+}
+
+/// Why a link is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Reason {
+    /// It sent what no honest peer sends. It is not spoken to again for ten minutes.
+    #[error("the peer broke the protocol: {0}")]
+    Broke(&'static str),
+    /// It sent more than its share. Not spoken to again for ten minutes.
+    #[error("the peer sends too much")]
+    Flooding,
+    /// It broke the rules a short while ago.
+    #[error("the peer broke the rules a short while ago")]
+    Banned,
+    /// It was removed from every space in common.
+    #[error("the peer was removed from the space")]
+    Removed,
+    /// It speaks another version of the protocol.
+    #[error("the peer speaks another version of the protocol; update Artel on both machines")]
+    Version,
+    /// It has this machine's own device key: a copied profile.
+    #[error("the peer uses this machine's own key; one of them is a copy")]
+    Itself,
+    /// More links than a node keeps.
+    #[error("there are too many connections")]
+    Crowded,
+}
+
+/// A record that became visible, or whose standing changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// Space.
+    pub space: SpaceId,
+    /// Room.
+    pub room: RoomId,
+    /// The record.
+    pub id: MessageId,
+    /// Feed it belongs to.
+    pub feed: FeedKey,
+    /// Place in that feed, from 1.
+    pub sequence: u64,
+    /// Person who wrote it.
+    pub author: MemberId,
+    /// Position. Shown order is ascending by (lamport, id).
+    pub lamport: u64,
+    /// What it says; none if its body was erased, or is not here yet (then a [`Event::Body`] follows).
+    pub body: Option<Body>,
+    /// Whether its body was erased.
+    pub erased: bool,
+    /// It arrived after newer ones had been shown.
+    pub late: bool,
+    /// Something that it builds on is still missing; its position is only claimed.
+    pub provisional: bool,
+}
+
+/// What a node tells the application.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Name, roster, rooms, invites or the own standing in a space changed; ask again.
+    SpaceChanged(SpaceId),
+    /// A member's device came or went.
+    Presence {
+        /// Space.
+        space: SpaceId,
+        /// Person.
+        member: MemberId,
+        /// Which of their devices.
+        device: DeviceId,
+        /// Whether it is connected now.
+        online: bool,
+    },
+    /// A record is shown: insert it by (lamport, id). [`artel_domain::Content::Edit`] and
+    /// [`artel_domain::Content::Delete`] come this way as well; they were checked: the author may do that to the target.
+    Shown(Box<Shown>),
+    /// A provisional record is not provisional any more.
+    Settled {
+        /// Space.
+        space: SpaceId,
+        /// Room.
+        room: RoomId,
+        /// The record.
+        id: MessageId,
+    },
+    /// A record shown before is not valid after all: what it builds on came to light, or its author was removed.
+    Withdrawn {
+        /// Space.
+        space: SpaceId,
+        /// Room.
+        room: RoomId,
+        /// The record.
+        id: MessageId,
+    },
+    /// The body of a record shown without one arrived.
+    Body {
+        /// Space.
+        space: SpaceId,
+        /// Room.
+        room: RoomId,
+        /// The record.
+        id: MessageId,
+        /// What it says.
+        body: Box<Body>,
+    },
+    /// The body of a record was erased: forget its text, file names and everything made from them.
+    Erased {
+        /// Space.
+        space: SpaceId,
+        /// Room.
+        room: RoomId,
+        /// The record.
+        id: MessageId,
+    },
+    /// A peer holds this device's own records with `from < sequence <= through` of this feed, durably.
+    Delivered {
+        /// Feed of this device.
+        feed: FeedKey,
+        /// Known before.
+        from: u64,
+        /// Known now.
+        through: u64,
+        /// The record at `through`.
+        last: MessageId,
+        /// Who has them.
+        peer: Peer,
+    },
+    /// A file that was asked for moved on.
+    Attachment {
+        /// Space.
+        space: SpaceId,
+        /// The record.
+        message: MessageId,
+        /// Which attachment, from 0.
+        index: u8,
+        /// Id of its content.
+        file: FileId,
+        /// Bytes that are here and verified.
+        have: u64,
+        /// Size in bytes; equal to `have` when complete.
+        size: u64,
+    },
+    /// This member is in.
+    Joined {
+        /// Space.
+        space: SpaceId,
+        /// Invite that led there.
+        invite: InviteId,
+    },
+    /// The request stands, and waits for approval or a seat.
+    Pending {
+        /// Space.
+        space: SpaceId,
+        /// Its name.
+        name: String,
+        /// Invite that led there.
+        invite: InviteId,
+    },
+    /// A peer did not let this member in. Others may.
+    JoinRefused {
+        /// The invite.
+        invite: InviteId,
+        /// Who refused.
+        peer: Peer,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Two histories of one incarnation exist: a copied profile. Both are kept and shown.
+    Forked(FeedKey),
+    /// This device began a new incarnation, because a peer held more of its feed than it did itself.
+    Reborn(Incarnation),
+}
+
+/// Why a peer does not let a joiner in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, serde::Serialize, serde::Deserialize)]
+pub enum Refusal {
+    /// The peer knows no such invite: another space, or a mistyped code.
+    #[error("this peer knows no such invite; check the code, or look for a member of that space")]
+    Unknown,
+    /// Its time is over.
+    #[error("the invite has expired; ask for a new one")]
+    Expired,
+    /// It was revoked.
+    #[error("the invite was revoked; ask for a new one")]
+    Revoked,
+    /// The joiner was removed from the space.
+    #[error("this member was removed from the space; only a new invite made after that leads back")]
+    Removed,
+    /// The peer may not countersign.
+    #[error("this peer only observes and cannot let anyone in; look for another member")]
+    Observer,
+    /// The claim was not sound.
+    #[error("the request to join was not accepted as genuine")]
+    Unsound,
+}
+
+/// Why a local command was not done. Except for [`CommandError::Ledger`], nothing changed.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// The ledger failed: roll back, then [`super::Node::load`] again.
+    #[error(transparent)]
+    Ledger(#[from] super::ledger::LedgerError),
+    /// There is no such space here.
+    #[error("there is no such space on this machine")]
+    NoSpace,
+    /// There is no such room.
+    #[error("there is no such room in this space")]
+    NoRoom,
+    /// There is no such record here.
+    #[error("there is no such message on this machine")]
+    NoMessage,
+    /// The record has no such attachment.
+    #[error("the message has no such attachment")]
+    NoAttachment,
+    /// There is no such member.
+    #[error("there is no such member in this space")]
+    NoMember,
+    /// There is no such invite.
+    #[error("there is no such invite in this space")]
+    NoInvite,
+    /// The caller's role does not allow it.
+    #[error("{role} may not {what}", role = .role.map_or("one who is not a member", artel_domain::Role::name))]
+    Forbidden {
+        /// What it was, in words of the table of permissions.
+        what: &'static str,
+        /// Caller's role; none when not a member.
+        role: Option<artel_domain::Role>,
+    },
+    /// The content breaks a rule.
+    #[error(transparent)]
+    Record(#[from] artel_domain::RecordError),
+    /// The system gave no randomness.
+    #[error(transparent)]
+    Entropy(#[from] artel_domain::key::NoEntropy),
+    /// The invite leads into a space that this member is in already.
+    #[error("this member is in that space already")]
+    AlreadyMember,
+    /// automerge failed on this node's own data.
+    #[error("the feed cannot be written: {0}")]
+    Feed(&'static str),
+}

@@ -1,0 +1,203 @@
+//! Where a node keeps what must not be lost: a narrow trait that the application binds to an open transaction.
+//!
+//! A node calls it only from within its own methods, reads what it wrote earlier in the same transaction, and keeps
+//! nothing in memory that [`super::Node::load`] cannot rebuild from it. [`super::MemoryLedger`] is the model of it.
+
+use artel_domain::{
+    BodyHash, ChangeHash, DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId,
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The ledger could not do it. The driver rolls its transaction back and loads the node again.
+#[derive(Debug, Error)]
+#[error("the ledger failed: {0}")]
+pub struct LedgerError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Result of a ledger's call.
+pub type LedgerResult<T> = Result<T, LedgerError>;
+
+/// A feed: what one life of one device writes in one room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FeedKey {
+    /// Space.
+    pub space: SpaceId,
+    /// Room.
+    pub room: RoomId,
+    /// Device.
+    pub device: DeviceId,
+    /// Its incarnation.
+    pub incarnation: Incarnation,
+}
+
+/// What is known of a record's position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// Everything it builds on is here, and its position is right.
+    Settled,
+    /// Something it builds on is missing.
+    Provisional,
+    /// Its position is a lie, or it builds on one. Never shown; kept, since the chain goes on from it.
+    Void,
+}
+
+/// A record as it is kept. `envelope` alone is the truth; the other fields are copies for finding it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Hash of the envelope; the key.
+    pub id: MessageId,
+    /// Its feed.
+    pub feed: FeedKey,
+    /// Place in the feed, from 1. Two records of one feed have the same place only in a copied profile.
+    pub sequence: u64,
+    /// Claimed position.
+    pub lamport: u64,
+    /// Hash of its body.
+    pub body: BodyHash,
+    /// Signed envelope, as received.
+    pub envelope: Vec<u8>,
+    /// The automerge change; empty once its term was sealed and compacted.
+    pub change: Vec<u8>,
+    /// What is known of its position.
+    pub standing: Standing,
+    /// Whether the application was told of it by [`super::Event::Shown`] (and not of its withdrawal since).
+    pub shown: bool,
+    /// Whether it came after newer ones had been shown.
+    pub late: bool,
+}
+
+/// The end of a feed, or of one branch of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Feed.
+    pub feed: FeedKey,
+    /// Place of the last record.
+    pub sequence: u64,
+    /// The last record.
+    pub id: MessageId,
+    /// Its position.
+    pub lamport: u64,
+    /// Hash of its automerge change.
+    pub change: ChangeHash,
+    /// Its standing.
+    pub standing: Standing,
+}
+
+/// A body as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoredBody {
+    /// Here, in wire form.
+    Here(Vec<u8>),
+    /// Erased for good; its bytes are refused when they come again.
+    Erased,
+}
+
+/// A space as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SpaceRow {
+    /// Space; the key.
+    pub space: SpaceId,
+    /// Signed founding, in wire form.
+    pub genesis: Vec<u8>,
+    /// The secret that its members share. Keep it encrypted.
+    pub secret: [u8; 32],
+}
+
+impl std::fmt::Debug for SpaceRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SpaceRow").field("space", &self.space).finish_non_exhaustive()
+    }
+}
+
+/// A join under way, until it succeeds or is cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinRow {
+    /// The invite; the key.
+    pub invite: InviteId,
+    /// Its code as text. Keep it encrypted.
+    pub code: String,
+    /// Name that the joiner goes by.
+    pub name: String,
+    /// Signed founding of the space, once a witness gave it; then the request is pending.
+    pub genesis: Option<Vec<u8>>,
+}
+
+/// Durable state. Every method works inside the driver's open transaction.
+pub trait Ledger {
+    /// The current incarnation of this device.
+    fn incarnation(&self) -> LedgerResult<Option<Incarnation>>;
+    /// Begins a new one.
+    fn set_incarnation(&mut self, incarnation: Incarnation) -> LedgerResult<()>;
+
+    /// All spaces, in any order.
+    fn spaces(&self) -> LedgerResult<Vec<SpaceRow>>;
+    /// Adds or replaces a space.
+    fn put_space(&mut self, row: &SpaceRow) -> LedgerResult<()>;
+    /// All joins under way.
+    fn joins(&self) -> LedgerResult<Vec<JoinRow>>;
+    /// Adds or replaces a join.
+    fn put_join(&mut self, row: &JoinRow) -> LedgerResult<()>;
+    /// Ends a join; none with that key is no error.
+    fn remove_join(&mut self, invite: &InviteId) -> LedgerResult<()>;
+
+    /// Adds a record; its id is new.
+    fn put_record(&mut self, record: &StoredRecord) -> LedgerResult<()>;
+    /// A record.
+    fn record(&self, id: &MessageId) -> LedgerResult<Option<StoredRecord>>;
+    /// Updates what may change of a record.
+    fn update_record(&mut self, id: &MessageId, standing: Standing, shown: bool, late: bool) -> LedgerResult<()>;
+    /// Records of a feed with `sequence >= from`, ascending by (sequence, id), at most `limit`.
+    fn feed_records(&self, feed: &FeedKey, from: u64, limit: usize) -> LedgerResult<Vec<StoredRecord>>;
+    /// Records of a room after the position `(lamport, id)`, ascending by (lamport, id), at most `limit`.
+    /// Begin with none.
+    fn room_records(
+        &self,
+        space: &SpaceId,
+        room: &RoomId,
+        after: Option<(u64, MessageId)>,
+        limit: usize,
+    ) -> LedgerResult<Vec<StoredRecord>>;
+
+    /// The ends of all feeds of a space, in any order.
+    fn heads(&self, space: &SpaceId) -> LedgerResult<Vec<Head>>;
+    /// Puts `new` where `old` was; `old` is none for a new feed or branch.
+    fn replace_head(&mut self, old: Option<&MessageId>, new: &Head) -> LedgerResult<()>;
+
+    /// Seals a full term: keeps its compact document under its last record, and may forget the change bytes of the
+    /// `records` (leave them empty). Branches of a copied profile are not sealed.
+    fn seal_term(&mut self, last: &MessageId, records: &[MessageId], compact: &[u8]) -> LedgerResult<()>;
+    /// The compact document of a sealed term.
+    fn sealed_term(&self, last: &MessageId) -> LedgerResult<Option<Vec<u8>>>;
+
+    /// Notes that `child` waits for `parent`, which is missing or provisional. Repeating is no error.
+    fn put_wait(&mut self, parent: &MessageId, child: &MessageId) -> LedgerResult<()>;
+    /// Who waits for `parent`; the notes are removed.
+    fn take_waits(&mut self, parent: &MessageId) -> LedgerResult<Vec<MessageId>>;
+
+    /// A body.
+    fn body(&self, hash: &BodyHash) -> LedgerResult<Option<StoredBody>>;
+    /// Keeps a body, unless it was erased.
+    fn put_body(&mut self, hash: &BodyHash, wire: &[u8]) -> LedgerResult<()>;
+    /// Erases a body for good, whether it is here or not.
+    fn erase_body(&mut self, hash: &BodyHash) -> LedgerResult<()>;
+    /// Records of a space whose bodies are neither here nor erased, at most `limit`.
+    fn bodiless(&self, space: &SpaceId, limit: usize) -> LedgerResult<Vec<MessageId>>;
+
+    /// Up to where a peer holds a feed of this device; 0 if nothing is known.
+    fn delivered(&self, feed: &FeedKey, peer: &DeviceId) -> LedgerResult<u64>;
+    /// Notes up to where.
+    fn set_delivered(&mut self, feed: &FeedKey, peer: &DeviceId, through: u64) -> LedgerResult<()>;
+
+    /// Hashes of a file's chunks, 32 bytes each, joined.
+    fn chunk_list(&self, file: &FileId) -> LedgerResult<Option<Vec<u8>>>;
+    /// Keeps them.
+    fn put_chunk_list(&mut self, file: &FileId, size: u64, list: &[u8]) -> LedgerResult<()>;
+    /// A chunk.
+    fn chunk(&self, file: &FileId, index: u32) -> LedgerResult<Option<Vec<u8>>>;
+    /// Keeps a verified chunk; repeating is no error.
+    fn put_chunk(&mut self, file: &FileId, index: u32, bytes: &[u8]) -> LedgerResult<()>;
+    /// How many different chunks of a file are here.
+    fn chunks_here(&self, file: &FileId) -> LedgerResult<u32>;
+    /// The first missing chunks at or after `from`, ascending, at most `limit`; `count` is how many the file has.
+    fn missing_chunks(&self, file: &FileId, count: u32, from: u32, limit: usize) -> LedgerResult<Vec<u32>>;
+}
