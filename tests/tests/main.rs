@@ -1,0 +1,4 @@
+//! Journeys across crates, with the programs as built.
+
+mod hosts;
+mod window;
