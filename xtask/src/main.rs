@@ -10,6 +10,7 @@ mod direction;
 mod generated;
 mod icons;
 mod included;
+mod outside;
 mod run;
 mod setup;
 mod shell;

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
-    direction, generated, included,
+    direction, generated, included, outside,
     setup::{self, Purpose},
     shell::{self, Workspace},
     tally::{self, Tally},
@@ -144,6 +144,9 @@ fn checks(stages: &mut Stages, workspace: &Workspace) {
     });
     stages.stage("every test file is compiled", || {
         included::check(workspace).map(|()| Tally::pass())
+    });
+    stages.stage("no way out of the room", || {
+        outside::check(workspace).map(|()| Tally::pass())
     });
     stages.stage("licences and sources", || {
         if !shell::answers("cargo", &["deny", "--version"]) {
