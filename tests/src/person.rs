@@ -20,8 +20,10 @@ const PASSPHRASE: &str = "correct horse battery staple";
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A person with a home of their own.
+#[derive(Clone)]
 pub struct Person {
     name: String,
+    passphrase: String,
     home: PathBuf,
     host: Option<Host>,
 }
@@ -63,11 +65,30 @@ impl Person {
     fn at(place: &Path, name: &str, host: Option<Host>) -> Result<Self> {
         let person = Self {
             name: name.to_owned(),
+            passphrase: PASSPHRASE.to_owned(),
             home: place.join(format!("home of {name}")),
             host,
         };
         person.one(&["profile", "new", name])?;
         Ok(person)
+    }
+
+    /// The same home, another profile.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The same profile, another passphrase.
+    #[must_use]
+    pub fn with_passphrase(&self, passphrase: &str) -> Self {
+        Self {
+            passphrase: passphrase.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// The home folder.
@@ -84,7 +105,7 @@ impl Person {
         command
             .args(["--json", "--profile", &self.name])
             .env("ARTEL_HOME", &self.home)
-            .env("ARTEL_PASSPHRASE", PASSPHRASE)
+            .env("ARTEL_PASSPHRASE", &self.passphrase)
             .env_remove("ARTEL_PROFILE")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

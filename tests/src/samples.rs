@@ -54,3 +54,32 @@ pub fn prices(path: &Path, days: u32) -> Result<()> {
     fs::write(path, text)?;
     Ok(())
 }
+
+/// Writes a product list with the headers of Ozon's workbook; every other product is a pair of boots.
+pub fn products(path: &Path, count: u32) -> Result<()> {
+    let mut text = String::from(
+        "Артикул*,Название товара,SKU,Штрихкод (Серийный номер / EAN),Ссылка на главное фото*,\
+         Бренд в одежде и обуви*,Цвет товара*,Российский размер*,Тип*,Пол*,Сезон\n",
+    );
+    for number in 0..count {
+        let kind = if number % 2 == 0 {
+            "Ботинки"
+        } else {
+            "Кроссовки"
+        };
+        let color = if number % 3 == 0 {
+            "чёрный"
+        } else {
+            "белый"
+        };
+        writeln!(
+            text,
+            "A-{number:04},Пара {number},{},{},https://example.invalid/{number}.jpg,Север,{color},{},{kind},Женский,Зима",
+            900_000 + number,
+            4_600_000_000_000_u64 + u64::from(number),
+            36 + number % 6,
+        )?;
+    }
+    fs::write(path, text)?;
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Two people on this machine, meeting on loopback by a typed address.
+
+use std::{fs, time::Duration};
+
+use anyhow::Result;
+use artel_tests::{
+    person::{Person, Running},
+    samples, wait,
+};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A node on loopback, without mDNS, and an address to reach it at.
+fn node(person: &Person) -> Result<(Running, String)> {
+    let (node, ready) = person.node(&["--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"])?;
+    let address = ready["addresses"][0]
+        .as_str()
+        .unwrap_or_else(|| panic!("no address in {ready}"));
+    let address = address.to_owned();
+    Ok((node, address))
+}
+
+/// Anna's space with Boris in it, both nodes up.
+fn met(place: &std::path::Path) -> Result<(Person, Person, [Running; 2])> {
+    let anna = Person::new(place, "Анна")?;
+    let boris = Person::new(place, "Boris")?;
+    anna.one(&["space", "new", "Лаборатория"])?;
+    let invite = anna.text(&["space", "invite", "Лаборатория"], "invite")?;
+    let (anna_node, address) = node(&anna)?;
+    let (boris_node, _) = node(&boris)?;
+    let joined = boris.one(&["space", "join", &invite, "--address", &address])?;
+    assert_eq!(joined["state"], "member", "{joined}");
+    Ok((anna, boris, [anna_node, boris_node]))
+}
+
+#[test]
+fn people_join_talk_and_are_seen() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let (anna, boris, _nodes) = met(place.path())?;
+
+    let sent = anna.one(&["room", "send", "General", "Доброе утро", "--wait"])?;
+    assert_eq!(sent["state"], "delivered", "{sent}");
+    let lines = boris.lines(&["room", "read", "General"])?;
+    let line = lines.last().expect("a message");
+    assert_eq!(line["text"], "Доброе утро");
+    assert_eq!(line["name"], "Анна");
+    assert_eq!(line["id"], sent["message"]);
+
+    let members = boris.lines(&["space", "members", "Лаборатория"])?;
+    let role = |name: &str| {
+        let member = members.iter().find(|member| member["name"] == name);
+        member
+            .map(|member| member["role"].clone())
+            .unwrap_or_default()
+    };
+    assert_eq!(
+        (role("Анна"), role("Boris")),
+        ("owner".into(), "student".into())
+    );
+    assert!(
+        members.iter().all(|member| member["online"] == true),
+        "{members:?}"
+    );
+    Ok(())
+}
+
+/// A batch and an indicator run are shared; the other one saves the files and has the same bytes.
+#[test]
+fn results_are_shared_and_arrive_whole() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let (anna, boris, _nodes) = met(place.path())?;
+    let at = |name: &str| place.path().join(name).to_string_lossy().into_owned();
+
+    samples::pictures(&place.path().join("фото"), 4, 640, 480)?;
+    let batch = anna.lines(&[
+        "images",
+        "run",
+        &at("фото"),
+        "--recipe",
+        "web",
+        "--out",
+        &at("готово"),
+        "--export",
+        &at("batch.csv"),
+    ])?;
+    let job = batch.last().expect("a report")["job"].clone();
+    samples::prices(&place.path().join("WANDER.csv"), 400)?;
+    anna.lines(&["market", "import", &at("WANDER.csv")])?;
+    anna.lines(&[
+        "market",
+        "indicators",
+        "--symbol",
+        "WANDER",
+        "--only",
+        "RSI,SMA",
+        "--out",
+        &at("run.csv"),
+    ])?;
+
+    anna.one(&["share", &format!("job:{job}"), "--room", "General"])?;
+    anna.one(&["share", "run:1", "--room", "General"])?;
+
+    let attachments = wait::until("both results at Boris's", PATIENCE, || {
+        let found: Vec<Value> = boris
+            .lines(&["room", "read", "General"])?
+            .iter()
+            .flat_map(|message| {
+                message["attachments"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default()
+            })
+            .collect();
+        let tables = found
+            .iter()
+            .filter(|file| file["name"].as_str().is_some_and(is_csv))
+            .count();
+        Ok((tables == 2).then_some(found))
+    })?;
+
+    let inbox = at("inbox");
+    fs::create_dir(&inbox)?;
+    let mut tables = Vec::new();
+    for attachment in &attachments {
+        let id = attachment["id"].as_str().expect("an id");
+        let saved = boris.one(&["room", "save", id, "--to", &inbox])?;
+        assert_eq!(saved["hash"], attachment["hash"]);
+        let bytes = fs::read(saved["path"].as_str().expect("a path"))?;
+        assert_eq!(Some(bytes.len() as u64), attachment["size"].as_u64());
+        if attachment["name"].as_str().is_some_and(is_csv) {
+            tables.push(bytes);
+        }
+    }
+    for original in ["batch.csv", "run.csv"] {
+        let bytes = fs::read(at(original))?;
+        assert!(
+            tables.contains(&bytes),
+            "{original} did not arrive as it was"
+        );
+    }
+    Ok(())
+}
+
+fn is_csv(name: &str) -> bool {
+    std::path::Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension == "csv")
+}
