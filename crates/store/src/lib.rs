@@ -18,9 +18,14 @@
 //! - Only one process has a profile open; the lock lives as long as its [`Store`].
 
 pub mod addresses;
+pub mod backup;
+pub mod check;
+pub mod blobs;
+pub mod feeds;
 pub mod identity;
 pub mod market;
 pub mod profile;
+pub mod rooms;
 pub mod settings;
 
 mod connection;
@@ -29,7 +34,9 @@ mod files;
 mod folder;
 mod header;
 mod key;
+mod lock;
 mod migrate;
+mod unfinished;
 
 pub use connection::Store;
 pub use error::StoreError;

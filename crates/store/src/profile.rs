@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File},
-    io::{Read, Seek, Write},
+    io::Write,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -16,13 +16,10 @@ use rusqlite::Transaction;
 use crate::{
     ProofKey, Store, StoreError, files, folder,
     header::{COPIES, Header, Pair, Public},
-    key::DatabaseKey,
+    key::{DatabaseKey, Root},
+    lock::Lock,
+    unfinished::{self, Unfinished},
 };
-
-const LOCK: &str = "lock";
-
-/// Marks a profile that is being made; one that is left behind by a crash is removed.
-const UNFINISHED: &str = ".new-";
 
 /// What can be seen of a profile without its passphrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +85,7 @@ pub fn list(home: &Path) -> Result<Vec<ProfileSummary>, StoreError> {
         let path = entry
             .map_err(|reason| StoreError::io(&folder, reason))?
             .path();
-        if path.is_dir() && !is_unfinished(&path) {
+        if path.is_dir() && !unfinished::is_one(&path) {
             profiles.push(summarise(&path));
         }
     }
@@ -198,13 +195,13 @@ pub(crate) fn build(
     {
         return Err(taken());
     }
-    let root = crate::key::Root::derive(passphrase, &public.salt, public.cost)?;
+    let root = Root::derive(passphrase, &public.salt, public.cost)?;
     let header = Header::seal(public.clone(), key, &root)?;
     files::create_private_folder(&profiles)?;
-    remove_unfinished(&profiles);
+    unfinished::sweep(&profiles);
     let unfinished = Unfinished::begin(&profiles)?;
-    fill(&unfinished.path)?;
-    Pair::write(&unfinished.path, &header)?;
+    fill(unfinished.path())?;
+    Pair::write(unfinished.path(), &header)?;
     unfinished.finish(&path, taken)?;
     let lock = Lock::take(&path, &public.name)?;
     open_locked(&path, &header, &root, lock)
@@ -229,7 +226,7 @@ pub fn open(home: &Path, name: &str, passphrase: &str) -> Result<Opened, StoreEr
 fn open_locked(
     path: &Path,
     header: &Header,
-    root: &crate::key::Root,
+    root: &Root,
     lock: Lock,
 ) -> Result<Opened, StoreError> {
     let key = header.unseal(root)?;
@@ -265,7 +262,7 @@ pub fn change_passphrase(opened: &Opened, old: &str, new: &str) -> Result<(), St
     let header = pair.newest()?;
     let key = header.unseal(&header.root(old)?)?;
     let public = header.public().renewed()?;
-    let root = crate::key::Root::derive(new, &public.salt, public.cost)?;
+    let root = Root::derive(new, &public.salt, public.cost)?;
     Pair::write(&opened.path, &Header::seal(public, &key, &root)?)?;
     *proof_key = root.proof_key();
     Ok(())
@@ -292,7 +289,7 @@ pub fn delete(home: &Path, name: &str, passphrase: &str) -> Result<(), StoreErro
         shred(&found.path.join(name))?;
     }
     // Out of the way first, so that a half-removed folder is not taken for a damaged profile.
-    let gone = profiles_folder(home).join(format!("{UNFINISHED}{}", random_name()?));
+    let gone = unfinished::new_path(&profiles_folder(home))?;
     // Windows moves no folder with an open file in it.
     drop(lock);
     fs::rename(&found.path, &gone).map_err(|reason| StoreError::io(&found.path, reason))?;
@@ -314,121 +311,6 @@ fn shred(path: &Path) -> Result<(), StoreError> {
             Err(StoreError::io(path, reason))
         }
         _ => files::sync_folder_of(path),
-    }
-}
-
-fn random_name() -> Result<String, StoreError> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random)?;
-    Ok(format!("{:016x}", u64::from_le_bytes(random)))
-}
-
-fn is_unfinished(path: &Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
-}
-
-/// Removes what crashes left behind. One that another process is still making is locked.
-fn remove_unfinished(profiles: &Path) {
-    let Ok(entries) = fs::read_dir(profiles) else {
-        return;
-    };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if is_unfinished(&path) && !Lock::is_held(&path) {
-            let _ = fs::remove_dir_all(&path);
-        }
-    }
-}
-
-/// A profile that is being made; removed again unless finished.
-struct Unfinished {
-    path: PathBuf,
-    lock: Option<Lock>,
-}
-
-impl Unfinished {
-    fn begin(profiles: &Path) -> Result<Self, StoreError> {
-        let path = profiles.join(format!("{UNFINISHED}{}", random_name()?));
-        files::create_private_folder(&path)?;
-        let mut unfinished = Self { path, lock: None };
-        unfinished.lock = Some(Lock::take(&unfinished.path, "")?);
-        Ok(unfinished)
-    }
-
-    /// Gives the folder its name. Fails where that is taken: a rename never replaces a folder
-    /// that has files in it.
-    fn finish(mut self, path: &Path, taken: impl FnOnce() -> StoreError) -> Result<(), StoreError> {
-        self.lock = None;
-        if let Err(reason) = fs::rename(&self.path, path) {
-            return Err(if path.exists() {
-                taken()
-            } else {
-                StoreError::io(path, reason)
-            });
-        }
-        path.clone_into(&mut self.path);
-        let renamed = std::mem::take(&mut self.path);
-        files::sync_folder_of(&renamed)
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        self.lock = None;
-        if is_unfinished(&self.path) {
-            let _ = fs::remove_dir_all(&self.path);
-        }
-    }
-}
-
-/// The exclusive lock of a profile's folder; released when the file is closed, by a crash too.
-struct Lock(File);
-
-impl Lock {
-    fn take(folder: &Path, profile: &str) -> Result<Self, StoreError> {
-        let path = folder.join(LOCK);
-        let mut file = Self::file(&path).map_err(|reason| StoreError::io(&path, reason))?;
-        match file.try_lock() {
-            Ok(()) => {
-                // For the message that a second opener gives; nothing relies on it.
-                let _ = file
-                    .set_len(0)
-                    .and_then(|()| file.rewind())
-                    .and_then(|()| file.write_all(std::process::id().to_string().as_bytes()));
-                Ok(Self(file))
-            }
-            Err(fs::TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                // Windows does not let a locked file be read; then nobody is named.
-                let read = file.take(16).read_to_string(&mut text);
-                Err(StoreError::InUse {
-                    profile: profile.to_owned(),
-                    pid: read.ok().and_then(|_| text.trim().parse().ok()),
-                })
-            }
-            Err(fs::TryLockError::Error(reason)) => Err(StoreError::io(&path, reason)),
-        }
-    }
-
-    fn is_held(folder: &Path) -> bool {
-        File::options()
-            .read(true)
-            .write(true)
-            .open(folder.join(LOCK))
-            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
-    }
-
-    fn file(path: &Path) -> std::io::Result<File> {
-        File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-    }
-
-    fn into_file(self) -> File {
-        self.0
     }
 }
 

@@ -177,3 +177,76 @@ proptest! {
         prop_assert_eq!(&store.read(settings::all).unwrap(), &expected);
     }
 }
+
+const VICTIM: &str = "ARTEL_TEST_VICTIM_HOME";
+
+/// Not a test by itself: the process that the next one kills.
+#[test]
+fn victim() {
+    use std::io::Write;
+    let Some(home) = std::env::var_os(VICTIM) else {
+        return;
+    };
+    let opened = Arc::new(crate::profile::open(Path::new(&home), "victim", "x").unwrap());
+    let round: String = std::env::var("ARTEL_TEST_VICTIM_ROUND").unwrap();
+    for thread in 0..4 {
+        let (opened, round) = (Arc::clone(&opened), round.clone());
+        thread::spawn(move || {
+            for n in 0.. {
+                let key = format!("{round}.{thread}.{n}");
+                let written = key.clone();
+                opened
+                    .store
+                    .write(move |tx| settings::set(tx, &written, &"x".repeat(300)))
+                    .unwrap();
+                let mut out = std::io::stdout().lock();
+                writeln!(out, "saved {key}").unwrap();
+                out.flush().unwrap();
+            }
+        });
+    }
+    thread::sleep(std::time::Duration::from_mins(1));
+}
+
+/// Invariant 3, said means saved: whatever was reported before `kill -9` is there afterwards, the
+/// file is whole, and the lock is free.
+#[test]
+fn what_was_reported_survives_a_kill() {
+    use std::{
+        io::{BufRead, BufReader},
+        process::{Command, Stdio},
+    };
+    let home = tempfile::tempdir().unwrap();
+    drop(crate::profile::create(home.path(), "victim", "x", [1; 32], 0).unwrap());
+    for round in 0..6 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "connection::tests::victim", "--nocapture"])
+            .env(VICTIM, home.path())
+            .env("ARTEL_TEST_VICTIM_ROUND", round.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut saved = Vec::new();
+        // Killed in the middle of work, at another point in each round.
+        while saved.len() < 100 + round * 137 {
+            let line = lines.next().expect("the victim ended by itself").unwrap();
+            saved.extend(line.split_once("saved ").map(|(_, key)| key.to_owned()));
+        }
+        child.kill().unwrap();
+        // What is still in the pipe was reported too; the last line may be cut.
+        saved.extend(lines.map_while(Result::ok).filter_map(|line| {
+            let key = line.strip_prefix("saved ")?;
+            (key.matches('.').count() == 2).then(|| key.to_owned())
+        }));
+        child.wait().unwrap();
+        let opened = crate::profile::open(home.path(), "victim", "x").unwrap();
+        let there: std::collections::HashSet<_> =
+            opened.store.read(settings::all).unwrap().into_iter().map(|(key, _)| key).collect();
+        let last = saved.pop().unwrap();
+        let lost: Vec<_> = saved.iter().filter(|key| !there.contains(*key)).collect();
+        assert!(lost.is_empty(), "round {round}: lost {lost:?} of {} (last {last})", saved.len());
+        assert_eq!(crate::check::database(&opened.store).unwrap().problems, Vec::<String>::new());
+    }
+}

@@ -145,7 +145,7 @@ fn damage_has_its_own_error_or_is_mended() {
             .open(path)
             .unwrap()
             .set_len(length)
-            .unwrap()
+            .unwrap();
     };
     let remove = |path: PathBuf| std::fs::remove_file(path).unwrap();
     let newer = |path: PathBuf| {
@@ -243,7 +243,7 @@ fn damage_has_its_own_error_or_is_mended() {
                 );
             }
             (HeaderDamaged, Err(StoreError::HeaderDamaged { path, .. })) => {
-                assert_eq!(path, folder, "{name}")
+                assert_eq!(path, folder, "{name}");
             }
             (DatabaseDamaged, Err(StoreError::Corrupt { path, .. })) => {
                 assert_eq!(path, Some(folder.join("data.db")), "{name}");
