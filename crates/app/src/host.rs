@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{error::AppError, session::Session};
+use crate::{error::AppError, installation, session::Session};
 
 /// A home folder. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -29,7 +29,9 @@ impl Host {
             zeroize::Zeroizing::new(passphrase.to_owned()),
         );
         let opened = tokio::task::spawn_blocking(move || {
-            artel_store::profile::open(&home, &profile, &passphrase)
+            let opened = artel_store::profile::open(&home, &profile, &passphrase)?;
+            installation::settle(&opened)?;
+            Ok::<_, AppError>(opened)
         })
         .await??;
         Session::start(self.home.clone(), opened).await

@@ -14,6 +14,7 @@ pub mod socket;
 mod care;
 mod catalog;
 mod images;
+mod installation;
 mod jobs;
 mod machine;
 mod market;

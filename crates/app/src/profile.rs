@@ -1,35 +1,192 @@
-//! Profiles: handlers.
+//! Profiles: handlers, and what the store's errors mean to a user.
+
+use std::time::Duration;
+
+use artel_domain::{DeviceKey, Incarnation, MemberId};
+use artel_store::{
+    StoreError, identity,
+    profile::{self, ProfileSummary},
+};
+use zeroize::Zeroizing;
 
 use crate::{
     api::{Command, Handle, profile as api},
     error::{AppError, Code},
+    host::Host,
+    installation::{self, NewDevice},
     session::Session,
 };
 
+/// How long a session that was asked to lock waits, so that the caller hears that it will.
+const ANSWER_FIRST: Duration = Duration::from_millis(100);
+
 impl Handle<api::ProfileShow> for Session {
     async fn handle(&self, _: api::ProfileShow) -> Result<<api::ProfileShow as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
+        let identity = self
+            .core
+            .read(identity::get)
+            .await?
+            .ok_or_else(installation::no_identity)?;
+        let opened = self.core.opened();
+        let bytes = folder_size(&opened.path);
+        Ok(api::ProfileDetail {
+            profile: opened.summary.name.clone(),
+            member: member(&opened.summary),
+            device: identity
+                .device_secret
+                .as_ref()
+                .map(|secret| DeviceKey::from_bytes(secret).id().to_string())
+                .unwrap_or_default(),
+            incarnation: Incarnation::from_bytes(identity.incarnation).to_string(),
+            path: opened.path.display().to_string(),
+            bytes,
+            schema: artel_store::SCHEMA_VERSION,
+            created_at: opened.summary.created_at_ms,
+        })
     }
 }
 
 impl Handle<api::ProfilePasswd> for Session {
-    async fn handle(&self, _: api::ProfilePasswd) -> Result<<api::ProfilePasswd as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
+    async fn handle(
+        &self,
+        command: api::ProfilePasswd,
+    ) -> Result<<api::ProfilePasswd as Command>::Reply, AppError> {
+        let core = self.core.clone();
+        let (old, new) = (Zeroizing::new(command.old), Zeroizing::new(command.new));
+        tokio::task::spawn_blocking(move || profile::change_passphrase(core.opened(), &old, &new)).await??;
+        Ok(())
     }
 }
 
-impl Handle<api::ProfileList> for crate::host::Host {
+impl Handle<api::ProfileLock> for Session {
+    async fn handle(&self, _: api::ProfileLock) -> Result<<api::ProfileLock as Command>::Reply, AppError> {
+        // The caller gets its answer first: closing ends the connection it waits on.
+        let session = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(ANSWER_FIRST).await;
+            session.close().await;
+        });
+        Ok(())
+    }
+}
+
+impl Handle<api::ProfileList> for Host {
     async fn handle(&self, _: api::ProfileList) -> Result<<api::ProfileList as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
+        let home = self.home().to_owned();
+        let profiles = tokio::task::spawn_blocking(move || profile::list(&home)).await??;
+        Ok(profiles.into_iter().map(info).collect())
     }
 }
-impl Handle<api::ProfileNew> for crate::host::Host {
-    async fn handle(&self, _: api::ProfileNew) -> Result<<api::ProfileNew as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
+
+impl Handle<api::ProfileNew> for Host {
+    async fn handle(
+        &self,
+        command: api::ProfileNew,
+    ) -> Result<<api::ProfileNew as Command>::Reply, AppError> {
+        let home = self.home().to_owned();
+        let passphrase = Zeroizing::new(command.passphrase);
+        let name = command.name;
+        let summary = tokio::task::spawn_blocking(move || {
+            let member = installation::new_member()?;
+            let device = NewDevice::generate(identity::Reason::Created)?;
+            let opened = profile::create_with(
+                &home,
+                &name,
+                &passphrase,
+                *member.id().as_bytes(),
+                device.at_ms(),
+                move |tx| device.create(tx, &member),
+            )?;
+            Ok::<_, AppError>(opened.summary.clone())
+        })
+        .await??;
+        Ok(api::ProfileCreated {
+            member: member(&summary),
+            profile: summary.name,
+        })
     }
 }
-impl Handle<api::ProfileDelete> for crate::host::Host {
-    async fn handle(&self, _: api::ProfileDelete) -> Result<<api::ProfileDelete as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
+
+impl Handle<api::ProfileDelete> for Host {
+    async fn handle(
+        &self,
+        command: api::ProfileDelete,
+    ) -> Result<<api::ProfileDelete as Command>::Reply, AppError> {
+        let home = self.home().to_owned();
+        let passphrase = Zeroizing::new(command.passphrase);
+        Ok(tokio::task::spawn_blocking(move || profile::delete(&home, &command.name, &passphrase)).await??)
+    }
+}
+
+/// Public part of the member key, hexadecimal.
+pub(crate) fn member(summary: &ProfileSummary) -> String {
+    MemberId::from_bytes(summary.member_public).to_string()
+}
+
+fn info(summary: ProfileSummary) -> api::ProfileInfo {
+    api::ProfileInfo {
+        member: member(&summary),
+        profile: summary.name,
+        in_use: summary.in_use,
+        created_at: summary.created_at_ms,
+        problem: summary.problem,
+    }
+}
+
+fn folder_size(folder: &std::path::Path) -> u64 {
+    walkdir::WalkDir::new(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.metadata().ok())
+        .filter(std::fs::Metadata::is_file)
+        .map(|file| file.len())
+        .sum()
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        let as_code = |code| Self::new(code, message.clone());
+        match error {
+            StoreError::Sqlite(_) | StoreError::Misuse(_) | StoreError::Random(_) => Self::internal(&message),
+            StoreError::Full { path } => {
+                let error = as_code(Code::DiskFull).hint("Free some space and try again. Nothing was lost.");
+                match path {
+                    Some(path) => error.param("path", path.display()),
+                    None => error,
+                }
+            }
+            StoreError::Busy => as_code(Code::Timeout).hint("Something large is being written. Try again."),
+            StoreError::Corrupt { .. } => as_code(Code::Damaged).hint(
+                "Copy the profile's folder somewhere safe, then restore a backup: artel care backups, artel care restore BACKUP --as NAME",
+            ),
+            StoreError::HeaderDamaged { path, .. } => as_code(Code::Damaged)
+                .param("path", path.display())
+                .hint("Without a header the passphrase cannot open the data. Restore a backup: artel care restore BACKUP --as NAME"),
+            StoreError::NewerSchema { found, known } => as_code(Code::TooNew)
+                .param("found", found)
+                .param("known", known)
+                .hint("Install the newer version of Artel and use that. Nothing was changed."),
+            StoreError::WrongPassphrase => as_code(Code::WrongPassphrase)
+                .hint("Check the keyboard's language and Caps Lock. A forgotten passphrase cannot be recovered."),
+            StoreError::EmptyPassphrase => as_code(Code::PassphraseNeeded).hint("Choose a passphrase."),
+            StoreError::InUse { profile, .. } => as_code(Code::InUse).param("profile", &profile).hint(format!(
+                "Close it there, or: artel --profile \"{profile}\" profile lock"
+            )),
+            StoreError::NotFound { what, name } => {
+                let error = as_code(Code::NotFound).param("name", name);
+                match what {
+                    "profile" => error.hint("See which there are: artel profile list"),
+                    "backup" => error.hint("See which there are: artel care backups"),
+                    _ => error,
+                }
+            }
+            StoreError::NameTaken(name) => as_code(Code::Exists).param("name", name).hint("Choose another name."),
+            StoreError::BadName { name, .. } => as_code(Code::BadName).param("name", name).hint("Choose another name."),
+            StoreError::BadBackup { path, .. } => as_code(Code::Damaged)
+                .param("path", path.display())
+                .hint("Use another backup: artel care backups"),
+            StoreError::Io { path, .. } => as_code(Code::File).param("path", path.display()),
+        }
     }
 }

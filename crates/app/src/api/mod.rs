@@ -123,6 +123,7 @@ commands! {
     session {
         "profile.show" profile::ProfileShow => profile::ProfileDetail,
         "profile.passwd" profile::ProfilePasswd => (),
+        "profile.lock" profile::ProfileLock => (),
         "space.new" rooms::SpaceNew => rooms::SpaceInfo,
         "space.list" rooms::SpaceList => Vec<rooms::SpaceInfo>,
         "space.invite" rooms::SpaceInvite => rooms::InviteInfo,

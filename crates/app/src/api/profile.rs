@@ -38,6 +38,11 @@ pub struct ProfilePasswd {
     pub new: String,
 }
 
+/// Locks the open profile: stops its network and jobs and lets go of its keys. The reply comes
+/// before that is done.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct ProfileLock {}
+
 /// One profile of this home, as far as it can be seen without opening it.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct ProfileInfo {
