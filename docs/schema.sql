@@ -1,4 +1,4 @@
--- The schema of an Artel database, version 1.
+-- The schema of an Artel database, version 4.
 -- Generated from crates/store/migrations; ARTEL_BLESS=1 with the test `schema_document_is_current` rewrites it.
 
 CREATE TABLE settings (
@@ -30,3 +30,213 @@ CREATE TABLE addresses (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX addresses_by_use ON addresses (typed, last_reached_ms);
+
+CREATE TABLE spaces (
+    space BLOB NOT NULL PRIMARY KEY CHECK (length(space) = 32),
+    genesis BLOB NOT NULL,
+    secret BLOB NOT NULL CHECK (length(secret) = 32)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE joins (
+    invite BLOB NOT NULL PRIMARY KEY CHECK (length(invite) = 32),
+    code TEXT NOT NULL,
+    name TEXT NOT NULL,
+    genesis BLOB NOT NULL DEFAULT x''
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE places (
+    key INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    space BLOB NOT NULL CHECK (length(space) = 32),
+    room BLOB NOT NULL CHECK (length(room) = 32),
+    UNIQUE (space, room)
+) STRICT;
+
+CREATE TABLE feeds (
+    key INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    place INTEGER NOT NULL REFERENCES places (key),
+    device BLOB NOT NULL CHECK (length(device) = 32),
+    incarnation BLOB NOT NULL CHECK (length(incarnation) = 16),
+    UNIQUE (place, device, incarnation)
+) STRICT;
+
+CREATE TABLE records (
+    key INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 32),
+    feed INTEGER NOT NULL REFERENCES feeds (key),
+    place INTEGER NOT NULL REFERENCES places (key),
+    sequence INTEGER NOT NULL,
+    lamport INTEGER NOT NULL,
+    body BLOB NOT NULL CHECK (length(body) = 32),
+    envelope BLOB NOT NULL,
+    change BLOB NOT NULL,
+    standing INTEGER NOT NULL CHECK (standing BETWEEN 0 AND 2),
+    shown INTEGER NOT NULL CHECK (shown IN (0, 1)),
+    late INTEGER NOT NULL CHECK (late IN (0, 1))
+) STRICT;
+
+CREATE INDEX records_by_feed ON records (feed, sequence, id);
+
+CREATE INDEX records_by_place ON records (place, lamport, id);
+
+CREATE TABLE heads (
+    id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+    feed INTEGER NOT NULL REFERENCES feeds (key),
+    sequence INTEGER NOT NULL,
+    lamport INTEGER NOT NULL,
+    change BLOB NOT NULL CHECK (length(change) = 32),
+    standing INTEGER NOT NULL CHECK (standing BETWEEN 0 AND 2)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX heads_by_feed ON heads (feed);
+
+CREATE TABLE terms (
+    last BLOB NOT NULL PRIMARY KEY CHECK (length(last) = 32),
+    document BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE waits (
+    parent BLOB NOT NULL CHECK (length(parent) = 32),
+    child BLOB NOT NULL CHECK (length(child) = 32),
+    PRIMARY KEY (parent, child)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE bodies (
+    hash BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+    wire BLOB NOT NULL DEFAULT x'',
+    erased INTEGER NOT NULL DEFAULT 0 CHECK (erased IN (0, 1))
+) STRICT;
+
+CREATE TABLE bodies_wanted (
+    record INTEGER NOT NULL PRIMARY KEY REFERENCES records (key),
+    space BLOB NOT NULL CHECK (length(space) = 32),
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+
+CREATE INDEX bodies_wanted_by_space ON bodies_wanted (space, record);
+
+CREATE INDEX bodies_wanted_by_hash ON bodies_wanted (hash);
+
+CREATE TABLE delivered (
+    feed INTEGER NOT NULL REFERENCES feeds (key),
+    peer BLOB NOT NULL CHECK (length(peer) = 32),
+    through INTEGER NOT NULL,
+    PRIMARY KEY (feed, peer)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE files (
+    key INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    file BLOB NOT NULL UNIQUE CHECK (length(file) = 32),
+    size INTEGER NOT NULL DEFAULT 0,
+    list BLOB NOT NULL DEFAULT x'',
+    known INTEGER NOT NULL DEFAULT 0 CHECK (known IN (0, 1))
+) STRICT;
+
+CREATE TABLE chunks (
+    key INTEGER NOT NULL PRIMARY KEY,
+    file INTEGER NOT NULL REFERENCES files (key) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (file, position)
+) STRICT;
+
+CREATE TABLE messages (
+    key INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 32),
+    place INTEGER NOT NULL REFERENCES places (key),
+    lamport INTEGER NOT NULL,
+    feed INTEGER NOT NULL REFERENCES feeds (key),
+    sequence INTEGER NOT NULL,
+    author BLOB NOT NULL CHECK (length(author) = 32),
+    at_ms INTEGER NOT NULL DEFAULT 0,
+    original TEXT NOT NULL DEFAULT '',
+    text TEXT NOT NULL DEFAULT '',
+    reply_to BLOB NOT NULL DEFAULT x'',
+    result TEXT NOT NULL DEFAULT '',
+    edited INTEGER NOT NULL DEFAULT 0 CHECK (edited IN (0, 1)),
+    deleted INTEGER NOT NULL DEFAULT 0 CHECK (deleted IN (0, 1)),
+    mine INTEGER NOT NULL CHECK (mine IN (0, 1)),
+    late INTEGER NOT NULL CHECK (late IN (0, 1)),
+    provisional INTEGER NOT NULL CHECK (provisional IN (0, 1)),
+    unread INTEGER NOT NULL CHECK (unread IN (0, 1))
+) STRICT;
+
+CREATE INDEX messages_by_place ON messages (place, lamport, id);
+
+CREATE INDEX messages_unread ON messages (place, lamport, id) WHERE unread = 1;
+
+CREATE TABLE revisions (
+    id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+    target BLOB NOT NULL CHECK (length(target) = 32),
+    lamport INTEGER NOT NULL,
+    deletes INTEGER NOT NULL CHECK (deletes IN (0, 1)),
+    text TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX revisions_by_target ON revisions (target, lamport, id);
+
+CREATE TABLE attachments (
+    key INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    message INTEGER NOT NULL REFERENCES messages (key) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    media_type TEXT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    file BLOB NOT NULL CHECK (length(file) = 32),
+    preview_of INTEGER NOT NULL DEFAULT -1,
+    UNIQUE (message, position)
+) STRICT;
+
+CREATE INDEX attachments_by_file ON attachments (file);
+
+CREATE TABLE price_series (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    source TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    interval TEXT NOT NULL,
+    has_volume INTEGER NOT NULL CHECK (has_volume IN (0, 1)),
+    bars INTEGER NOT NULL DEFAULT 0,
+    first_ms INTEGER NOT NULL DEFAULT 0,
+    last_ms INTEGER NOT NULL DEFAULT 0,
+    last_close REAL NOT NULL DEFAULT 0,
+    previous_close REAL NOT NULL DEFAULT 0,
+    gaps INTEGER NOT NULL DEFAULT 0,
+    imported_at_ms INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (symbol, interval, source)
+) STRICT;
+
+CREATE TABLE price_chunks (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    series INTEGER NOT NULL REFERENCES price_series (id) ON DELETE CASCADE,
+    first_ms INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL CHECK (last_ms >= first_ms),
+    bars INTEGER NOT NULL CHECK (bars > 0),
+    UNIQUE (series, first_ms)
+) STRICT;
+
+CREATE TABLE price_columns (
+    id INTEGER NOT NULL PRIMARY KEY,
+    chunk INTEGER NOT NULL REFERENCES price_chunks (id) ON DELETE CASCADE,
+    field INTEGER NOT NULL CHECK (field BETWEEN 0 AND 5),
+    data BLOB NOT NULL,
+    UNIQUE (chunk, field)
+) STRICT;
+
+CREATE TABLE indicator_runs (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL,
+    symbols TEXT NOT NULL,
+    functions INTEGER NOT NULL,
+    bars INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    backend TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE indicator_run_files (
+    run INTEGER NOT NULL REFERENCES indicator_runs (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (run, position)
+) STRICT, WITHOUT ROWID;

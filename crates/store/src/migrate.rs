@@ -28,6 +28,7 @@ macro_rules! migrations {
 /// All steps, in order. A new one is a file beside the others and a line here.
 const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_core.sql",
+    2 "0002_rooms.sql",
     4 "0004_market.sql",
 };
 

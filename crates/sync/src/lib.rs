@@ -1,3 +1,8 @@
-//! Feeds, roster and sync sessions without I/O ([`protocol`]), and their libp2p network.
+//! How spaces are kept in step between machines.
+//!
+//! [`protocol`] decides and does no I/O: bytes and time go in, bytes and events come out. [`net`]
+//! carries the bytes: libp2p over TCP, found by mDNS, by remembered and by typed addresses.
+//! Neither knows the other; the application stands between them.
 
+pub mod net;
 pub mod protocol;

@@ -1,0 +1,561 @@
+//! Signed records and what belongs to them: spaces, feeds, heads, bodies, deliveries.
+//!
+//! These tables are the truth of a room; everything that is shown can be made from them again.
+//! Ids are those of `artel_domain`; standings and wire forms are kept as the sync core gives them.
+
+use artel_domain::{
+    BodyHash, ChangeHash, DeviceId, Incarnation, InviteId, MessageId, RoomId, SpaceId,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::StoreError;
+
+/// Which feed: what one incarnation of one device writes in one room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Space.
+    pub space: SpaceId,
+    /// Room.
+    pub room: RoomId,
+    /// Device.
+    pub device: DeviceId,
+    /// Its incarnation.
+    pub incarnation: Incarnation,
+}
+
+/// A space.
+pub struct Space {
+    /// The space.
+    pub space: SpaceId,
+    /// Signed founding.
+    pub genesis: Vec<u8>,
+    /// Secret of its members.
+    pub secret: [u8; 32],
+}
+
+/// A join under way.
+pub struct Join {
+    /// The invite.
+    pub invite: InviteId,
+    /// Its code.
+    pub code: String,
+    /// Name of the joiner.
+    pub name: String,
+    /// Signed founding, once known.
+    pub genesis: Option<Vec<u8>>,
+}
+
+/// A record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Hash of the envelope.
+    pub id: MessageId,
+    /// Its feed.
+    pub feed: Feed,
+    /// Place in the feed, from 1.
+    pub sequence: u64,
+    /// Position in the room.
+    pub lamport: u64,
+    /// Hash of the body.
+    pub body: BodyHash,
+    /// Signed envelope.
+    pub envelope: Vec<u8>,
+    /// The automerge change; empty once its term was sealed.
+    pub change: Vec<u8>,
+    /// 0 settled, 1 provisional, 2 void.
+    pub standing: u8,
+    /// Whether the application was told of it.
+    pub shown: bool,
+    /// Whether it came after newer ones.
+    pub late: bool,
+}
+
+/// The end of a feed or of a branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Feed.
+    pub feed: Feed,
+    /// Place of the last record.
+    pub sequence: u64,
+    /// The last record.
+    pub id: MessageId,
+    /// Its position.
+    pub lamport: u64,
+    /// Hash of its change.
+    pub change: ChangeHash,
+    /// Its standing.
+    pub standing: u8,
+}
+
+/// A body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Its bytes.
+    Here(Vec<u8>),
+    /// Gone for good.
+    Erased,
+}
+
+/// Numbers of the protocol are far below 2^63; one that is not would be a fault, and is refused.
+fn number(value: u64) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| StoreError::Misuse("a number over 2^63"))
+}
+
+fn limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// All spaces.
+pub fn spaces(connection: &Connection) -> Result<Vec<Space>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT space, genesis, secret FROM spaces ORDER BY space")?;
+    let rows = statement.query_map([], |row| {
+        Ok(Space {
+            space: SpaceId::from_bytes(row.get(0)?),
+            genesis: row.get(1)?,
+            secret: row.get(2)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Adds or replaces a space.
+pub fn put_space(connection: &Connection, space: &Space) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO spaces (space, genesis, secret) VALUES (?1, ?2, ?3)
+             ON CONFLICT (space) DO UPDATE SET genesis = excluded.genesis, secret = excluded.secret",
+        )?
+        .execute(params![space.space.as_bytes(), space.genesis, space.secret])?;
+    Ok(())
+}
+
+/// All joins under way.
+pub fn joins(connection: &Connection) -> Result<Vec<Join>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT invite, code, name, genesis FROM joins ORDER BY invite")?;
+    let rows = statement.query_map([], |row| {
+        let genesis: Vec<u8> = row.get(3)?;
+        Ok(Join {
+            invite: InviteId::from_bytes(row.get(0)?),
+            code: row.get(1)?,
+            name: row.get(2)?,
+            genesis: (!genesis.is_empty()).then_some(genesis),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Adds or replaces a join.
+pub fn put_join(connection: &Connection, join: &Join) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO joins (invite, code, name, genesis) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (invite) DO UPDATE SET
+                 code = excluded.code, name = excluded.name, genesis = excluded.genesis",
+        )?
+        .execute(params![
+            join.invite.as_bytes(),
+            join.code,
+            join.name,
+            join.genesis.as_deref().unwrap_or_default()
+        ])?;
+    Ok(())
+}
+
+/// Ends a join.
+pub fn remove_join(connection: &Connection, invite: &InviteId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM joins WHERE invite = ?1")?
+        .execute([invite.as_bytes()])?;
+    Ok(())
+}
+
+/// Short key of a room, if anything of it was ever kept.
+pub fn find_place(
+    connection: &Connection,
+    space: &SpaceId,
+    room: &RoomId,
+) -> Result<Option<i64>, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT key FROM places WHERE space = ?1 AND room = ?2")?
+        .query_row([space.as_bytes(), room.as_bytes()], |row| row.get(0))
+        .optional()?)
+}
+
+/// Short key of a room; made when there is none.
+pub fn place(connection: &Connection, space: &SpaceId, room: &RoomId) -> Result<i64, StoreError> {
+    if let Some(key) = find_place(connection, space, room)? {
+        return Ok(key);
+    }
+    connection
+        .prepare_cached("INSERT INTO places (space, room) VALUES (?1, ?2)")?
+        .execute([space.as_bytes(), room.as_bytes()])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Short key of a feed, if anything of it was ever kept.
+pub fn find_feed(connection: &Connection, feed: &Feed) -> Result<Option<i64>, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT feeds.key FROM feeds JOIN places ON places.key = feeds.place
+             WHERE places.space = ?1 AND places.room = ?2 AND device = ?3 AND incarnation = ?4",
+        )?
+        .query_row(
+            params![
+                feed.space.as_bytes(),
+                feed.room.as_bytes(),
+                feed.device.as_bytes(),
+                feed.incarnation.as_bytes()
+            ],
+            |row| row.get(0),
+        )
+        .optional()?)
+}
+
+/// Short key of a feed; made when there is none.
+pub fn feed(connection: &Connection, feed: &Feed) -> Result<i64, StoreError> {
+    if let Some(key) = find_feed(connection, feed)? {
+        return Ok(key);
+    }
+    let place = place(connection, &feed.space, &feed.room)?;
+    connection
+        .prepare_cached("INSERT INTO feeds (place, device, incarnation) VALUES (?1, ?2, ?3)")?
+        .execute(params![
+            place,
+            feed.device.as_bytes(),
+            feed.incarnation.as_bytes()
+        ])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Adds a record. Its body is wanted unless it is here or erased.
+pub fn put_record(connection: &Connection, record: &Record) -> Result<(), StoreError> {
+    let feed = feed(connection, &record.feed)?;
+    let place = place(connection, &record.feed.space, &record.feed.room)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO records
+                 (id, feed, place, sequence, lamport, body, envelope, change, standing, shown, late)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .execute(params![
+            record.id.as_bytes(),
+            feed,
+            place,
+            number(record.sequence)?,
+            number(record.lamport)?,
+            record.body.as_bytes(),
+            record.envelope,
+            record.change,
+            record.standing,
+            record.shown,
+            record.late
+        ])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO bodies_wanted (record, space, hash)
+             SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE hash = ?3)",
+        )?
+        .execute(params![
+            connection.last_insert_rowid(),
+            record.feed.space.as_bytes(),
+            record.body.as_bytes()
+        ])?;
+    Ok(())
+}
+
+const RECORD: &str = "SELECT records.id, places.space, places.room, feeds.device, feeds.incarnation,
+        records.sequence, records.lamport, records.body, records.envelope, records.change,
+        records.standing, records.shown, records.late
+    FROM records JOIN feeds ON feeds.key = records.feed JOIN places ON places.key = feeds.place";
+
+fn read_feed(row: &Row<'_>, at: usize) -> rusqlite::Result<Feed> {
+    Ok(Feed {
+        space: SpaceId::from_bytes(row.get(at)?),
+        room: RoomId::from_bytes(row.get(at + 1)?),
+        device: DeviceId::from_bytes(row.get(at + 2)?),
+        incarnation: Incarnation::from_bytes(row.get(at + 3)?),
+    })
+}
+
+fn read_record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    Ok(Record {
+        id: MessageId::from_bytes(row.get(0)?),
+        feed: read_feed(row, 1)?,
+        sequence: row.get(5)?,
+        lamport: row.get(6)?,
+        body: BodyHash::from_bytes(row.get(7)?),
+        envelope: row.get(8)?,
+        change: row.get(9)?,
+        standing: row.get(10)?,
+        shown: row.get(11)?,
+        late: row.get(12)?,
+    })
+}
+
+/// A record.
+pub fn record(connection: &Connection, id: &MessageId) -> Result<Option<Record>, StoreError> {
+    Ok(connection
+        .prepare_cached(&format!("{RECORD} WHERE records.id = ?1"))?
+        .query_row([id.as_bytes()], read_record)
+        .optional()?)
+}
+
+/// Updates what may change of a record.
+pub fn update_record(
+    connection: &Connection,
+    id: &MessageId,
+    standing: u8,
+    shown: bool,
+    late: bool,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE records SET standing = ?2, shown = ?3, late = ?4 WHERE id = ?1")?
+        .execute(params![id.as_bytes(), standing, shown, late])?;
+    Ok(())
+}
+
+/// Records of a feed from a place on, in its order.
+pub fn feed_records(
+    connection: &Connection,
+    feed: &Feed,
+    from: u64,
+    most: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let Some(feed) = find_feed(connection, feed)? else {
+        return Ok(Vec::new());
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "{RECORD} WHERE records.feed = ?1 AND records.sequence >= ?2
+         ORDER BY records.sequence, records.id LIMIT ?3"
+    ))?;
+    let rows = statement.query_map(params![feed, number(from)?, limit(most)], read_record)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Records of a room after a position, in the room's order.
+pub fn room_records(
+    connection: &Connection,
+    space: &SpaceId,
+    room: &RoomId,
+    after: Option<(u64, MessageId)>,
+    most: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let Some(place) = find_place(connection, space, room)? else {
+        return Ok(Vec::new());
+    };
+    let (lamport, id) = match &after {
+        Some((lamport, id)) => (number(*lamport)?, id.as_bytes().as_slice()),
+        None => (-1, [].as_slice()),
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "{RECORD} WHERE records.place = ?1 AND (records.lamport, records.id) > (?2, ?3)
+         ORDER BY records.lamport, records.id LIMIT ?4"
+    ))?;
+    let rows = statement.query_map(params![place, lamport, id, limit(most)], read_record)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The ends of all feeds of a space.
+pub fn heads(connection: &Connection, space: &SpaceId) -> Result<Vec<Head>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT places.space, places.room, feeds.device, feeds.incarnation,
+                heads.sequence, heads.id, heads.lamport, heads.change, heads.standing
+         FROM places JOIN feeds ON feeds.place = places.key JOIN heads ON heads.feed = feeds.key
+         WHERE places.space = ?1",
+    )?;
+    let rows = statement.query_map([space.as_bytes()], |row| {
+        Ok(Head {
+            feed: read_feed(row, 0)?,
+            sequence: row.get(4)?,
+            id: MessageId::from_bytes(row.get(5)?),
+            lamport: row.get(6)?,
+            change: ChangeHash::from_bytes(row.get(7)?),
+            standing: row.get(8)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Puts a head where another was.
+pub fn replace_head(
+    connection: &Connection,
+    old: Option<&MessageId>,
+    new: &Head,
+) -> Result<(), StoreError> {
+    if let Some(old) = old {
+        connection
+            .prepare_cached("DELETE FROM heads WHERE id = ?1")?
+            .execute([old.as_bytes()])?;
+    }
+    let feed = feed(connection, &new.feed)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO heads (id, feed, sequence, lamport, change, standing)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (id) DO UPDATE SET standing = excluded.standing",
+        )?
+        .execute(params![
+            new.id.as_bytes(),
+            feed,
+            number(new.sequence)?,
+            number(new.lamport)?,
+            new.change.as_bytes(),
+            new.standing
+        ])?;
+    Ok(())
+}
+
+/// Keeps the compact document of a full term and drops the changes that it holds.
+pub fn seal_term(
+    connection: &Connection,
+    last: &MessageId,
+    records: &[MessageId],
+    document: &[u8],
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO terms (last, document) VALUES (?1, ?2)
+             ON CONFLICT (last) DO UPDATE SET document = excluded.document",
+        )?
+        .execute(params![last.as_bytes(), document])?;
+    let mut empty = connection.prepare_cached("UPDATE records SET change = x'' WHERE id = ?1")?;
+    for id in records {
+        empty.execute([id.as_bytes()])?;
+    }
+    Ok(())
+}
+
+/// The compact document of a sealed term.
+pub fn sealed_term(
+    connection: &Connection,
+    last: &MessageId,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT document FROM terms WHERE last = ?1")?
+        .query_row([last.as_bytes()], |row| row.get(0))
+        .optional()?)
+}
+
+/// Notes that a record waits for a parent.
+pub fn put_wait(
+    connection: &Connection,
+    parent: &MessageId,
+    child: &MessageId,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO waits (parent, child) VALUES (?1, ?2)")?
+        .execute([parent.as_bytes(), child.as_bytes()])?;
+    Ok(())
+}
+
+/// Who waits for a parent; the notes are removed.
+pub fn take_waits(
+    connection: &Connection,
+    parent: &MessageId,
+) -> Result<Vec<MessageId>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("DELETE FROM waits WHERE parent = ?1 RETURNING child")?;
+    let rows = statement.query_map([parent.as_bytes()], |row| {
+        Ok(MessageId::from_bytes(row.get(0)?))
+    })?;
+    let mut children: Vec<MessageId> = rows.collect::<Result<_, _>>()?;
+    children.sort_unstable();
+    Ok(children)
+}
+
+/// A body.
+pub fn body(connection: &Connection, hash: &BodyHash) -> Result<Option<Body>, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT wire, erased FROM bodies WHERE hash = ?1")?
+        .query_row([hash.as_bytes()], |row| {
+            Ok(if row.get(1)? {
+                Body::Erased
+            } else {
+                Body::Here(row.get(0)?)
+            })
+        })
+        .optional()?)
+}
+
+/// Keeps a body, unless it was erased.
+pub fn put_body(connection: &Connection, hash: &BodyHash, wire: &[u8]) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO bodies (hash, wire) VALUES (?1, ?2)")?
+        .execute(params![hash.as_bytes(), wire])?;
+    no_more_wanted(connection, hash)
+}
+
+/// Erases a body for good.
+pub fn erase_body(connection: &Connection, hash: &BodyHash) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO bodies (hash, erased) VALUES (?1, 1)
+             ON CONFLICT (hash) DO UPDATE SET wire = x'', erased = 1",
+        )?
+        .execute([hash.as_bytes()])?;
+    no_more_wanted(connection, hash)
+}
+
+fn no_more_wanted(connection: &Connection, hash: &BodyHash) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM bodies_wanted WHERE hash = ?1")?
+        .execute([hash.as_bytes()])?;
+    Ok(())
+}
+
+/// Records of a space whose bodies are neither here nor erased, oldest first.
+pub fn bodiless(
+    connection: &Connection,
+    space: &SpaceId,
+    most: usize,
+) -> Result<Vec<MessageId>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT records.id FROM bodies_wanted JOIN records ON records.key = bodies_wanted.record
+         WHERE bodies_wanted.space = ?1 ORDER BY bodies_wanted.record LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![space.as_bytes(), limit(most)], |row| {
+        Ok(MessageId::from_bytes(row.get(0)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Up to where a peer holds a feed of this device.
+pub fn delivered(connection: &Connection, feed: &Feed, peer: &DeviceId) -> Result<u64, StoreError> {
+    let Some(feed) = find_feed(connection, feed)? else {
+        return Ok(0);
+    };
+    Ok(connection
+        .prepare_cached("SELECT through FROM delivered WHERE feed = ?1 AND peer = ?2")?
+        .query_row(params![feed, peer.as_bytes()], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0))
+}
+
+/// Notes up to where.
+pub fn set_delivered(
+    connection: &Connection,
+    feed_id: &Feed,
+    peer: &DeviceId,
+    through: u64,
+) -> Result<(), StoreError> {
+    let feed = feed(connection, feed_id)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO delivered (feed, peer, through) VALUES (?1, ?2, ?3)
+             ON CONFLICT (feed, peer) DO UPDATE SET through = excluded.through",
+        )?
+        .execute(params![feed, peer.as_bytes(), number(through)?])?;
+    Ok(())
+}
+
+/// How many peers hold a record of this device.
+pub fn deliveries(connection: &Connection, feed: &Feed, sequence: u64) -> Result<u32, StoreError> {
+    let Some(feed) = find_feed(connection, feed)? else {
+        return Ok(0);
+    };
+    Ok(connection
+        .prepare_cached("SELECT count(*) FROM delivered WHERE feed = ?1 AND through >= ?2")?
+        .query_row(params![feed, number(sequence)?], |row| row.get(0))?)
+}

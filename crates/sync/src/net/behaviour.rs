@@ -1,0 +1,284 @@
+//! The libp2p behaviours of a node: one sync stream per connection, identify, ping, limits.
+
+use std::{
+    collections::VecDeque,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::future::{Ready, ready};
+use libp2p::{
+    InboundUpgrade, Multiaddr, OutboundUpgrade, PeerId, Stream, StreamProtocol,
+    connection_limits::{self, ConnectionLimits},
+    core::{Endpoint, UpgradeInfo, transport::PortUse},
+    identify,
+    identity::Keypair,
+    ping,
+    swarm::{
+        ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
+        NetworkBehaviour, StreamUpgradeError, SubstreamProtocol, THandler, THandlerInEvent,
+        THandlerOutEvent, ToSwarm,
+        handler::{
+            ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
+        },
+    },
+};
+
+/// Name of the sync protocol. The number changes when old and new nodes cannot talk.
+const SYNC: StreamProtocol = StreamProtocol::new("/artel/sync/1");
+/// Name of the whole in identify.
+const IDENTIFY: &str = "/artel/1";
+
+/// Connections that are still shaking hands with somebody who called.
+const MAX_PENDING_INBOUND: u32 = 32;
+/// Connections that are still shaking hands with somebody we called.
+const MAX_PENDING_OUTBOUND: u32 = 32;
+/// Connections that others made.
+const MAX_INBOUND: u32 = 128;
+/// All connections.
+const MAX_CONNECTIONS: u32 = 192;
+/// Connections with one peer: two while both dial at once, and one spare.
+const MAX_PER_PEER: u32 = 3;
+
+const PING_INTERVAL: Duration = Duration::from_secs(25);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// All behaviours of a node.
+#[derive(NetworkBehaviour)]
+pub(super) struct Behaviour {
+    limits: connection_limits::Behaviour,
+    pub(super) sync: Sync,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+}
+
+impl Behaviour {
+    pub(super) fn new(key: &Keypair) -> Self {
+        let limits = ConnectionLimits::default()
+            .with_max_pending_incoming(Some(MAX_PENDING_INBOUND))
+            .with_max_pending_outgoing(Some(MAX_PENDING_OUTBOUND))
+            .with_max_established_incoming(Some(MAX_INBOUND))
+            .with_max_established_per_peer(Some(MAX_PER_PEER))
+            .with_max_established(Some(MAX_CONNECTIONS));
+        Self {
+            limits: connection_limits::Behaviour::new(limits),
+            sync: Sync::default(),
+            identify: identify::Behaviour::new(
+                identify::Config::new(IDENTIFY.to_owned(), key.public())
+                    .with_agent_version("artel".to_owned())
+                    .with_cache_size(0)
+                    .with_push_listen_addr_updates(true),
+            ),
+            ping: ping::Behaviour::new(
+                ping::Config::new()
+                    .with_interval(PING_INTERVAL)
+                    .with_timeout(PING_TIMEOUT),
+            ),
+        }
+    }
+}
+
+/// What happened on a connection's sync stream.
+#[derive(Debug)]
+pub(super) enum SyncEvent {
+    /// The stream is open.
+    Opened {
+        peer: PeerId,
+        connection: ConnectionId,
+        stream: Stream,
+    },
+    /// It could not be opened.
+    Failed {
+        peer: PeerId,
+        connection: ConnectionId,
+        foreign: bool,
+    },
+}
+
+/// Opens one sync stream on every connection: the side that dialled asks for it.
+#[derive(Default)]
+pub(super) struct Sync {
+    events: VecDeque<SyncEvent>,
+}
+
+impl NetworkBehaviour for Sync {
+    type ConnectionHandler = Handler;
+    type ToSwarm = SyncEvent;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(Handler::new(Role::Listener))
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(Handler::new(Role::Dialler))
+    }
+
+    fn on_swarm_event(&mut self, _: FromSwarm) {}
+
+    fn on_connection_handler_event(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        event: THandlerOutEvent<Self>,
+    ) {
+        self.events.push_back(match event {
+            HandlerEvent::Opened(stream) => SyncEvent::Opened {
+                peer,
+                connection,
+                stream,
+            },
+            HandlerEvent::Failed { foreign } => SyncEvent::Failed {
+                peer,
+                connection,
+                foreign,
+            },
+        });
+    }
+
+    fn poll(
+        &mut self,
+        _: &mut Context<'_>,
+    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        match self.events.pop_front() {
+            Some(event) => Poll::Ready(ToSwarm::GenerateEvent(event)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Dialler,
+    Listener,
+}
+
+/// What the handler of one connection reports.
+#[derive(Debug)]
+pub(super) enum HandlerEvent {
+    Opened(Stream),
+    Failed { foreign: bool },
+}
+
+/// Opens or accepts the one sync stream of a connection and keeps the connection alive.
+pub(super) struct Handler {
+    role: Role,
+    /// The dialler has asked for the stream, or the listener has got it.
+    taken: bool,
+    event: Option<HandlerEvent>,
+}
+
+impl Handler {
+    fn new(role: Role) -> Self {
+        Self {
+            role,
+            taken: false,
+            event: None,
+        }
+    }
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = std::convert::Infallible;
+    type ToBehaviour = HandlerEvent;
+    type InboundProtocol = SyncUpgrade;
+    type OutboundProtocol = SyncUpgrade;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = ();
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
+        SubstreamProtocol::new(SyncUpgrade, ())
+    }
+
+    fn connection_keep_alive(&self) -> bool {
+        true
+    }
+
+    fn poll(
+        &mut self,
+        _: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, (), Self::ToBehaviour>> {
+        if let Some(event) = self.event.take() {
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(event));
+        }
+        if self.role == Role::Dialler && !self.taken {
+            self.taken = true;
+            return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
+                protocol: SubstreamProtocol::new(SyncUpgrade, ()),
+            });
+        }
+        Poll::Pending
+    }
+
+    fn on_behaviour_event(&mut self, event: Self::FromBehaviour) {
+        match event {}
+    }
+
+    fn on_connection_event(
+        &mut self,
+        event: ConnectionEvent<Self::InboundProtocol, Self::OutboundProtocol>,
+    ) {
+        match event {
+            // A second stream, or one asked for by the side that was dialled, is dropped.
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
+                protocol, ..
+            }) if self.role == Role::Listener && !self.taken => {
+                self.taken = true;
+                self.event = Some(HandlerEvent::Opened(protocol));
+            }
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
+                protocol, ..
+            }) => self.event = Some(HandlerEvent::Opened(protocol)),
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. }) => {
+                let foreign = matches!(error, StreamUpgradeError::NegotiationFailed);
+                self.event = Some(HandlerEvent::Failed { foreign });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Agrees on the protocol and hands out the bare stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SyncUpgrade;
+
+impl UpgradeInfo for SyncUpgrade {
+    type Info = StreamProtocol;
+    type InfoIter = std::iter::Once<StreamProtocol>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        std::iter::once(SYNC)
+    }
+}
+
+impl InboundUpgrade<Stream> for SyncUpgrade {
+    type Output = Stream;
+    type Error = std::convert::Infallible;
+    type Future = Ready<Result<Self::Output, Self::Error>>;
+
+    fn upgrade_inbound(self, stream: Stream, _: Self::Info) -> Self::Future {
+        ready(Ok(stream))
+    }
+}
+
+impl OutboundUpgrade<Stream> for SyncUpgrade {
+    type Output = Stream;
+    type Error = std::convert::Infallible;
+    type Future = Ready<Result<Self::Output, Self::Error>>;
+
+    fn upgrade_outbound(self, stream: Stream, _: Self::Info) -> Self::Future {
+        ready(Ok(stream))
+    }
+}

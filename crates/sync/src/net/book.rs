@@ -1,0 +1,349 @@
+//! Whom to dial, where, and when again.
+//!
+//! The book holds addresses that were found by mDNS, remembered from earlier or typed. It is
+//! bounded, since what it holds comes from outside, and backs off from what does not answer.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use libp2p::PeerId;
+
+use super::{FoundBy, address::Target};
+
+/// Most peers the book knows.
+const MAX_PEERS: usize = 256;
+/// Most addresses it keeps for one peer.
+const MAX_ADDRESSES: usize = 8;
+/// Most addresses without a known peer.
+const MAX_UNKNOWN: usize = 64;
+/// First pause after a failure; doubled with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause for an address that someone typed.
+const LONGEST_TYPED: Duration = Duration::from_secs(15);
+/// Longest pause for any other address.
+const LONGEST: Duration = Duration::from_mins(1);
+/// Pause for a peer that answers but does not speak our protocol.
+const FOREIGN_PAUSE: Duration = Duration::from_mins(30);
+/// An address from hearsay that failed so often in a row is dropped; it returns when it is heard
+/// again.
+const HEARSAY_FAILURES: u32 = 5;
+
+/// One attempt to make now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Attempt {
+    /// Who is expected.
+    pub peer: Option<PeerId>,
+    /// Where, best first.
+    pub targets: Vec<Target>,
+    /// How the first of them was found.
+    pub found_by: FoundBy,
+}
+
+#[derive(Debug)]
+struct Schedule {
+    failures: u32,
+    next: Instant,
+    dialling: bool,
+}
+
+impl Schedule {
+    fn at(next: Instant) -> Self {
+        Self {
+            failures: 0,
+            next,
+            dialling: false,
+        }
+    }
+
+    fn failed(&mut self, now: Instant, longest: Duration) {
+        self.failures = self.failures.saturating_add(1);
+        self.dialling = false;
+        let pause = FIRST_PAUSE
+            .saturating_mul(1_u32 << self.failures.saturating_sub(1).min(10))
+            .min(longest);
+        self.next = now + pause;
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    addresses: Vec<(Target, FoundBy)>,
+    schedule: Schedule,
+    connected: bool,
+}
+
+/// The address book.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    peers: HashMap<PeerId, Entry>,
+    unknown: HashMap<Target, (FoundBy, Schedule)>,
+}
+
+impl Book {
+    /// Learns an address; it is tried at `first` at the earliest unless it was known already.
+    /// False when the book is full.
+    pub(super) fn learn(&mut self, target: Target, found_by: FoundBy, first: Instant) -> bool {
+        let Some(peer) = target.peer else {
+            if self.unknown.len() >= MAX_UNKNOWN && !self.unknown.contains_key(&target) {
+                return false;
+            }
+            self.unknown
+                .entry(target)
+                .or_insert_with(|| (found_by, Schedule::at(first)));
+            return true;
+        };
+        if self.peers.len() >= MAX_PEERS && !self.peers.contains_key(&peer) && !self.make_room() {
+            return false;
+        }
+        let entry = self.peers.entry(peer).or_insert_with(|| Entry {
+            addresses: Vec::new(),
+            schedule: Schedule::at(first),
+            connected: false,
+        });
+        if let Some(known) = entry
+            .addresses
+            .iter_mut()
+            .find(|(known, _)| known.socket == target.socket)
+        {
+            known.1 = known.1.min(found_by);
+            return true;
+        }
+        // News about a silent peer is a reason to try at once.
+        entry.schedule.next = entry.schedule.next.min(first);
+        entry.addresses.push((target, found_by));
+        entry.addresses.sort_by_key(|(_, found_by)| *found_by);
+        entry.addresses.truncate(MAX_ADDRESSES);
+        true
+    }
+
+    /// Drops a peer that nobody here asked for and that is not connected.
+    fn make_room(&mut self) -> bool {
+        let droppable = self
+            .peers
+            .iter()
+            .filter(|(_, entry)| {
+                !entry.connected && entry.addresses.iter().all(|(_, by)| by.is_hearsay())
+            })
+            .max_by_key(|(_, entry)| entry.schedule.failures)
+            .map(|(peer, _)| *peer);
+        droppable.is_some_and(|peer| self.peers.remove(&peer).is_some())
+    }
+
+    #[cfg(test)]
+    fn found_by(&self, peer: &PeerId) -> Option<FoundBy> {
+        let (_, found_by) = self.peers.get(peer)?.addresses.first()?;
+        Some(*found_by)
+    }
+
+    /// A peer was connected, perhaps at an address whose peer was not known before.
+    pub(super) fn connected(&mut self, peer: PeerId, at: Option<&Target>, now: Instant) {
+        let mut learned = None;
+        if let Some(at) = at {
+            let bare = Target {
+                socket: at.socket,
+                peer: None,
+            };
+            learned = self.unknown.remove(&bare).map(|(found_by, _)| {
+                (
+                    Target {
+                        peer: Some(peer),
+                        ..bare
+                    },
+                    found_by,
+                )
+            });
+        }
+        if let Some((target, found_by)) = learned {
+            self.learn(target, found_by, now);
+        }
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            entry.connected = true;
+            entry.schedule = Schedule::at(now);
+        }
+    }
+
+    /// A peer is gone; it is tried again after a short pause.
+    pub(super) fn disconnected(&mut self, peer: &PeerId, pause: Duration, now: Instant) {
+        if let Some(entry) = self.peers.get_mut(peer) {
+            entry.connected = false;
+            entry.schedule.dialling = false;
+            entry.schedule.next = now + pause.max(FIRST_PAUSE);
+        }
+    }
+
+    /// An attempt failed.
+    pub(super) fn failed(&mut self, attempt: &Attempt, now: Instant) {
+        let longest = if attempt.found_by == FoundBy::Typed {
+            LONGEST_TYPED
+        } else {
+            LONGEST
+        };
+        match attempt.peer {
+            Some(peer) => {
+                let Some(entry) = self.peers.get_mut(&peer) else {
+                    return;
+                };
+                entry.schedule.failed(now, longest);
+                if entry.schedule.failures >= HEARSAY_FAILURES && !entry.connected {
+                    entry.addresses.retain(|(_, by)| !by.is_hearsay());
+                    if entry.addresses.is_empty() {
+                        self.peers.remove(&peer);
+                    }
+                }
+            }
+            None => {
+                for target in &attempt.targets {
+                    if let Some((_, schedule)) = self.unknown.get_mut(target) {
+                        schedule.failed(now, longest);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The peer does not speak our protocol: some other program.
+    pub(super) fn foreign(&mut self, peer: &PeerId, now: Instant) {
+        if let Some(entry) = self.peers.get_mut(peer) {
+            entry.connected = false;
+            entry.schedule.dialling = false;
+            entry.schedule.next = now + FOREIGN_PAUSE;
+        }
+    }
+
+    /// This address leads somewhere else than expected, or to ourselves.
+    pub(super) fn forget(&mut self, target: &Target) {
+        self.unknown.remove(target);
+        if let Some(peer) = target.peer
+            && let Some(entry) = self.peers.get_mut(&peer)
+        {
+            entry
+                .addresses
+                .retain(|(known, _)| known.socket != target.socket);
+            if entry.addresses.is_empty() && !entry.connected {
+                self.peers.remove(&peer);
+            }
+        }
+    }
+
+    /// At most `most` attempts that are due; each is marked as being made.
+    pub(super) fn due(&mut self, now: Instant, most: usize) -> Vec<Attempt> {
+        let mut due = Vec::new();
+        for (peer, entry) in &mut self.peers {
+            if due.len() >= most {
+                return due;
+            }
+            let schedule = &mut entry.schedule;
+            if entry.connected || schedule.dialling || schedule.next > now {
+                continue;
+            }
+            let Some((_, found_by)) = entry.addresses.first() else {
+                continue;
+            };
+            schedule.dialling = true;
+            due.push(Attempt {
+                peer: Some(*peer),
+                targets: entry.addresses.iter().map(|(t, _)| t.clone()).collect(),
+                found_by: *found_by,
+            });
+        }
+        for (target, (found_by, schedule)) in &mut self.unknown {
+            if due.len() >= most {
+                return due;
+            }
+            if schedule.dialling || schedule.next > now {
+                continue;
+            }
+            schedule.dialling = true;
+            due.push(Attempt {
+                peer: None,
+                targets: vec![target.clone()],
+                found_by: *found_by,
+            });
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(peer: Option<PeerId>, port: u16) -> Target {
+        Target {
+            socket: ([10, 0, 0, 1], port).into(),
+            peer,
+        }
+    }
+
+    #[test]
+    fn backs_off_and_returns() {
+        let (mut book, start) = (Book::default(), Instant::now());
+        let peer = PeerId::random();
+        book.learn(target(Some(peer), 1), FoundBy::Remembered, start);
+        let mut pauses = Vec::new();
+        let mut now = start;
+        for _ in 0..9 {
+            let due = book.due(now, 8);
+            assert_eq!(due.len(), 1);
+            assert!(book.due(now, 8).is_empty(), "one attempt at a time");
+            book.failed(&due[0], now);
+            let from = now;
+            while book.due(now, 0).is_empty() && book.peers[&peer].schedule.next > now {
+                now += Duration::from_secs(1);
+            }
+            pauses.push((now - from).as_secs());
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        book.due(now, 8);
+        book.connected(peer, None, now);
+        assert!(book.due(now + LONGEST, 8).is_empty());
+        book.disconnected(&peer, Duration::ZERO, now);
+        assert!(book.due(now, 8).is_empty());
+        assert_eq!(book.due(now + FIRST_PAUSE, 8).len(), 1);
+    }
+
+    #[test]
+    fn a_typed_address_becomes_the_peers() {
+        let (mut book, now) = (Book::default(), Instant::now());
+        book.learn(target(None, 1), FoundBy::Typed, now);
+        let due = book.due(now, 8);
+        assert_eq!(due[0].peer, None);
+        let peer = PeerId::random();
+        book.connected(peer, Some(&target(None, 1)), now);
+        assert_eq!(book.found_by(&peer), Some(FoundBy::Typed));
+        book.disconnected(&peer, Duration::ZERO, now);
+        let due = book.due(now + LONGEST, 8);
+        assert_eq!(due[0].peer, Some(peer));
+    }
+
+    #[test]
+    fn is_bounded_and_keeps_what_people_gave() {
+        let (mut book, now) = (Book::default(), Instant::now());
+        let typed = PeerId::random();
+        book.learn(target(Some(typed), 1), FoundBy::Typed, now);
+        for port in 1..2000 {
+            book.learn(target(Some(PeerId::random()), port), FoundBy::Mdns, now);
+            book.learn(target(Some(typed), port), FoundBy::Mdns, now);
+            book.learn(target(None, port), FoundBy::Mdns, now);
+        }
+        assert_eq!(book.peers.len(), MAX_PEERS);
+        assert_eq!(book.peers[&typed].addresses.len(), MAX_ADDRESSES);
+        assert_eq!(book.found_by(&typed), Some(FoundBy::Typed));
+        assert_eq!(book.unknown.len(), MAX_UNKNOWN);
+    }
+
+    #[test]
+    fn mdns_addresses_go_when_they_fail() {
+        let (mut book, mut now) = (Book::default(), Instant::now());
+        let peer = PeerId::random();
+        book.learn(target(Some(peer), 1), FoundBy::Mdns, now);
+        for _ in 0..HEARSAY_FAILURES {
+            now += LONGEST;
+            let due = book.due(now, 8);
+            book.failed(&due[0], now);
+        }
+        assert!(book.peers.is_empty());
+    }
+}
