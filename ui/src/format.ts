@@ -1,0 +1,89 @@
+/** Numbers, sizes and times as people read them, in the language in use. */
+import { count, language, t } from './i18n/index.svelte';
+
+export { count };
+
+/** A size in bytes with one unit. */
+export function bytes(size: number): string {
+  if (size < 1000) return t('unit.bytes', { n: size });
+  const units = ['unit.kb', 'unit.mb', 'unit.gb', 'unit.tb'] as const;
+  let value = size / 1000;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return t(units[unit] ?? 'unit.tb', { value: count(value, language(), value < 10 ? 1 : 0) });
+}
+
+/** A length of time, coarse. */
+export function duration(seconds: number): string {
+  if (seconds < 10) return t('unit.seconds', { value: count(Math.max(0, seconds), language(), 1) });
+  const whole = Math.round(seconds);
+  if (whole < 60) return t('unit.seconds', { value: count(whole) });
+  if (whole < 3600) return t('unit.minutes', { m: count(Math.floor(whole / 60)), s: String(whole % 60).padStart(2, '0') });
+  return t('unit.hours', { h: count(Math.floor(whole / 3600)), m: String(Math.floor((whole % 3600) / 60)).padStart(2, '0') });
+}
+
+/** A price: as many digits as its size needs. */
+export function price(value: number): string {
+  const magnitude = Math.abs(value);
+  const digits = magnitude >= 1000 ? 2 : magnitude >= 1 ? 2 : magnitude >= 0.01 ? 4 : 8;
+  return count(value, language(), digits, Math.min(digits, 2));
+}
+
+/** A fraction as a signed percentage. */
+export function percent(fraction: number): string {
+  const words = count(Math.abs(fraction) * 100, language(), 2, 2);
+  const sign = fraction > 0 ? '+' : fraction < 0 ? '\u2212' : '';
+  return t('unit.percent', { value: sign + words });
+}
+
+function dated(options: Intl.DateTimeFormatOptions): (at: number) => string {
+  return (at) => new Intl.DateTimeFormat(language(), options).format(at);
+}
+
+/** Hour and minute. */
+export const clock = dated({ hour: '2-digit', minute: '2-digit' });
+/** The exact moment. */
+export const exact = dated({ dateStyle: 'medium', timeStyle: 'medium' });
+/** A date. */
+export const date = dated({ dateStyle: 'medium' });
+
+/** The name of a day for a separator: today, yesterday, or the date. */
+export function day(at: number, now: number): string {
+  const days = Math.round((midnight(now) - midnight(at)) / 86_400_000);
+  if (days === 0) return t('time.today');
+  if (days === 1) return t('time.yesterday');
+  const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
+  const options: Intl.DateTimeFormatOptions = { weekday: 'long', day: 'numeric', month: 'long' };
+  if (!sameYear) options.year = 'numeric';
+  return new Intl.DateTimeFormat(language(), options).format(at);
+}
+
+/** How long ago, in words. */
+export function relative(at: number, now: number): string {
+  const seconds = (at - now) / 1000;
+  const format = new Intl.RelativeTimeFormat(language(), { numeric: 'auto', style: 'short' });
+  const steps: [Intl.RelativeTimeFormatUnit, number, number][] = [
+    ['minute', 60, 3600],
+    ['hour', 3600, 86_400],
+    ['day', 86_400, 86_400 * 30],
+    ['month', 86_400 * 30, 86_400 * 365],
+  ];
+  if (Math.abs(seconds) < 60) return t('time.now');
+  for (const [unit, size, below] of steps) {
+    if (Math.abs(seconds) < below) return format.format(Math.round(seconds / size), unit);
+  }
+  return format.format(Math.round(seconds / (86_400 * 365)), 'year');
+}
+
+/** The last part of a path, Unix or Windows. */
+export function fileName(path: string): string {
+  return path.split(/[\\/]/).filter(Boolean).at(-1) ?? path;
+}
+
+/** Midnight before a moment, in local time. */
+export function midnight(at: number): number {
+  return new Date(at).setHours(0, 0, 0, 0);
+}

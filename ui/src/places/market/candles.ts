@@ -1,0 +1,249 @@
+/** The chart itself: candles, volume and indicator lines, drawn by lightweight-charts. */
+import {
+  CandlestickSeries,
+  CrosshairMode,
+  HistogramSeries,
+  LineSeries,
+  LineStyle,
+  createChart,
+  type IChartApi,
+  type ISeriesApi,
+  type SeriesType,
+  type UTCTimestamp,
+} from 'lightweight-charts';
+
+import type { Bars } from '../../bindings/Bars';
+import type { Overlay } from '../../bindings/Overlay';
+
+/** What the legend says about the bar under the crosshair. */
+export interface Reading {
+  time: number;
+  open: number;
+  high: number;
+  low: number;
+  close: number;
+  volume: number;
+  /** Values of the drawn functions by column. */
+  lines: { column: string; value: number | undefined; colour: string }[];
+}
+
+/** Colours of the theme, as the canvas needs them. */
+export interface Ink {
+  text: string;
+  ground: string;
+  line: string;
+  up: string;
+  down: string;
+  lines: string[];
+}
+
+/** Reads the colours in use from the page. */
+export function inkOf(element: Element): Ink {
+  const style = getComputedStyle(element);
+  const of = (name: string): string => style.getPropertyValue(name).trim();
+  return {
+    text: of('--text-2'),
+    ground: of('--surface'),
+    line: of('--line'),
+    up: of('--up'),
+    down: of('--down'),
+    lines: [1, 2, 3, 4, 5, 6].map((at) => of(`--line-${at}`)),
+  };
+}
+
+const seconds = (at: number): UTCTimestamp => Math.round(at / 1000) as UTCTimestamp;
+
+/** Digits after the point that prices of this size need. */
+export function precision(prices: readonly number[]): number {
+  const last = Math.abs(prices.at(-1) ?? 1);
+  return last >= 10 ? 2 : last >= 0.1 ? 4 : 8;
+}
+
+export class Candles {
+  readonly #chart: IChartApi;
+  readonly #read: (reading: Reading | undefined) => void;
+  #price: ISeriesApi<'Candlestick'>;
+  #volume: ISeriesApi<'Histogram'>;
+  #lines: { column: string; series: ISeriesApi<SeriesType>; values: Map<number, number>; colour: number }[] = [];
+  #bars: Bars | undefined;
+  #index = new Map<number, number>();
+  #ink: Ink;
+
+  constructor(element: HTMLElement, ink: Ink, language: string, read: (reading: Reading | undefined) => void) {
+    this.#ink = ink;
+    this.#read = read;
+    this.#chart = createChart(element, {
+      autoSize: true,
+      layout: { attributionLogo: false, fontSize: 11 },
+      crosshair: { mode: CrosshairMode.Normal },
+      localization: { locale: language },
+    });
+    this.#price = this.#chart.addSeries(CandlestickSeries, {});
+    this.#volume = this.#chart.addSeries(HistogramSeries, { priceScaleId: 'volume', priceFormat: { type: 'volume' } });
+    this.#volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+    this.#price.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.22 } });
+    this.#chart.subscribeCrosshairMove(({ time }) => {
+      const at = typeof time === 'number' ? this.#index.get(time) : undefined;
+      this.#read(this.reading(at ?? this.#newest()));
+    });
+    this.paint(ink);
+  }
+
+  #newest(): number {
+    return (this.#bars?.time.length ?? 0) - 1;
+  }
+
+  /** Puts bars on the chart; the view goes to the newest when the symbol changed. */
+  setBars(bars: Bars): void {
+    const changed = this.#bars?.symbol !== bars.symbol;
+    this.#bars = bars;
+    this.#index = new Map(bars.time.map((at, index) => [seconds(at), index]));
+    const digits = precision(bars.close);
+    this.#price.applyOptions({ priceFormat: { type: 'price', precision: digits, minMove: 10 ** -digits } });
+    this.#price.setData(
+      bars.time.map((at, index) => ({
+        time: seconds(at),
+        open: bars.open[index] ?? 0,
+        high: bars.high[index] ?? 0,
+        low: bars.low[index] ?? 0,
+        close: bars.close[index] ?? 0,
+      })),
+    );
+    this.#paintVolume();
+    if (changed) {
+      const count = bars.time.length;
+      this.#chart.timeScale().setVisibleLogicalRange({ from: Math.max(-2, count - 160), to: count + 4 });
+    }
+    this.#read(this.reading(this.#newest()));
+  }
+
+  #paintVolume(): void {
+    const bars = this.#bars;
+    if (!bars) return;
+    this.#volume.setData(
+      bars.time.map((at, index) => ({
+        time: seconds(at),
+        value: bars.volume[index] ?? 0,
+        color: `${(bars.close[index] ?? 0) >= (bars.open[index] ?? 0) ? this.#ink.up : this.#ink.down}55`,
+      })),
+    );
+  }
+
+  /** Draws functions: those that overlap on the prices, each other in a pane of its own. */
+  setOverlays(overlays: readonly Overlay[]): void {
+    for (const { series } of this.#lines) this.#chart.removeSeries(series);
+    this.#lines = [];
+    let pane = 0;
+    let colour = 0;
+    for (const overlay of overlays) {
+      const where = overlay.overlap ? 0 : ++pane;
+      for (const column of overlay.columns) {
+        const points = column.time.map((at, index) => {
+          const value = column.values[index];
+          return value === null || value === undefined ? { time: seconds(at) } : { time: seconds(at), value };
+        });
+        const bars = /hist/i.test(column.name);
+        const tone = this.#ink.lines[colour % this.#ink.lines.length] ?? this.#ink.text;
+        const series = bars
+          ? this.#chart.addSeries(HistogramSeries, { color: `${tone}99`, priceLineVisible: false }, where)
+          : this.#chart.addSeries(
+              LineSeries,
+              { color: tone, lineWidth: 2, priceLineVisible: false, lastValueVisible: where > 0, crosshairMarkerRadius: 3 },
+              where,
+            );
+        series.setData(points);
+        const values = new Map(
+          column.time.flatMap((at, index) => {
+            const value = column.values[index];
+            return value === null || value === undefined ? [] : [[seconds(at) as number, value] as const];
+          }),
+        );
+        this.#lines.push({ column: column.name, series, values, colour });
+        colour += 1;
+      }
+    }
+    const panes = this.#chart.panes();
+    panes.forEach((one, at) => one.setStretchFactor(at === 0 ? 300 : 90));
+    this.#read(this.reading(this.#newest()));
+  }
+
+  /** The legend for a bar by its index. */
+  reading(at: number): Reading | undefined {
+    const bars = this.#bars;
+    const time = bars?.time[at];
+    if (!bars || time === undefined) return undefined;
+    return {
+      time,
+      open: bars.open[at] ?? 0,
+      high: bars.high[at] ?? 0,
+      low: bars.low[at] ?? 0,
+      close: bars.close[at] ?? 0,
+      volume: bars.volume[at] ?? 0,
+      lines: this.#lines.map(({ column, values, colour }) => ({
+        column,
+        value: values.get(seconds(time)),
+        colour: this.#ink.lines[colour % this.#ink.lines.length] ?? this.#ink.text,
+      })),
+    };
+  }
+
+  /** Takes the colours of the theme. Rising candles are hollow, so that colour is not the only sign. */
+  paint(ink: Ink): void {
+    this.#ink = ink;
+    this.#chart.applyOptions({
+      layout: {
+        background: { color: ink.ground },
+        textColor: ink.text,
+        panes: { separatorColor: ink.line, separatorHoverColor: `${ink.text}33`, enableResize: true },
+      },
+      grid: {
+        vertLines: { color: ink.line, style: LineStyle.SparseDotted },
+        horzLines: { color: ink.line, style: LineStyle.SparseDotted },
+      },
+      rightPriceScale: { borderColor: ink.line },
+      timeScale: { borderColor: ink.line, timeVisible: this.#intraday(), rightOffset: 4 },
+    });
+    this.#price.applyOptions({
+      upColor: ink.ground,
+      borderUpColor: ink.up,
+      wickUpColor: ink.up,
+      downColor: ink.down,
+      borderDownColor: ink.down,
+      wickDownColor: ink.down,
+    });
+    this.#paintVolume();
+    for (const line of this.#lines) {
+      const tone = ink.lines[line.colour % ink.lines.length] ?? ink.text;
+      line.series.applyOptions({ color: tone });
+    }
+  }
+
+  #intraday(): boolean {
+    const [first, second] = this.#bars?.time ?? [];
+    return first !== undefined && second !== undefined && second - first < 86_400_000;
+  }
+
+  /** Moves the view by bars, or nearer and farther. */
+  move(bars: number): void {
+    const scale = this.#chart.timeScale();
+    scale.scrollToPosition(scale.scrollPosition() + bars, false);
+  }
+
+  zoom(factor: number): void {
+    const scale = this.#chart.timeScale();
+    const range = scale.getVisibleLogicalRange();
+    if (!range) return;
+    const half = ((range.to - range.from) * factor) / 2;
+    const middle = (range.to + range.from) / 2;
+    scale.setVisibleLogicalRange({ from: middle - half, to: middle + half });
+  }
+
+  /** All bars at once. */
+  fit(): void {
+    this.#chart.timeScale().fitContent();
+  }
+
+  stop(): void {
+    this.#chart.remove();
+  }
+}

@@ -1,0 +1,58 @@
+import type { Message } from '../../bindings/Message';
+import { midnight } from '../../format';
+
+/** A line of a room's history as it is drawn. */
+export type Row =
+  | { kind: 'day'; key: string; at: number }
+  | { kind: 'new'; key: string }
+  | { kind: 'message'; key: string; message: Message; first: boolean };
+
+/** Messages of one author closer than this are one group, in milliseconds. */
+export const together = 5 * 60_000;
+
+/**
+ * Rows for messages in their checked order: a separator where the day changes, one line before the
+ * first new message, and a head only for the first message of a group.
+ */
+export function rowsOf(messages: readonly Message[], firstNew?: string): Row[] {
+  const rows: Row[] = [];
+  let before: Message | undefined;
+  for (const message of messages) {
+    let first =
+      before === undefined ||
+      before.author !== message.author ||
+      Math.abs(message.at - before.at) > together ||
+      message.reply_to !== null;
+    if (before === undefined || midnight(before.at) !== midnight(message.at)) {
+      rows.push({ kind: 'day', key: `day:${message.id}`, at: message.at });
+      first = true;
+    }
+    if (message.id === firstNew) {
+      rows.push({ kind: 'new', key: 'new' });
+      first = true;
+    }
+    rows.push({ kind: 'message', key: message.id, message, first });
+    before = message;
+  }
+  return rows;
+}
+
+/** The first of the newest `unread` messages that others wrote. */
+export function firstUnread(messages: readonly Message[], unread: number): string | undefined {
+  let left = unread;
+  let first: string | undefined;
+  for (let at = messages.length - 1; at >= 0 && left > 0; at -= 1) {
+    const message = messages[at];
+    if (message && !message.mine) {
+      first = message.id;
+      left -= 1;
+    }
+  }
+  return first;
+}
+
+/** Puts a message that was shown or changed into its place: where it was, or at the end. */
+export function upsert(messages: readonly Message[], message: Message): Message[] {
+  const at = messages.findIndex((known) => known.id === message.id);
+  return at >= 0 ? messages.with(at, message) : [...messages, message];
+}

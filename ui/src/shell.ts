@@ -1,0 +1,70 @@
+/** The desktop shell. This module alone knows that it is Tauri. */
+import { Channel, invoke } from '@tauri-apps/api/core';
+import { getCurrentWebview } from '@tauri-apps/api/webview';
+import { open, save } from '@tauri-apps/plugin-dialog';
+import { openPath as openWithSystem } from '@tauri-apps/plugin-opener';
+
+import type { Args, Drop, Event, Name, Reply, SessionState, Shell } from './contract';
+import { CallError } from './contract';
+import { mediaAddress } from './media';
+
+async function ask<T>(command: string, args: Record<string, unknown> = {}): Promise<T> {
+  try {
+    return await invoke<T>(command, args);
+  } catch (reason) {
+    throw CallError.from(reason);
+  }
+}
+
+export const shell: Shell = {
+  call<K extends Name>(name: K, args: Args<K>): Promise<Reply<K>> {
+    return ask<Reply<K>>('call', { name, args });
+  },
+
+  async listen(handler) {
+    let heard = true;
+    const channel = new Channel<Event>((event) => {
+      if (heard) handler(event);
+    });
+    await ask('events', { channel });
+    return () => {
+      heard = false;
+    };
+  },
+
+  openProfile: (name, passphrase) => ask('open_profile', { name, passphrase }),
+  lockProfile: () => ask('lock_profile'),
+  sessionState: () => ask<SessionState>('session_state'),
+
+  async pickFiles(title, kinds) {
+    const chosen = await open({ title, multiple: true, directory: false, filters: kinds });
+    return chosen ?? [];
+  },
+
+  async pickFolder(title) {
+    return (await open({ title, directory: true, multiple: false })) ?? undefined;
+  },
+
+  async pickSave(title, suggestion, kinds) {
+    return (await save({ title, defaultPath: suggestion, filters: kinds })) ?? undefined;
+  },
+
+  onDrop(handler) {
+    return getCurrentWebview().onDragDropEvent(({ payload }) => {
+      const position =
+        payload.type === 'leave' ? { x: 0, y: 0 } : payload.position.toLogical(window.devicePixelRatio);
+      const paths = payload.type === 'enter' || payload.type === 'drop' ? payload.paths : [];
+      handler({ phase: payload.type, paths, position: { x: position.x, y: position.y } } satisfies Drop);
+    });
+  },
+
+  async openPath(path) {
+    try {
+      await openWithSystem(path);
+    } catch (reason) {
+      throw new CallError('file', reason instanceof Error ? reason.message : String(reason));
+    }
+  },
+
+  mediaUrl: (id) => mediaAddress(id, navigator.userAgent),
+};

@@ -1,0 +1,59 @@
+/** Where the window stands: is a profile open, which place is shown, what lies over it. */
+import { shell } from '$shell';
+
+import type { ProfileDetail } from '../bindings/ProfileDetail';
+import { complain } from './notices.svelte';
+
+export const places = ['rooms', 'market', 'images', 'catalog', 'machine'] as const;
+export type Place = (typeof places)[number];
+
+export const app = $state<{
+  phase: 'starting' | 'closed' | 'open';
+  profile: ProfileDetail | undefined;
+  place: Place;
+  palette: boolean;
+}>({ phase: 'starting', profile: undefined, place: 'rooms', palette: false });
+
+export function go(place: Place): void {
+  app.place = place;
+}
+
+/** Finds out whether a profile is open already. */
+export async function start(): Promise<void> {
+  try {
+    const state = await shell.sessionState();
+    if (state.open) await opened();
+    else app.phase = 'closed';
+  } catch (reason) {
+    app.phase = 'closed';
+    complain(reason);
+  }
+}
+
+/** Opens a profile and starts its network; the rest works without one. */
+export async function open(name: string, passphrase: string): Promise<void> {
+  await shell.openProfile(name, passphrase);
+  await opened();
+}
+
+async function opened(): Promise<void> {
+  app.profile = await shell.call('profile.show', {});
+  app.place = 'rooms';
+  app.phase = 'open';
+  shell.call('node.start', { no_mdns: false, listen: [] }).catch(complain);
+}
+
+export async function lock(): Promise<void> {
+  try {
+    await shell.lockProfile();
+    closed();
+  } catch (reason) {
+    complain(reason);
+  }
+}
+
+export function closed(): void {
+  app.phase = 'closed';
+  app.profile = undefined;
+  app.palette = false;
+}

@@ -1,0 +1,39 @@
+/** Price series, the functions of the catalogue, and what is drawn. */
+import { shell } from '$shell';
+
+import type { FunctionInfo } from '../bindings/FunctionInfo';
+import type { SeriesInfo } from '../bindings/SeriesInfo';
+import { Query } from './query.svelte';
+
+export const series = new Query<SeriesInfo[]>(() => shell.call('market.list', {}));
+export const functions = new Query<FunctionInfo[]>(() => shell.call('market.functions', {}));
+
+/** A function on the chart, with its parameters in the order of the catalogue. */
+export interface Drawn {
+  name: string;
+  values: number[];
+}
+
+export const market = $state<{ symbol: string | undefined; drawn: Drawn[] }>({
+  symbol: undefined,
+  drawn: [
+    { name: 'SMA', values: [50] },
+    { name: 'RSI', values: [14] },
+  ],
+});
+
+/** Function and parameters on the wire, such as `MACD:12:26:9`. */
+export function spell(drawn: Drawn): string {
+  return [drawn.name, ...drawn.values].join(':');
+}
+
+export function chooseSymbol(symbol: string): void {
+  market.symbol = symbol;
+}
+
+/** Forgets what belongs to a profile. */
+export function clearMarket(): void {
+  series.clear();
+  functions.clear();
+  market.symbol = undefined;
+}

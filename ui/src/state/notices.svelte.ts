@@ -1,0 +1,52 @@
+/** Short words at the corner of the window. They are read out and go by themselves. */
+import { CallError } from '../contract';
+import { maybe } from '../i18n/index.svelte';
+import { on } from './events';
+
+export type Level = 'good' | 'note' | 'warning' | 'bad';
+
+export interface Notice {
+  id: number;
+  level: Level;
+  text: string;
+  detail: string | undefined;
+  action: { label: string; run: () => void } | undefined;
+}
+
+/** How long a notice stays, in milliseconds; what went wrong stays until it is dismissed. */
+const stay = 6000;
+
+export const notices = $state<Notice[]>([]);
+let next = 1;
+
+export function notify(level: Level, text: string, more: Partial<Pick<Notice, 'detail' | 'action'>> = {}): void {
+  const id = next++;
+  notices.push({ id, level, text, detail: more.detail, action: more.action });
+  if (notices.length > 4) notices.shift();
+  if (level !== 'bad') setTimeout(() => dismiss(id), stay);
+}
+
+export function dismiss(id: number): void {
+  const at = notices.findIndex((notice) => notice.id === id);
+  if (at >= 0) notices.splice(at, 1);
+}
+
+/** What an error is called in the reader's language, and what to do. */
+export function wordsOf(error: CallError): { title: string; detail: string; hint: string | undefined } {
+  return {
+    title: maybe(`error.${error.code}`, error.params) ?? maybe('error.internal') ?? error.message,
+    detail: error.message,
+    hint: maybe(`hint.${error.code}`, error.params) ?? error.hint,
+  };
+}
+
+/** Says that something failed. */
+export function complain(reason: unknown): void {
+  const words = wordsOf(CallError.from(reason));
+  notify('bad', words.title, { detail: words.hint ? `${words.detail} ${words.hint}` : words.detail });
+}
+
+/** Shows the notices that come from outside. */
+export function startNotices(): () => void {
+  return on('notice', ({ level, code, message }) => notify(level, maybe(`notice.${code}`) ?? message));
+}
