@@ -21,8 +21,12 @@ export function duration(seconds: number): string {
   if (seconds < 10) return t('unit.seconds', { value: count(Math.max(0, seconds), language(), 1) });
   const whole = Math.round(seconds);
   if (whole < 60) return t('unit.seconds', { value: count(whole) });
-  if (whole < 3600) return t('unit.minutes', { m: count(Math.floor(whole / 60)), s: String(whole % 60).padStart(2, '0') });
-  return t('unit.hours', { h: count(Math.floor(whole / 3600)), m: String(Math.floor((whole % 3600) / 60)).padStart(2, '0') });
+  if (whole < 3600)
+    return t('unit.minutes', { m: count(Math.floor(whole / 60)), s: String(whole % 60).padStart(2, '0') });
+  return t('unit.hours', {
+    h: count(Math.floor(whole / 3600)),
+    m: String(Math.floor((whole % 3600) / 60)).padStart(2, '0'),
+  });
 }
 
 /** A price: as many digits as its size needs. */

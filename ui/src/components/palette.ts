@@ -15,7 +15,12 @@ export function fit(query: string, text: string): number {
 }
 
 /** The best entries for a query, in their own order where they fit equally well. */
-export function best<T>(query: string, entries: readonly T[], textOf: (entry: T) => string, most: number): T[] {
+export function best<T>(
+  query: string,
+  entries: readonly T[],
+  textOf: (entry: T) => string,
+  most: number,
+): T[] {
   return entries
     .map((entry) => ({ entry, score: fit(query, textOf(entry)) }))
     .filter(({ score }) => score > 0)

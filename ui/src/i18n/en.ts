@@ -54,7 +54,8 @@ export const en = {
   'path.folder': 'Folder…',
 
   'first.welcome': 'Welcome to Artel',
-  'first.text': 'A room of computers that talk, compute and share, with no server. Everything stays on your machines.',
+  'first.text':
+    'A room of computers that talk, compute and share, with no server. Everything stays on your machines.',
   'first.back': 'Welcome back',
   'first.back.text': 'Open your profile to go on.',
   'first.name': 'Your name, as others see it',
@@ -150,7 +151,8 @@ export const en = {
   'join.address': 'Address of someone in the space, if it is not found by itself',
   'join.looking': 'Looking for someone from the space…',
   'join.pending.title': 'You knocked',
-  'join.pending.text': 'The teacher of “{space}” has not let you in yet. The space opens by itself when it happens.',
+  'join.pending.text':
+    'The teacher of “{space}” has not let you in yet. The space opens by itself when it happens.',
 
   'file.here': 'on this machine',
   'file.part': '{have} here',
@@ -210,7 +212,8 @@ export const en = {
 
   'share.button': 'Share to room',
   'share.title': 'Share to a room',
-  'share.text': 'A message with the facts, a preview and the files. Others fetch the files when they want them.',
+  'share.text':
+    'A message with the facts, a preview and the files. Others fetch the files when they want them.',
   'share.noRoom': 'There is no room yet. Make a space first.',
   'share.done': 'Shared to {room}',
   'share.look': 'Show',
@@ -246,14 +249,18 @@ export const en = {
   'images.out': 'Folder for the results',
   'images.safe': 'Your files are never changed: results are new files.',
   'images.start': 'Start',
-  'images.ignored': { one: '{n} file is no picture and was left out', other: '{n} files are no pictures and were left out' },
+  'images.ignored': {
+    one: '{n} file is no picture and was left out',
+    other: '{n} files are no pictures and were left out',
+  },
   'images.all': 'All',
   'images.failed': 'Failed',
   'images.noFailed.title': 'Nothing failed',
   'images.noFailed.text': 'Every picture so far was processed.',
   'images.tries': { one: 'tried {n} time', other: 'tried {n} times' },
   'recipe.web': 'Web',
-  'recipe.web.text': 'Turned upright, at most 2048 pixels on the longer side, a gentle tone curve, saved as JPEG.',
+  'recipe.web.text':
+    'Turned upright, at most 2048 pixels on the longer side, a gentle tone curve, saved as JPEG.',
 
   'import.title': 'Import',
   'import.added': { one: '{n} new', other: '{n} new' },
@@ -359,7 +366,8 @@ export const en = {
   'product.pictures': 'Pictures are named, not fetched.',
   'product.unreadable': 'This document cannot be read.',
   'enrich.text.all': 'Finds similar products for each product and builds its document. It runs as a job.',
-  'enrich.text.brand': 'Finds similar products for each product of {brand} and builds its document. It runs as a job.',
+  'enrich.text.brand':
+    'Finds similar products for each product of {brand} and builds its document. It runs as a job.',
   'enrich.preset': 'What counts most',
   'enrich.header': 'Picture at the head (optional)',
   'enrich.footer': 'Picture at the foot (optional)',
@@ -429,7 +437,8 @@ export const en = {
   'net.example': '/ip4/192.168.1.20/tcp/47600',
   'net.peers': { one: '{n} other machine', other: '{n} other machines' },
   'net.none.title': 'Nobody in sight',
-  'net.none.text': 'Machines on this network appear by themselves. On networks that hide them, type an address above.',
+  'net.none.text':
+    'Machines on this network appear by themselves. On networks that hide them, type an address above.',
   'net.stranger': 'Not known yet',
   'net.connected': 'connected',
   'net.away': 'away',
@@ -463,7 +472,8 @@ export const en = {
   'care.rows': { one: '{n} row', other: '{n} rows' },
   'care.none.title': 'No backups yet',
   'care.none.text': 'Make one before something happens.',
-  'gpu.text': 'Artel measures processor and graphics card, and uses whichever is faster. The answer is the same.',
+  'gpu.text':
+    'Artel measures processor and graphics card, and uses whichever is faster. The answer is the same.',
   'gpu.none.title': 'No graphics card found',
   'gpu.none.text': 'Everything is computed on the processor.',
   'gpu.inUse': 'in use',

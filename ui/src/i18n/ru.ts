@@ -59,7 +59,8 @@ export const ru: SlavicOf<typeof en> = {
   'path.folder': 'Папка…',
 
   'first.welcome': 'Добро пожаловать в Artel',
-  'first.text': 'Комната компьютеров, которые общаются, считают и делятся без сервера. Всё остаётся на ваших машинах.',
+  'first.text':
+    'Комната компьютеров, которые общаются, считают и делятся без сервера. Всё остаётся на ваших машинах.',
   'first.back': 'С возвращением',
   'first.back.text': 'Откройте профиль, чтобы продолжить.',
   'first.name': 'Ваше имя, каким его видят другие',
@@ -94,7 +95,12 @@ export const ru: SlavicOf<typeof en> = {
     many: '{n} непрочитанных сообщений',
     other: '{n} непрочитанного сообщения',
   },
-  'rooms.members': { one: '{n} участник', few: '{n} участника', many: '{n} участников', other: '{n} участника' },
+  'rooms.members': {
+    one: '{n} участник',
+    few: '{n} участника',
+    many: '{n} участников',
+    other: '{n} участника',
+  },
   'rooms.none.title': 'Пока ни одного круга',
   'rooms.none.text': 'Создайте круг для своих или вступите по коду, который вам дали.',
   'rooms.noRoom.title': 'Выберите комнату',
@@ -155,7 +161,12 @@ export const ru: SlavicOf<typeof en> = {
   'invite.howMany': 'Сколько человек',
   'invite.approve': 'Учитель впускает каждого',
   'invite.until': 'Закончится {when}',
-  'invite.seats': { one: 'для {n} человека', few: 'для {n} человек', many: 'для {n} человек', other: 'для {n} человека' },
+  'invite.seats': {
+    one: 'для {n} человека',
+    few: 'для {n} человек',
+    many: 'для {n} человек',
+    other: 'для {n} человека',
+  },
   'invite.make': 'Создать код',
 
   'join.title': 'Вступить в круг',
@@ -278,7 +289,8 @@ export const ru: SlavicOf<typeof en> = {
   'images.noFailed.text': 'Пока обработаны все снимки.',
   'images.tries': { one: '{n} попытка', few: '{n} попытки', many: '{n} попыток', other: '{n} попытки' },
   'recipe.web': 'Для сети',
-  'recipe.web.text': 'Повёрнут как надо, не больше 2048 пикселей по длинной стороне, мягкая тоновая кривая, JPEG.',
+  'recipe.web.text':
+    'Повёрнут как надо, не больше 2048 пикселей по длинной стороне, мягкая тоновая кривая, JPEG.',
 
   'import.title': 'Загрузка',
   'import.added': { one: '{n} новый', few: '{n} новых', many: '{n} новых', other: '{n} нового' },
@@ -351,7 +363,12 @@ export const ru: SlavicOf<typeof en> = {
     other: '{n} с графика',
   },
   'market.run.for': 'Символы',
-  'market.run.all': { one: 'весь {n} ряд', few: 'все {n} ряда', many: 'все {n} рядов', other: 'все {n} ряда' },
+  'market.run.all': {
+    one: 'весь {n} ряд',
+    few: 'все {n} ряда',
+    many: 'все {n} рядов',
+    other: 'все {n} ряда',
+  },
   'market.run.out': 'Файл для значений',
   'market.run.start': 'Посчитать',
   'market.run.busy': 'Считаем…',
@@ -404,7 +421,8 @@ export const ru: SlavicOf<typeof en> = {
   'product.pictures': 'Картинки названы, но не загружаются.',
   'product.unreadable': 'Этот документ не читается.',
   'enrich.text.all': 'Найдёт похожие для каждого товара и соберёт его документ. Выполняется как задание.',
-  'enrich.text.brand': 'Найдёт похожие для каждого товара {brand} и соберёт его документ. Выполняется как задание.',
+  'enrich.text.brand':
+    'Найдёт похожие для каждого товара {brand} и соберёт его документ. Выполняется как задание.',
   'enrich.preset': 'Что важнее всего',
   'enrich.header': 'Картинка сверху (не обязательно)',
   'enrich.footer': 'Картинка снизу (не обязательно)',

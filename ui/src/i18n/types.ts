@@ -1,5 +1,10 @@
 /** Forms of a sentence that depend on the number `{n}`, by the categories of `Intl.PluralRules`. */
-export type Plural = { readonly one: string; readonly few?: string; readonly many?: string; readonly other: string };
+export type Plural = {
+  readonly one: string;
+  readonly few?: string;
+  readonly many?: string;
+  readonly other: string;
+};
 
 /** Forms that Russian and Ukrainian grammar needs. */
 export type SlavicPlural = {

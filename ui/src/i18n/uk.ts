@@ -59,7 +59,8 @@ export const uk: SlavicOf<typeof en> = {
   'path.folder': 'Тека…',
 
   'first.welcome': 'Ласкаво просимо до Artel',
-  'first.text': 'Кімната комп’ютерів, які спілкуються, рахують і діляться без сервера. Усе лишається на ваших машинах.',
+  'first.text':
+    'Кімната комп’ютерів, які спілкуються, рахують і діляться без сервера. Усе лишається на ваших машинах.',
   'first.back': 'З поверненням',
   'first.back.text': 'Відкрийте профіль, щоб продовжити.',
   'first.name': 'Ваше ім’я, яким його бачать інші',
@@ -155,7 +156,12 @@ export const uk: SlavicOf<typeof en> = {
   'invite.howMany': 'Скільки людей',
   'invite.approve': 'Учитель впускає кожного',
   'invite.until': 'Закінчиться {when}',
-  'invite.seats': { one: 'для {n} людини', few: 'для {n} людей', many: 'для {n} людей', other: 'для {n} людини' },
+  'invite.seats': {
+    one: 'для {n} людини',
+    few: 'для {n} людей',
+    many: 'для {n} людей',
+    other: 'для {n} людини',
+  },
   'invite.make': 'Створити код',
 
   'join.title': 'Вступити до кола',
@@ -278,11 +284,17 @@ export const uk: SlavicOf<typeof en> = {
   'images.noFailed.text': 'Поки оброблено всі світлини.',
   'images.tries': { one: '{n} спроба', few: '{n} спроби', many: '{n} спроб', other: '{n} спроби' },
   'recipe.web': 'Для мережі',
-  'recipe.web.text': 'Повернена як слід, щонайбільше 2048 пікселів на довшому боці, м’яка тонова крива, JPEG.',
+  'recipe.web.text':
+    'Повернена як слід, щонайбільше 2048 пікселів на довшому боці, м’яка тонова крива, JPEG.',
 
   'import.title': 'Завантаження',
   'import.added': { one: '{n} новий', few: '{n} нові', many: '{n} нових', other: '{n} нового' },
-  'import.replaced': { one: '{n} замінено', few: '{n} замінено', many: '{n} замінено', other: '{n} замінено' },
+  'import.replaced': {
+    one: '{n} замінено',
+    few: '{n} замінено',
+    many: '{n} замінено',
+    other: '{n} замінено',
+  },
   'import.changed': { one: '{n} змінено', few: '{n} змінено', many: '{n} змінено', other: '{n} змінено' },
   'import.skip': 'Завантажити без поганих рядків',
   'import.left': {
@@ -351,7 +363,12 @@ export const uk: SlavicOf<typeof en> = {
     other: '{n} з графіка',
   },
   'market.run.for': 'Символи',
-  'market.run.all': { one: 'увесь {n} ряд', few: 'усі {n} ряди', many: 'усі {n} рядів', other: 'усі {n} ряду' },
+  'market.run.all': {
+    one: 'увесь {n} ряд',
+    few: 'усі {n} ряди',
+    many: 'усі {n} рядів',
+    other: 'усі {n} ряду',
+  },
   'market.run.out': 'Файл для значень',
   'market.run.start': 'Порахувати',
   'market.run.busy': 'Рахуємо…',
@@ -404,7 +421,8 @@ export const uk: SlavicOf<typeof en> = {
   'product.pictures': 'Картинки названо, але не завантажено.',
   'product.unreadable': 'Цей документ не читається.',
   'enrich.text.all': 'Знайде схожі для кожного товару і збере його документ. Виконується як завдання.',
-  'enrich.text.brand': 'Знайде схожі для кожного товару {brand} і збере його документ. Виконується як завдання.',
+  'enrich.text.brand':
+    'Знайде схожі для кожного товару {brand} і збере його документ. Виконується як завдання.',
   'enrich.preset': 'Що найважливіше',
   'enrich.header': 'Картинка вгорі (не обов’язково)',
   'enrich.footer': 'Картинка внизу (не обов’язково)',
@@ -487,7 +505,12 @@ export const uk: SlavicOf<typeof en> = {
   'net.dial.label': 'З’єднатися за адресою',
   'net.dialled': 'Є зв’язок: {name}',
   'net.example': '/ip4/192.168.1.20/tcp/47600',
-  'net.peers': { one: '{n} інша машина', few: '{n} інші машини', many: '{n} інших машин', other: '{n} іншої машини' },
+  'net.peers': {
+    one: '{n} інша машина',
+    few: '{n} інші машини',
+    many: '{n} інших машин',
+    other: '{n} іншої машини',
+  },
   'net.none.title': 'Нікого не видно',
   'net.none.text': 'Машини цієї мережі з’являються самі. Якщо мережа їх ховає, введіть адресу вище.',
   'net.stranger': 'Поки не знайомі',

@@ -19,7 +19,11 @@ const stay = 6000;
 export const notices = $state<Notice[]>([]);
 let next = 1;
 
-export function notify(level: Level, text: string, more: Partial<Pick<Notice, 'detail' | 'action'>> = {}): void {
+export function notify(
+  level: Level,
+  text: string,
+  more: Partial<Pick<Notice, 'detail' | 'action'>> = {},
+): void {
   const id = next++;
   notices.push({ id, level, text, detail: more.detail, action: more.action });
   if (notices.length > 4) notices.shift();

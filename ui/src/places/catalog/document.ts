@@ -31,7 +31,9 @@ function string(value: unknown): string | undefined {
 function words(value: unknown): string {
   const { content, items } = object(value);
   const lines = list(content).filter((line) => typeof line === 'string');
-  const parts = list(items).flatMap((item) => string(object(item)['text']) ?? string(object(item)['content']) ?? []);
+  const parts = list(items).flatMap(
+    (item) => string(object(item)['text']) ?? string(object(item)['content']) ?? [],
+  );
   return [...lines, ...parts].join('\n');
 }
 

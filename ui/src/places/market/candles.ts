@@ -64,12 +64,18 @@ export class Candles {
   readonly #read: (reading: Reading | undefined) => void;
   #price: ISeriesApi<'Candlestick'>;
   #volume: ISeriesApi<'Histogram'>;
-  #lines: { column: string; series: ISeriesApi<SeriesType>; values: Map<number, number>; colour: number }[] = [];
+  #lines: { column: string; series: ISeriesApi<SeriesType>; values: Map<number, number>; colour: number }[] =
+    [];
   #bars: Bars | undefined;
   #index = new Map<number, number>();
   #ink: Ink;
 
-  constructor(element: HTMLElement, ink: Ink, language: string, read: (reading: Reading | undefined) => void) {
+  constructor(
+    element: HTMLElement,
+    ink: Ink,
+    language: string,
+    read: (reading: Reading | undefined) => void,
+  ) {
     this.#ink = ink;
     this.#read = read;
     this.#chart = createChart(element, {
@@ -79,7 +85,10 @@ export class Candles {
       localization: { locale: language },
     });
     this.#price = this.#chart.addSeries(CandlestickSeries, {});
-    this.#volume = this.#chart.addSeries(HistogramSeries, { priceScaleId: 'volume', priceFormat: { type: 'volume' } });
+    this.#volume = this.#chart.addSeries(HistogramSeries, {
+      priceScaleId: 'volume',
+      priceFormat: { type: 'volume' },
+    });
     this.#volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     this.#price.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.22 } });
     this.#chart.subscribeCrosshairMove(({ time }) => {
@@ -148,7 +157,13 @@ export class Candles {
           ? this.#chart.addSeries(HistogramSeries, { color: `${tone}99`, priceLineVisible: false }, where)
           : this.#chart.addSeries(
               LineSeries,
-              { color: tone, lineWidth: 2, priceLineVisible: false, lastValueVisible: where > 0, crosshairMarkerRadius: 3 },
+              {
+                color: tone,
+                lineWidth: 2,
+                priceLineVisible: false,
+                lastValueVisible: where > 0,
+                crosshairMarkerRadius: 3,
+              },
               where,
             );
         series.setData(points);

@@ -58,7 +58,11 @@ export class History {
     if (!oldest || !this.more || this.loadingOlder) return;
     this.loadingOlder = true;
     try {
-      const { messages, more } = await shell.call('room.read', { room: this.room, limit: page, before: oldest.id });
+      const { messages, more } = await shell.call('room.read', {
+        room: this.room,
+        limit: page,
+        before: oldest.id,
+      });
       const known = new Set(this.messages.map((message) => message.id));
       this.messages = [...messages.filter((message) => !known.has(message.id)), ...this.messages];
       this.more = more;
@@ -99,10 +103,14 @@ export class History {
   }
 
   #arrived(attachment: string, have: number): void {
-    const at = this.messages.findIndex((message) => message.attachments.some((file) => file.id === attachment));
+    const at = this.messages.findIndex((message) =>
+      message.attachments.some((file) => file.id === attachment),
+    );
     const message = this.messages[at];
     if (!message) return;
-    const attachments = message.attachments.map((file) => (file.id === attachment ? { ...file, have } : file));
+    const attachments = message.attachments.map((file) =>
+      file.id === attachment ? { ...file, have } : file,
+    );
     this.messages = this.messages.with(at, { ...message, attachments });
   }
 }

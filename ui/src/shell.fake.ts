@@ -1,0 +1,664 @@
+/**
+ * A shell without a desktop, for tests and for `npm run dev`. It keeps its own state, answers every
+ * command, and lets a test replace any answer. It is never part of the shipped page.
+ */
+import type { Args, Event, Name, Reply, Shell } from './contract';
+import { CallError } from './contract';
+import * as data from './fake/data';
+import type { JobInfo } from './bindings/JobInfo';
+import type { Message } from './bindings/Message';
+import type { Overlay } from './bindings/Overlay';
+import type { RoomInfo } from './bindings/RoomInfo';
+import type { SpaceInfo } from './bindings/SpaceInfo';
+
+type Answers = { [K in Name]: (args: Args<K>) => Reply<K> | Promise<Reply<K>> };
+
+interface World {
+  now: number;
+  open: boolean;
+  profile: string;
+  profiles: string[];
+  spaces: SpaceInfo[];
+  rooms: RoomInfo[];
+  messages: Map<string, Message[]>;
+  jobs: JobInfo[];
+  symbols: string[];
+  products: number;
+  backups: number;
+  settings: Map<string, string>;
+  theNext: number;
+}
+
+function fresh(): World {
+  const now = Date.now();
+  return {
+    now,
+    open: true,
+    profile: 'Maria Ivanova',
+    profiles: ['Maria Ivanova', 'Лабораторія 4'],
+    spaces: data.spaces(),
+    rooms: data.rooms(now),
+    messages: new Map([
+      ['r1', data.messages(now)],
+      ['r2', data.older(900, now, 6)],
+    ]),
+    jobs: data.jobs(now),
+    symbols: ['BTCUSD', 'EURUSD', 'GOOG'],
+    products: 8120,
+    backups: 3,
+    settings: new Map(),
+    theNext: 5000,
+  };
+}
+
+let world = fresh();
+const listeners = new Set<(event: Event) => void>();
+let dropHandler: Parameters<Shell['onDrop']>[0] | undefined;
+let picked: string[] = [];
+let replaced: Partial<Record<Name, (args: never) => unknown>> = {};
+
+function tell(event: Event): void {
+  for (const listener of [...listeners]) listener(event);
+}
+
+function missing(what: string): never {
+  throw new CallError('not_found', `There is no ${what}.`);
+}
+
+function oneJob(number: number): JobInfo {
+  return world.jobs.find((job) => job.job === number) ?? missing(`job ${number}`);
+}
+
+function change(number: number, more: Partial<JobInfo>): JobInfo {
+  const job = { ...oneJob(number), ...more };
+  world.jobs = world.jobs.map((one) => (one.job === number ? job : one));
+  tell({ type: 'job', job });
+  return job;
+}
+
+function start(more: Partial<JobInfo>): JobInfo {
+  const job = data.job({ done: 0, state: 'running', job: (world.theNext += 1), ...more }, Date.now());
+  world.jobs = [job, ...world.jobs];
+  tell({ type: 'job', job });
+  return job;
+}
+
+function write(room: string, more: Partial<Message>): Message {
+  const [pattern] = data.messages(Date.now());
+  if (!pattern) return missing('message');
+  const message: Message = {
+    ...pattern,
+    id: `m${(world.theNext += 1)}`,
+    at: Date.now(),
+    reactions: [],
+    attachments: [],
+    text: '',
+    ...more,
+  };
+  world.messages.set(room, [...(world.messages.get(room) ?? []), message]);
+  tell({ type: 'message', room, message });
+  return message;
+}
+
+function average(values: number[], period: number): (number | null)[] {
+  let sum = 0;
+  return values.map((value, at) => {
+    sum += value - (at >= period ? (values[at - period] ?? 0) : 0);
+    return at + 1 >= period ? sum / period : null;
+  });
+}
+
+function overlay(symbol: string, spelled: string): Overlay {
+  const [name = '', ...parameters] = spelled.split(':');
+  const info = data.functions.find((one) => one.name === name) ?? missing(`function ${name}`);
+  const { time, close } = data.bars(symbol, world.now);
+  const column = [name, ...parameters].join('_');
+  const period = Number(parameters[0] ?? 14);
+  const base = average(close, period);
+  if (info.overlap) {
+    return { columns: [{ name: column, time, values: base }], overlap: true, backend: 'cpu' };
+  }
+  const swing = close.map((value, at) => {
+    const mean = base[at];
+    return mean === null || mean === undefined
+      ? null
+      : Math.max(4, Math.min(96, 50 + (value / mean - 1) * 500));
+  });
+  return { columns: [{ name: column, time, values: swing }], overlap: false, backend: 'cpu' };
+}
+
+const me = (): { author: string; name: string; role: string; mine: boolean } => ({
+  author: data.key(0),
+  name: world.profile,
+  role: 'owner',
+  mine: true,
+});
+
+const answers: Answers = {
+  'host.info': () => ({
+    version: '0.1.0',
+    home: '/home/maria/.local/share/artel',
+    platform: 'Linux x86_64',
+    cores: 8,
+    memory: 16e9,
+  }),
+  'profile.list': () =>
+    world.profiles.map((profile, at) => ({
+      profile,
+      member: data.key(at),
+      in_use: false,
+      created_at: world.now,
+      problem: null,
+    })),
+  'profile.new': ({ name }) => {
+    if (world.profiles.includes(name))
+      throw new CallError('exists', `There is a profile “${name}” already.`, 'Choose another name.');
+    world.profiles.push(name);
+    return { profile: name, member: data.key(3) };
+  },
+  'profile.delete': () => null,
+  'care.restore': () => missing('backup'),
+  'profile.show': () => ({
+    profile: world.profile,
+    member: data.key(0),
+    device: data.key(77),
+    incarnation: data.key(5),
+    path: '/home/maria/.local/share/artel/maria',
+    bytes: 48e6,
+    schema: 5,
+    created_at: world.now,
+  }),
+  'profile.passwd': () => null,
+  'space.new': ({ name }) => {
+    const space = {
+      space: `sp${(world.theNext += 1)}`,
+      name,
+      role: 'owner',
+      state: 'member',
+      members: 1,
+      online: 1,
+      unread: 0,
+    };
+    world.spaces = [...world.spaces, space];
+    world.rooms = [
+      ...world.rooms,
+      {
+        room: `r${(world.theNext += 1)}`,
+        space: space.space,
+        name: 'General',
+        unread: 0,
+        last: null,
+        last_at: null,
+      },
+    ];
+    tell({ type: 'spaces' });
+    return space;
+  },
+  'space.list': () => world.spaces,
+  'space.invite': ({ space, role, seats, expires_s }) => ({
+    invite: 'K7QDM-3XW9A-PL2VE-8TRZC-H4NJB-6YFSG-QW1DX-M5KUA',
+    space,
+    role: role ?? 'student',
+    seats: seats ?? 40,
+    expires_at: Date.now() + (expires_s ?? 86_400) * 1000,
+  }),
+  'space.join': ({ invite }) => {
+    if (invite.replace(/[\s-]/g, '').length !== 40) {
+      throw new CallError('invite_wrong', 'The code has to be eight groups of five characters.');
+    }
+    const space = {
+      space: 'sp9',
+      name: 'Lab 4',
+      role: 'student',
+      state: 'pending',
+      members: 12,
+      online: 5,
+      unread: 0,
+    };
+    world.spaces = [...world.spaces.filter((one) => one.space !== 'sp9'), space];
+    return { space: 'sp9', name: 'Lab 4', state: 'pending' };
+  },
+  'space.members': ({ space }) =>
+    space === 'sp1' ? data.members : data.members.slice(0, space === 'sp2' ? 9 : 1),
+  'room.new': ({ space, name }) => {
+    const room = { room: `r${(world.theNext += 1)}`, space, name, unread: 0, last: null, last_at: null };
+    world.rooms = [...world.rooms, room];
+    return room;
+  },
+  'room.list': ({ space }) => world.rooms.filter((room) => !space || room.space === space),
+  'room.send': ({ room, text, attach, reply_to }) => {
+    const message = write(room, {
+      ...me(),
+      text,
+      reply_to: reply_to ?? null,
+      attachments: attach.map((path, at) => ({
+        id: `f${world.theNext}${at}`,
+        name: path.split('/').at(-1) ?? path,
+        size: 120_000,
+        hash: 'ef'.repeat(32),
+        media_type: /\.(png|jpe?g|webp)$/i.test(path) ? 'image/png' : 'text/plain',
+        have: 120_000,
+      })),
+    });
+    return { message: message.id, state: 'stored', peers: 0 };
+  },
+  'room.read': ({ room, before, limit }) => {
+    const all = world.messages.get(room) ?? [];
+    if (before && room === 'r1') {
+      const number = Number(before.slice(1));
+      const from = Math.min(number, 1000);
+      const count = Math.min(limit ?? 100, from - 700);
+      return { messages: count > 0 ? data.older(from, world.now, count) : [], more: from - count > 700 };
+    }
+    return { messages: all.slice(-(limit ?? 100)), more: room === 'r1' };
+  },
+  'room.seen': () => null,
+  'room.save': ({ to }) => ({ path: to, size: 120_000, hash: 'ef'.repeat(32) }),
+  share: ({ result, room }) => {
+    const message = write(room, {
+      ...me(),
+      result: {
+        kind: result.startsWith('run') ? 'indicators' : 'images',
+        title: result,
+        facts: [['done', '240']],
+        preview: null,
+      },
+    });
+    return { message: message.id, state: 'stored', peers: 0 };
+  },
+  'node.start': () => ({ peer: '12D3KooWFake', addresses: ['/ip4/192.168.1.17/tcp/47600/p2p/12D3KooWFake'] }),
+  'net.peers': () => ({
+    node: {
+      peer: '12D3KooWFake',
+      addresses: [
+        '/ip4/192.168.1.17/tcp/47600/p2p/12D3KooWQ7Gm5qTFakeFakeFake9mJ2Xv',
+        '/ip6/fe80::1c3a:22ff:fe9b:4f/tcp/47600/p2p/12D3KooWQ7Gm5qTFakeFakeFake9mJ2Xv',
+      ],
+    },
+    peers: data.members.slice(1, 7).map((member, at) => ({
+      peer: `12D3KooW${member.member.slice(0, 12)}`,
+      name: at === 5 ? null : member.name,
+      address: `/ip4/192.168.1.${20 + at}/tcp/47600`,
+      connected: at !== 3,
+      found_by: at === 2 ? 'typed' : at === 3 ? 'remembered' : 'mdns',
+      rtt_ms: at === 3 ? null : 0.8 + at * 0.7,
+      spaces: at === 5 ? [] : ['9B · Computer science'],
+    })),
+  }),
+  'net.dial': ({ address }) => {
+    if (!address.startsWith('/ip')) {
+      throw new CallError(
+        'bad_arguments',
+        `“${address}” is no address.`,
+        'Write it as /ip4/192.168.1.20/tcp/47600.',
+      );
+    }
+    return {
+      peer: '12D3KooWNew',
+      name: null,
+      address,
+      connected: true,
+      found_by: 'typed',
+      rtt_ms: 1.2,
+      spaces: [],
+    };
+  },
+  'jobs.list': () => world.jobs,
+  'jobs.show': ({ job }) => oneJob(job),
+  'jobs.items': ({ job, state, offset, limit }) => {
+    const of = oneJob(job);
+    const all = Array.from({ length: of.total }, (_, at) => data.item(of, at)).filter(
+      (item) => !state || item.state === state,
+    );
+    return { items: all.slice(offset, offset + (limit ?? 100)), total: all.length };
+  },
+  'jobs.pause': ({ job }) => change(job, { state: 'paused', remaining_s: null }),
+  'jobs.resume': ({ job }) => change(job, { state: 'running' }),
+  'jobs.cancel': ({ job }) => change(job, { state: 'cancelled', remaining_s: null }),
+  'jobs.retry': ({ job }) => change(job, { state: 'running', failed: 0, remaining_s: 4 }),
+  'images.recipes': () => [
+    {
+      name: 'web',
+      summary: 'Upright, 2048 pixels, gentle tone curve, JPEG',
+      steps: ['orient', 'resize 2048', 'tone', 'jpeg 85'],
+    },
+  ],
+  'images.run': ({ inputs, recipe, out }) => ({
+    job: start({ title: `Pictures “${inputs[0]?.split('/').at(-1)}”, recipe ${recipe}`, out, total: 320 }),
+    ignored: 2,
+  }),
+  'market.import': ({ paths, skip_bad_rows }) => ({
+    files: paths.map((path) => {
+      const bad = path.includes('bad') && !skip_bad_rows;
+      const symbol = (path.split('/').at(-1) ?? path).replace(/\.\w+$/, '');
+      if (!bad && !world.symbols.includes(symbol)) world.symbols = [...world.symbols, symbol];
+      return {
+        path,
+        symbol: bad ? null : symbol,
+        interval: bad ? null : '1d',
+        format: bad ? null : 'csv',
+        bars: bad ? 0 : 720,
+        added: bad ? 0 : 720,
+        replaced: 0,
+        skipped: path.includes('bad') ? [{ line: 812, reason: 'high 3.1 is below low 3.4' }] : [],
+        skipped_total: path.includes('bad') ? 1 : 0,
+        error: bad ? 'line 812: high 3.1 is below low 3.4. Fix the row or import without bad rows.' : null,
+      };
+    }),
+  }),
+  'market.list': () =>
+    world.symbols.map((symbol) => {
+      const { close, time, interval } = data.bars(symbol, world.now);
+      const last = close.at(-1) ?? 0;
+      const before = close.at(-2) ?? last;
+      return {
+        symbol,
+        interval,
+        bars: close.length,
+        from: time[0] ?? 0,
+        to: time.at(-1) ?? 0,
+        last,
+        change: last / before - 1,
+        gaps: 0,
+      };
+    }),
+  'market.functions': () => data.functions,
+  'market.bars': ({ symbol }) => data.bars(symbol, world.now),
+  'market.overlay': (args) => overlay(args.symbol, args.function),
+  'market.indicators': ({ symbols, out }) => ({
+    run: 'run:7',
+    symbols: (symbols.length > 0 ? symbols : world.symbols).map((symbol) => ({
+      symbol,
+      bars: 720,
+      functions: data.functions.length,
+      seconds: 0.04,
+      cache: 'miss',
+      backend: 'cpu',
+      error: null,
+    })),
+    out: out ? [out] : [],
+  }),
+  'catalog.import': ({ paths }) => {
+    world.products = 8120;
+    return {
+      files: paths.map((path) => ({
+        path,
+        products: 8120,
+        added: 120,
+        changed: 14,
+        columns: [
+          ['vendor_code', 'Артикул*'],
+          ['name', 'Название товара'],
+          ['brand', 'Бренд в одежде и обуви*'],
+          ['size', 'Российский размер*'],
+        ],
+        switched_off: ['stock', 'last'],
+        skipped: [{ line: 44, reason: 'the vendor code is empty' }],
+        skipped_total: 1,
+        error: null,
+      })),
+    };
+  },
+  'catalog.enrich': () => ({
+    job: start({ kind: 'catalog', title: 'Documents', total: world.products }),
+    switched_off: ['stock'],
+  }),
+  'catalog.stats': () => ({
+    products: world.products,
+    documents: world.products === 0 ? 0 : 3105,
+    without:
+      world.products === 0
+        ? []
+        : [
+            ['too_few', 195],
+            ['not_enriched', 4820],
+          ],
+    brands: world.products === 0 ? [] : data.brands.map((brand, at) => [brand, 2100 - at * 240]),
+    mean_recommendations: 4.8,
+    switched_off: world.products === 0 ? [] : ['stock', 'last'],
+  }),
+  'catalog.products': ({ search, brand, offset, limit }) => {
+    const wanted = search?.toLocaleLowerCase();
+    if (!wanted && !brand) {
+      const count = Math.max(0, Math.min(limit ?? 100, world.products - offset));
+      return {
+        products: Array.from({ length: count }, (_, at) => data.product(offset + at)),
+        total: world.products,
+      };
+    }
+    const all = Array.from({ length: world.products }, (_, at) => data.product(at)).filter(
+      (row) =>
+        (!brand || row.brand === brand) &&
+        (!wanted || `${row.vendor_code} ${row.name}`.toLocaleLowerCase().includes(wanted)),
+    );
+    return { products: all.slice(offset, offset + (limit ?? 100)), total: all.length };
+  },
+  'catalog.document': ({ vendor_code }) => {
+    const matches = [1, 6, 11, 16].map((at) => data.product(at));
+    return {
+      fields: [
+        ['vendor_code', vendor_code],
+        ['brand', 'Nordstep'],
+        ['size', '41'],
+        ['season', 'зима'],
+      ],
+      recommendations: matches.map((match, at) => ({
+        vendor_code: match.vendor_code,
+        name: match.name,
+        score: 360 - at * 42,
+        terms: [
+          ['size', at === 2 ? -50 : 100],
+          ['season', 80],
+          ['color', 40],
+          ['stock', 20],
+        ],
+      })),
+      document: JSON.stringify({
+        content: [
+          {
+            widgetName: 'raShowcase',
+            type: 'tileM',
+            blocks: matches.map((match) => ({
+              img: {
+                src: `https://pictures.invalid/${match.vendor_code}.jpg`,
+                srcMobile: `https://pictures.invalid/${match.vendor_code}.jpg`,
+                alt: match.name,
+              },
+              title: { content: [match.name] },
+            })),
+          },
+        ],
+        version: 0.3,
+      }),
+      reason: null,
+    };
+  },
+  'catalog.export': ({ out }) => ({ path: out, rows: 3105 }),
+  'catalog.validate': () => ({
+    checked: 3105,
+    valid: 3105,
+    faults: [],
+    warnings: [['NS-10005-41', 'the title is longer than 200 characters']],
+  }),
+  'care.health': () => ({
+    verdict: 'warnings',
+    checks: [
+      { name: 'database', grade: 'well', message: 'Read through, 48 MB, schema 5.', hint: null },
+      { name: 'disk_space', grade: 'well', message: '212 GB free.', hint: null },
+      {
+        name: 'backup',
+        grade: 'warning',
+        message: 'The newest backup is 9 days old.',
+        hint: 'Make one now, in Backups.',
+      },
+      { name: 'network', grade: 'well', message: 'Listening on 2 addresses, 5 peers.', hint: null },
+    ],
+  }),
+  'care.backup': () => {
+    world.backups += 1;
+    return backup(world.backups);
+  },
+  'care.backups': () => Array.from({ length: world.backups }, (_, at) => backup(world.backups - at)),
+  'care.verify': (args) => ({
+    backup: args.backup ?? '',
+    good: true,
+    tables: [
+      ['records', 8412],
+      ['bodies', 7903],
+    ],
+    problem: null,
+  }),
+  'gpu.info': () => ({
+    adapters: [
+      {
+        name: 'NVIDIA GeForce RTX 4060',
+        api: 'vulkan',
+        kind: 'discrete',
+        driver: 'NVIDIA 570.86',
+        max_buffer: 2 ** 31,
+      },
+      { name: 'llvmpipe (LLVM 19.1)', api: 'vulkan', kind: 'cpu', driver: 'Mesa 25.0', max_buffer: 2 ** 31 },
+    ],
+    in_use: 'NVIDIA GeForce RTX 4060',
+    reason: null,
+  }),
+  'settings.list': () =>
+    [
+      { key: 'images.workers', default: '4', summary: 'Workers of a picture batch at most' },
+      { key: 'backend', default: 'auto', summary: 'Where to compute: auto, cpu or gpu' },
+    ].map((one) => ({ ...one, value: world.settings.get(one.key) ?? one.default })),
+  'settings.set': ({ key, value }) => {
+    world.settings.set(key, value);
+    return { key, value, default: 'auto', summary: 'Where to compute: auto, cpu or gpu' };
+  },
+};
+
+function backup(number: number) {
+  return {
+    backup: `maria-2026-11-${String(9 + number).padStart(2, '0')}`,
+    path: `/home/maria/.local/share/artel/backups/maria-2026-11-${9 + number}.artel`,
+    profile: world.profile,
+    at: world.now - (12 - number) * 86_400_000,
+    bytes: 47_800_000 + number * 120_000,
+    seconds: null,
+  };
+}
+
+export const shell: Shell = {
+  async call<K extends Name>(name: K, args: Args<K>): Promise<Reply<K>> {
+    const answer = (replaced[name] ?? answers[name]) as (args: Args<K>) => Reply<K> | Promise<Reply<K>>;
+    return answer(args);
+  },
+  listen(handler) {
+    listeners.add(handler);
+    return Promise.resolve(() => listeners.delete(handler));
+  },
+  openProfile(name, passphrase) {
+    if (passphrase === 'wrong') {
+      return Promise.reject(new CallError('wrong_passphrase', `The passphrase does not open “${name}”.`));
+    }
+    world.open = true;
+    world.profile = name;
+    return Promise.resolve();
+  },
+  lockProfile() {
+    world.open = false;
+    return Promise.resolve();
+  },
+  sessionState: () => Promise.resolve({ open: world.open, profile: world.open ? world.profile : null }),
+  pickFiles: () => Promise.resolve(picked),
+  pickFolder: () => Promise.resolve(picked[0]),
+  pickSave: (_title, suggestion) => Promise.resolve(picked[0] ?? `/home/maria/${suggestion}`),
+  onDrop(handler) {
+    dropHandler = handler;
+    return Promise.resolve(() => {
+      dropHandler = undefined;
+    });
+  },
+  openPath: () => Promise.resolve(),
+  mediaUrl: data.picture,
+};
+
+/** What a test or the development page does to the world outside. */
+export const fake = {
+  /** Everything as at the start. */
+  reset(): void {
+    world = fresh();
+    replaced = {};
+    picked = [];
+    listeners.clear();
+    dropHandler = undefined;
+  },
+  world: (): World => world,
+  /** Replaces the answer to a command. */
+  answer<K extends Name>(name: K, answer: (args: Args<K>) => Reply<K> | Promise<Reply<K>>): void {
+    replaced[name] = answer as (args: never) => unknown;
+  },
+  tell,
+  write,
+  change,
+  /** What the next file dialogs give back. */
+  pick(paths: string[]): void {
+    picked = paths;
+  },
+  drop(phase: 'enter' | 'over' | 'drop' | 'leave', paths: string[] = []): void {
+    dropHandler?.({ phase, paths, position: { x: 10, y: 10 } });
+  },
+};
+
+/** In `npm run dev` the world moves: people write, jobs go on. The address chooses what is shown. */
+async function live(): Promise<void> {
+  const asked = new URLSearchParams(location.search);
+  for (const name of ['language', 'theme', 'pane']) {
+    const value = asked.get(name);
+    if (value) localStorage.setItem(`artel.${name}`, value);
+  }
+  if (asked.get('state') === 'first') Object.assign(world, { open: false, profiles: [] });
+  if (asked.get('state') === 'back') world.open = false;
+  if (asked.get('state') === 'empty') {
+    Object.assign(world, { spaces: [], rooms: [], jobs: [], symbols: [], products: 0, backups: 0 });
+  }
+  if (asked.get('drop')) setTimeout(() => fake.drop('enter', []), 1200);
+  const clicks = (asked.get('do') ?? '').split(',').filter(Boolean);
+  for (const id of clicks) {
+    await new Promise((done) => setTimeout(done, 350));
+    const [testid = '', text] = id.split('=');
+    const element = document.querySelector<HTMLElement>(`[data-testid="${testid}"]`);
+    if (
+      text !== undefined &&
+      (element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement)
+    ) {
+      element.value = text;
+      element.dispatchEvent(new InputEvent('input', { bubbles: true }));
+    } else element?.click();
+  }
+  if (asked.has('still')) return;
+  setInterval(() => {
+    for (const job of world.jobs) {
+      if (job.state !== 'running') continue;
+      const done = Math.min(job.total - job.failed, job.done + 3);
+      const over = done + job.failed >= job.total;
+      const state = over ? (job.failed > 0 ? 'done_in_part' : 'done') : 'running';
+      change(job.job, {
+        done,
+        state,
+        seconds: job.seconds + 0.5,
+        remaining_s: over ? null : (job.total - done) / 6.4,
+      });
+    }
+  }, 500);
+  setInterval(() => {
+    const who = data.members[1 + (world.theNext % 30)];
+    if (!who) return;
+    write('r1', {
+      author: who.member,
+      name: who.name,
+      role: who.role,
+      mine: false,
+      delivered: 0,
+      text: 'Done here as well.',
+    });
+  }, 15_000);
+}
+
+if (import.meta.env.MODE === 'fake') void live();
