@@ -59,8 +59,10 @@ export interface Shell {
   pickSave(title: string, suggestion: string, kinds: FileKind[]): Promise<string | undefined>;
   /** Hears files dragged over the window. */
   onDrop(handler: (drop: Drop) => void): Promise<Stop>;
-  /** Shows a file or folder with the program the system has for it. */
+  /** Shows a result: a folder in the file manager, a file in its folder. */
   openPath(path: string): Promise<void>;
+  /** Gives the tray's two entries the words of the language in use. */
+  nameTray(words: { open: string; quit: string }): Promise<void>;
   /** Address of a picture by its opaque media id. */
   mediaUrl(id: string): string;
 }

@@ -32,8 +32,8 @@ export function duration(seconds: number): string {
 /** A price: as many digits as its size needs. */
 export function price(value: number): string {
   const magnitude = Math.abs(value);
-  const digits = magnitude >= 1000 ? 2 : magnitude >= 1 ? 2 : magnitude >= 0.01 ? 4 : 8;
-  return count(value, language(), digits, Math.min(digits, 2));
+  const digits = magnitude === 0 || magnitude >= 10 ? 2 : magnitude >= 0.1 ? 4 : 8;
+  return count(value, language(), digits, digits);
 }
 
 /** A fraction as a signed percentage. */
@@ -43,8 +43,13 @@ export function percent(fraction: number): string {
   return t('unit.percent', { value: sign + words });
 }
 
+/** Where a language has several customs, dates and times follow the one without AM and PM. */
+function locale(): string {
+  return language() === 'en' ? 'en-GB' : language();
+}
+
 function dated(options: Intl.DateTimeFormatOptions): (at: number) => string {
-  return (at) => new Intl.DateTimeFormat(language(), options).format(at);
+  return (at) => new Intl.DateTimeFormat(locale(), options).format(at);
 }
 
 /** Hour and minute. */
@@ -62,7 +67,7 @@ export function day(at: number, now: number): string {
   const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
   const options: Intl.DateTimeFormatOptions = { weekday: 'long', day: 'numeric', month: 'long' };
   if (!sameYear) options.year = 'numeric';
-  return new Intl.DateTimeFormat(language(), options).format(at);
+  return new Intl.DateTimeFormat(locale(), options).format(at);
 }
 
 /** How long ago, in words. */

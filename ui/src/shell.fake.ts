@@ -576,6 +576,7 @@ export const shell: Shell = {
     });
   },
   openPath: () => Promise.resolve(),
+  nameTray: () => Promise.resolve(),
   mediaUrl: data.picture,
 };
 

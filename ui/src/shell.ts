@@ -2,7 +2,6 @@
 import { Channel, invoke } from '@tauri-apps/api/core';
 import { getCurrentWebview } from '@tauri-apps/api/webview';
 import { open, save } from '@tauri-apps/plugin-dialog';
-import { openPath as openWithSystem } from '@tauri-apps/plugin-opener';
 
 import type { Args, Drop, Event, Name, Reply, SessionState, Shell } from './contract';
 import { CallError } from './contract';
@@ -16,20 +15,29 @@ async function ask<T>(command: string, args: Record<string, unknown> = {}): Prom
   }
 }
 
+/** One channel brings the events of whichever profile is open; it lasts as long as the page. */
+let channel: Promise<unknown> | undefined;
+const handlers = new Set<(event: Event) => void>();
+
+function hear(event: Event): void {
+  for (const handler of [...handlers]) handler(event);
+}
+
 export const shell: Shell = {
   call<K extends Name>(name: K, args: Args<K>): Promise<Reply<K>> {
     return ask<Reply<K>>('call', { name, args });
   },
 
   async listen(handler) {
-    let heard = true;
-    const channel = new Channel<Event>((event) => {
-      if (heard) handler(event);
-    });
-    await ask('events', { channel });
-    return () => {
-      heard = false;
-    };
+    handlers.add(handler);
+    try {
+      await (channel ??= ask('events', { channel: new Channel<Event>(hear) }));
+    } catch (reason) {
+      channel = undefined;
+      handlers.delete(handler);
+      throw reason;
+    }
+    return () => handlers.delete(handler);
   },
 
   openProfile: (name, passphrase) => ask('open_profile', { name, passphrase }),
@@ -58,13 +66,8 @@ export const shell: Shell = {
     });
   },
 
-  async openPath(path) {
-    try {
-      await openWithSystem(path);
-    } catch (reason) {
-      throw new CallError('file', reason instanceof Error ? reason.message : String(reason));
-    }
-  },
+  openPath: (path) => ask('open_path', { path }),
+  nameTray: (words) => ask('name_tray', { ...words }),
 
   mediaUrl: (id) => mediaAddress(id, navigator.userAgent),
 };

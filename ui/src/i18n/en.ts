@@ -15,7 +15,7 @@ export const en = {
   'common.dismiss': 'Dismiss',
   'common.done': 'Done',
   'common.loading': 'Loading',
-  'common.open': 'Open',
+  'common.show': 'Show',
   'common.retry': 'Try again',
   'common.times': '×',
 
@@ -27,7 +27,7 @@ export const en = {
   'unit.seconds': '{value} s',
   'unit.minutes': '{m} min {s} s',
   'unit.hours': '{h} h {m} min',
-  'unit.percent': '{value} %',
+  'unit.percent': '{value}%',
 
   'time.now': 'just now',
   'time.today': 'Today',
@@ -38,6 +38,9 @@ export const en = {
   'place.images': 'Images',
   'place.catalog': 'Catalog',
   'place.machine': 'Machine',
+
+  'tray.open': 'Open Artel',
+  'tray.quit': 'Quit',
 
   'frame.places': 'Places',
   'frame.shortcut': '{place} (Ctrl+{key})',
@@ -187,7 +190,7 @@ export const en = {
   'jobs.speed': '{speed} a second',
   'jobs.left': '{time} left',
   'jobs.took': 'took {time}',
-  'jobs.percent': '{value} %',
+  'jobs.percent': '{value}%',
   'jobs.more': { one: 'and {n} more', other: 'and {n} more' },
   'jobs.pause': 'Pause',
   'jobs.resume': 'Go on',
@@ -216,7 +219,6 @@ export const en = {
     'A message with the facts, a preview and the files. Others fetch the files when they want them.',
   'share.noRoom': 'There is no room yet. Make a space first.',
   'share.done': 'Shared to {room}',
-  'share.look': 'Show',
 
   'palette.title': 'Find a room, person, symbol, job or command',
   'palette.short': 'Find anything',

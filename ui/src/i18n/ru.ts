@@ -15,7 +15,7 @@ export const ru: SlavicOf<typeof en> = {
   'common.dismiss': 'Убрать',
   'common.done': 'Готово',
   'common.loading': 'Загрузка',
-  'common.open': 'Открыть',
+  'common.show': 'Показать',
   'common.retry': 'Повторить',
   'common.times': '×',
 
@@ -27,7 +27,7 @@ export const ru: SlavicOf<typeof en> = {
   'unit.seconds': '{value} с',
   'unit.minutes': '{m} мин {s} с',
   'unit.hours': '{h} ч {m} мин',
-  'unit.percent': '{value} %',
+  'unit.percent': '{value}\u00a0%',
 
   'time.now': 'только что',
   'time.today': 'Сегодня',
@@ -38,6 +38,9 @@ export const ru: SlavicOf<typeof en> = {
   'place.images': 'Снимки',
   'place.catalog': 'Каталог',
   'place.machine': 'Машина',
+
+  'tray.open': 'Открыть Artel',
+  'tray.quit': 'Выйти',
 
   'frame.places': 'Разделы',
   'frame.shortcut': '{place} (Ctrl+{key})',
@@ -216,7 +219,7 @@ export const ru: SlavicOf<typeof en> = {
   'jobs.speed': '{speed} в секунду',
   'jobs.left': 'осталось {time}',
   'jobs.took': 'заняло {time}',
-  'jobs.percent': '{value} %',
+  'jobs.percent': '{value}\u00a0%',
   'jobs.more': { one: 'и ещё {n}', few: 'и ещё {n}', many: 'и ещё {n}', other: 'и ещё {n}' },
   'jobs.pause': 'Приостановить',
   'jobs.resume': 'Продолжить',
@@ -244,7 +247,6 @@ export const ru: SlavicOf<typeof en> = {
   'share.text': 'Сообщение с итогами, картинкой и файлами. Другие получат файлы, когда захотят.',
   'share.noRoom': 'Комнат ещё нет. Сначала создайте круг.',
   'share.done': 'Отправлено в «{room}»',
-  'share.look': 'Показать',
 
   'palette.title': 'Найти комнату, человека, символ, задание или команду',
   'palette.short': 'Найти что угодно',

@@ -15,7 +15,7 @@ export const uk: SlavicOf<typeof en> = {
   'common.dismiss': 'Прибрати',
   'common.done': 'Готово',
   'common.loading': 'Завантаження',
-  'common.open': 'Відкрити',
+  'common.show': 'Показати',
   'common.retry': 'Повторити',
   'common.times': '×',
 
@@ -27,7 +27,7 @@ export const uk: SlavicOf<typeof en> = {
   'unit.seconds': '{value} с',
   'unit.minutes': '{m} хв {s} с',
   'unit.hours': '{h} год {m} хв',
-  'unit.percent': '{value} %',
+  'unit.percent': '{value}\u00a0%',
 
   'time.now': 'щойно',
   'time.today': 'Сьогодні',
@@ -38,6 +38,9 @@ export const uk: SlavicOf<typeof en> = {
   'place.images': 'Світлини',
   'place.catalog': 'Каталог',
   'place.machine': 'Машина',
+
+  'tray.open': 'Відкрити Artel',
+  'tray.quit': 'Вийти',
 
   'frame.places': 'Розділи',
   'frame.shortcut': '{place} (Ctrl+{key})',
@@ -211,7 +214,7 @@ export const uk: SlavicOf<typeof en> = {
   'jobs.speed': '{speed} за секунду',
   'jobs.left': 'лишилося {time}',
   'jobs.took': 'зайняло {time}',
-  'jobs.percent': '{value} %',
+  'jobs.percent': '{value}\u00a0%',
   'jobs.more': { one: 'і ще {n}', few: 'і ще {n}', many: 'і ще {n}', other: 'і ще {n}' },
   'jobs.pause': 'Призупинити',
   'jobs.resume': 'Продовжити',
@@ -239,7 +242,6 @@ export const uk: SlavicOf<typeof en> = {
   'share.text': 'Повідомлення з підсумками, картинкою та файлами. Інші отримають файли, коли схочуть.',
   'share.noRoom': 'Кімнат ще немає. Спершу створіть коло.',
   'share.done': 'Надіслано в «{room}»',
-  'share.look': 'Показати',
 
   'palette.title': 'Знайти кімнату, людину, символ, завдання чи команду',
   'palette.short': 'Знайти будь-що',

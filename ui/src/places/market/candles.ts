@@ -88,6 +88,8 @@ export class Candles {
     this.#volume = this.#chart.addSeries(HistogramSeries, {
       priceScaleId: 'volume',
       priceFormat: { type: 'volume' },
+      priceLineVisible: false,
+      lastValueVisible: false,
     });
     this.#volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     this.#price.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.22 } });

@@ -5,7 +5,7 @@ import { midnight } from '../../format';
 export type Row =
   | { kind: 'day'; key: string; at: number }
   | { kind: 'new'; key: string }
-  | { kind: 'message'; key: string; message: Message; first: boolean };
+  | { kind: 'message'; key: string; message: Message; first: boolean; last: boolean };
 
 /** Messages of one author closer than this are one group, in milliseconds. */
 export const together = 5 * 60_000;
@@ -31,7 +31,9 @@ export function rowsOf(messages: readonly Message[], firstNew?: string): Row[] {
       rows.push({ kind: 'new', key: 'new' });
       first = true;
     }
-    rows.push({ kind: 'message', key: message.id, message, first });
+    const above = rows.at(-1);
+    if (above?.kind === 'message' && !first) above.last = false;
+    rows.push({ kind: 'message', key: message.id, message, first, last: true });
     before = message;
   }
   return rows;
