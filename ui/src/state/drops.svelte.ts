@@ -1,4 +1,6 @@
 /** Files dropped on the window: the place on screen says what becomes of them. */
+import { untrack } from 'svelte';
+
 import { shell } from '$shell';
 
 import type { Stop } from '../contract';
@@ -19,9 +21,10 @@ export function dropTarget(): Target | undefined {
 
 /** Takes dropped files until stopped. */
 export function takeDrops(target: Target): Stop {
-  targets = [...targets, target];
+  // An effect that takes drops does not depend on who else does.
+  targets = [...untrack(() => targets), target];
   return () => {
-    targets = targets.filter((known) => known !== target);
+    targets = untrack(() => targets).filter((known) => known !== target);
   };
 }
 
