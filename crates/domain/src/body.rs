@@ -9,7 +9,7 @@ use crate::{
     attachment::Attachment,
     control::Control,
     id::{BodyHash, MessageId},
-    limits::{MAX_ATTACHMENTS, MAX_BODY, MAX_FACT, MAX_FACTS, MAX_TEXT},
+    limits::{MAX_ATTACHMENTS, MAX_BODY, MAX_EDITS, MAX_FACT, MAX_FACTS, MAX_TEXT},
     signed::{RecordError, decode_exact},
 };
 
@@ -57,6 +57,8 @@ pub enum Content {
     Delete {
         /// The message; also among the record's parents or its previous one.
         target: MessageId,
+        /// Edits of the message that its eraser knows, which are erased with it.
+        edits: Vec<MessageId>,
     },
     /// A control entry; only in the control room.
     Control(Control),
@@ -69,6 +71,12 @@ struct TextWire {
     text: String,
     reply_to: Option<MessageId>,
     attachments: Vec<Attachment>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeleteWire {
+    target: MessageId,
+    edits: Vec<MessageId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,7 +103,7 @@ impl Content {
     /// The record it changes, if it changes one.
     pub fn target(&self) -> Option<&MessageId> {
         match self {
-            Self::Edit { target, .. } | Self::Delete { target } => Some(target),
+            Self::Edit { target, .. } | Self::Delete { target, .. } => Some(target),
             _ => None,
         }
     }
@@ -112,6 +120,9 @@ impl Content {
             }
             Self::Text { text, attachments, .. } if text.trim().is_empty() && attachments.is_empty() => {
                 broken("a message has a text or a file")
+            }
+            Self::Delete { edits, .. } if edits.len() > MAX_EDITS => {
+                broken("a deletion lists at most 256 edits")
             }
             Self::Result(manifest) => {
                 let long = |text: &String| text.len() > MAX_FACT;
@@ -164,7 +175,9 @@ impl Body {
             Content::Edit { target, text } => {
                 (EDIT, postcard::to_stdvec(&EditWire { target: *target, text: text.clone() }))
             }
-            Content::Delete { target } => (DELETE, postcard::to_stdvec(target)),
+            Content::Delete { target, edits } => {
+                (DELETE, postcard::to_stdvec(&DeleteWire { target: *target, edits: edits.clone() }))
+            }
             Content::Control(control) => (CONTROL, postcard::to_stdvec(control)),
             Content::Unknown(_) => {
                 return Err(RecordError::Rule { what: WHAT, rule: "only known kinds are written" });
@@ -224,7 +237,10 @@ fn decode_content(kind: u16, payload: &[u8]) -> Option<Content> {
             let EditWire { target, text } = wire(payload)?;
             Content::Edit { target, text }
         }
-        DELETE => Content::Delete { target: wire(payload)? },
+        DELETE => {
+            let DeleteWire { target, edits } = wire(payload)?;
+            Content::Delete { target, edits }
+        }
         CONTROL => Content::Control(wire(payload)?),
         other => Content::Unknown(other),
     })

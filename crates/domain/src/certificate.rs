@@ -18,8 +18,6 @@ pub struct DeviceCertificate {
     pub member: MemberId,
     /// The installation.
     pub device: DeviceId,
-    /// Member's clock, Unix milliseconds; only shown.
-    pub at: i64,
     /// The device's signature over the member's id.
     pub possession: Signature,
 }
@@ -47,11 +45,11 @@ impl Signed<DeviceCertificate> {
     /// Certifies a device.
     ///
     /// # Errors
-    /// Cannot fail for keys of this crate; the signature of [`Signed::seal`] is kept.
-    pub fn issue(member: &MemberKey, device: &DeviceKey, at: i64) -> Result<Self, RecordError> {
+    /// Those of [`Signed::seal`]; with keys of this crate there is none to meet.
+    pub fn issue(member: &MemberKey, device: &DeviceKey) -> Result<Self, RecordError> {
         let possession = device.sign(POSSESSION, &[member.id().as_bytes()]);
         Self::seal(
-            DeviceCertificate { member: member.id(), device: device.id(), at, possession },
+            DeviceCertificate { member: member.id(), device: device.id(), possession },
             member,
         )
     }

@@ -26,6 +26,8 @@ pub const MAX_ATTACHMENTS: usize = 32;
 pub const MAX_FACTS: usize = 32;
 /// One name or value of a result's facts.
 pub const MAX_FACT: usize = 500;
+/// Edits that a deletion erases along with its message.
+pub const MAX_EDITS: usize = 256;
 /// Cuts listed by one removal.
 pub const MAX_CUTS: usize = 400;
 /// Joins an invite's revocation may list as kept.

@@ -86,7 +86,7 @@ pub struct Shown {
     pub author: MemberId,
     /// Position. Shown order is ascending by (lamport, id).
     pub lamport: u64,
-    /// What it says; none if its body was erased, or is not here yet (then a [`Event::Body`] follows).
+    /// What it says; none exactly if its body was erased. A record whose body is not here yet is not shown yet.
     pub body: Option<Body>,
     /// Whether its body was erased.
     pub erased: bool,
@@ -132,17 +132,6 @@ pub enum Event {
         room: RoomId,
         /// The record.
         id: MessageId,
-    },
-    /// The body of a record shown without one arrived.
-    Body {
-        /// Space.
-        space: SpaceId,
-        /// Room.
-        room: RoomId,
-        /// The record.
-        id: MessageId,
-        /// What it says.
-        body: Box<Body>,
     },
     /// The body of a record was erased: forget its text, file names and everything made from them.
     Erased {

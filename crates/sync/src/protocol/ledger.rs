@@ -183,6 +183,11 @@ pub trait Ledger {
     /// Records of a space whose bodies are neither here nor erased, at most `limit`.
     fn bodiless(&self, space: &SpaceId, limit: usize) -> LedgerResult<Vec<MessageId>>;
 
+    /// Notes that `record` edits or deletes `target`. Repeating is no error.
+    fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()>;
+    /// Records that edit or delete `target`, ascending by id.
+    fn references(&self, target: &MessageId) -> LedgerResult<Vec<MessageId>>;
+
     /// Up to where a peer holds a feed of this device; 0 if nothing is known.
     fn delivered(&self, feed: &FeedKey, peer: &DeviceId) -> LedgerResult<u64>;
     /// Notes up to where.

@@ -21,9 +21,17 @@
 //! `node` ties them to sessions.
 
 mod event;
+mod feed;
+mod frame;
 mod ledger;
+mod memory;
 mod node;
+mod roster;
 
 pub use event::{CommandError, Event, Lane, Output, Peer, Reason, Refusal, Shown};
+#[doc(hidden)]
+pub use frame::is_frame;
 pub use ledger::{FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, SpaceRow, Standing, StoredBody, StoredRecord};
-pub use node::{Entropy, Identity, InviteTerms, InviteView, MemberState, MemberView, Node, RoomView, Sent, SpaceView};
+pub use memory::MemoryLedger;
+pub use node::{Entropy, Identity, InviteTerms, InviteView, MemberView, Node, RoomView, Sent, SpaceView};
+pub use roster::MemberState;

@@ -1,13 +1,37 @@
 //! A node: sessions with peers, and the commands of the person at this machine.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use artel_domain::{
-    Content, DeviceId, DeviceKey, InviteCode, InviteId, MemberId, MemberKey, MessageId, Role, RoomId, SpaceId,
+    DeviceCertificate, DeviceKey, Genesis, Incarnation, InviteCode, InviteId, MemberKey, MessageId, Role, Signed,
+    SpaceId, limits::MAX_FRAME,
 };
 
 use super::{
-    event::{CommandError, Output, Peer},
-    ledger::{FeedKey, Ledger, LedgerResult},
+    event::{Lane, Output, Peer, Reason},
+    frame::{Frame, FrameError},
+    ledger::{FeedKey, Ledger, LedgerError, LedgerResult},
 };
+use documents::Documents;
+use files::Fetch;
+use joining::Joining;
+use session::Session;
+use space::Space;
+
+mod commands;
+mod documents;
+mod entropy;
+mod exchange;
+mod files;
+mod ingest;
+mod joining;
+mod session;
+mod showing;
+mod space;
+mod views;
+
+pub use entropy::Entropy;
+pub use views::{InviteView, MemberView, RoomView, SpaceView};
 
 /// Who this node is.
 #[derive(Clone, Debug)]
@@ -18,21 +42,6 @@ pub struct Identity {
     pub device: DeviceKey,
     /// Name that the person goes by in spaces founded or joined from now on.
     pub name: String,
-}
-
-/// Where a node's random bytes come from.
-pub struct Entropy(());
-
-impl Entropy {
-    /// From the operating system.
-    pub fn system() -> Self {
-        Self(())
-    }
-
-    /// The same bytes for the same seed: for simulations only.
-    pub fn seeded(_seed: u64) -> Self {
-        Self(())
-    }
 }
 
 /// Terms of an invite.
@@ -61,84 +70,97 @@ pub struct Sent {
     pub lamport: u64,
 }
 
-/// A member's standing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemberState {
-    /// In.
-    Member,
-    /// Waiting for approval or a seat.
-    Pending,
-    /// Removed.
-    Removed,
+/// Why the work on an input stopped.
+enum Fault {
+    Ledger(LedgerError),
+    /// The peer did what no honest one does.
+    Broke(&'static str),
 }
 
-/// A member, as the fold of the control feeds has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemberView {
-    /// The person.
-    pub member: MemberId,
-    /// Their name.
-    pub name: String,
-    /// Their role.
-    pub role: Role,
-    /// Their standing.
-    pub state: MemberState,
-    /// Their devices.
-    pub devices: Vec<DeviceId>,
-    /// Whether one of the devices is connected now; for this node's own member, true.
-    pub online: bool,
-    /// Whether this is this node's own member.
-    pub me: bool,
-}
-
-/// A room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoomView {
-    /// The room.
-    pub room: RoomId,
-    /// Its name.
-    pub name: String,
-}
-
-/// A space.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpaceView {
-    /// The space.
-    pub space: SpaceId,
-    /// Its name.
-    pub name: String,
-    /// This node's role; none when it is not (any more) in the roster.
-    pub role: Option<Role>,
-    /// This node's standing.
-    pub state: MemberState,
-}
-
-/// An invite.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InviteView {
-    /// Public part of its key. The code itself is known only to its maker.
-    pub invite: InviteId,
-    /// Its terms.
-    pub terms: InviteTerms,
-    /// Seats taken.
-    pub used: u32,
-    /// Whether it was revoked.
-    pub revoked: bool,
-    /// Who made it.
-    pub by: MemberId,
+impl From<LedgerError> for Fault {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
 }
 
 /// A node. See the module's contract for how to drive it.
-pub struct Node(());
+pub struct Node {
+    identity: Identity,
+    certificate: Signed<DeviceCertificate>,
+    incarnation: Incarnation,
+    entropy: Entropy,
+    now: i64,
+    spaces: BTreeMap<SpaceId, Space>,
+    joins: BTreeMap<InviteId, Joining>,
+    sessions: BTreeMap<Peer, Session>,
+    banned: BTreeMap<Peer, i64>,
+    documents: Documents,
+    /// Feeds being asked for: of whom, and until when an answer is waited for.
+    wants: BTreeMap<FeedKey, (Peer, i64)>,
+    fetches: BTreeMap<(MessageId, u8), Fetch>,
+    /// Spaces whose control feeds grew since the last fold.
+    unfolded: BTreeSet<SpaceId>,
+    outputs: Vec<Output>,
+}
 
-#[expect(unused_variables, clippy::todo, reason = "signatures first")]
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("device", &self.device()).field("spaces", &self.spaces.len()).finish_non_exhaustive()
+    }
+}
+
 impl Node {
     /// Rebuilds a node from its ledger; a new ledger gets its first incarnation.
     ///
     /// # Errors
-    /// The ledger failed.
-    pub fn load(identity: Identity, entropy: Entropy, ledger: &mut dyn Ledger) -> LedgerResult<Self> {
-        todo!()
+    /// The ledger failed, or holds what this version cannot read.
+    pub fn load(identity: Identity, mut entropy: Entropy, ledger: &mut dyn Ledger) -> LedgerResult<Self> {
+        let broken = |error: Box<dyn std::error::Error + Send + Sync>| LedgerError(error);
+        let certificate =
+            Signed::<DeviceCertificate>::issue(&identity.member, &identity.device).map_err(|e| broken(Box::new(e)))?;
+        let incarnation = match ledger.incarnation()? {
+            Some(incarnation) => incarnation,
+            None => {
+                let new = Incarnation::from_bytes(entropy.draw().map_err(|e| broken(Box::new(e)))?);
+                ledger.set_incarnation(new)?;
+                new
+            }
+        };
+        let mut node = Self {
+            identity,
+            certificate,
+            incarnation,
+            entropy,
+            now: 0,
+            spaces: BTreeMap::new(),
+            joins: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            banned: BTreeMap::new(),
+            documents: Documents::default(),
+            wants: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            unfolded: BTreeSet::new(),
+            outputs: Vec::new(),
+        };
+        for row in ledger.spaces()? {
+            let genesis = Signed::<Genesis>::reopen(&row.genesis).map_err(|e| broken(Box::new(e)))?;
+            let id = row.space;
+            let mut space = Space::new(row, genesis);
+            for head in ledger.heads(&id)? {
+                space.put_head(None, head);
+            }
+            node.spaces.insert(id, space);
+            node.load_control(ledger, id)?;
+            if let Some(space) = node.spaces.get_mut(&id) {
+                space.roster = space.control.fold();
+            }
+        }
+        node.unfolded.clear();
+        for row in ledger.joins()? {
+            let code: InviteCode = row.code.parse().map_err(|e| broken(Box::new(e)))?;
+            node.joins.insert(row.invite, Joining { row, code, told: false });
+        }
+        Ok(node)
     }
 
     /// Begins a new incarnation: the machine marker changed, or the profile was restored.
@@ -146,12 +168,16 @@ impl Node {
     /// # Errors
     /// The ledger failed.
     pub fn renew_incarnation(&mut self, ledger: &mut dyn Ledger) -> LedgerResult<()> {
-        todo!()
+        match self.rebirth(ledger) {
+            Err(Fault::Ledger(error)) => Err(error),
+            Err(Fault::Broke(why)) => Err(LedgerError(why.into())),
+            Ok(()) => Ok(()),
+        }
     }
 
     /// What there is to do since the last call. Release it only after the transaction has committed.
     pub fn take_outputs(&mut self) -> Vec<Output> {
-        todo!()
+        std::mem::take(&mut self.outputs)
     }
 
     /// A link to a peer is up.
@@ -159,7 +185,8 @@ impl Node {
     /// # Errors
     /// The ledger failed.
     pub fn connected(&mut self, ledger: &mut dyn Ledger, now: i64, peer: Peer) -> LedgerResult<()> {
-        todo!()
+        self.now = now;
+        self.open_session(ledger, now, peer)
     }
 
     /// A link is gone.
@@ -167,7 +194,8 @@ impl Node {
     /// # Errors
     /// The ledger failed.
     pub fn disconnected(&mut self, ledger: &mut dyn Ledger, now: i64, peer: Peer) -> LedgerResult<()> {
-        todo!()
+        self.now = now;
+        self.close_session(ledger, &peer)
     }
 
     /// A frame arrived. Frames of peers without a session are ignored.
@@ -175,7 +203,32 @@ impl Node {
     /// # Errors
     /// The ledger failed. What the peer did wrong is no error here: it is disconnected.
     pub fn received(&mut self, ledger: &mut dyn Ledger, now: i64, peer: Peer, frame: &[u8]) -> LedgerResult<()> {
-        todo!()
+        self.now = now;
+        if !self.sessions.contains_key(&peer) {
+            return Ok(());
+        }
+        let reason = match Frame::decode(frame) {
+            Err(FrameError::Version) => Reason::Version,
+            Err(FrameError::TooLarge) => Reason::Broke("a frame is too large"),
+            Err(FrameError::Damaged) => Reason::Broke("a frame is damaged"),
+            Ok(frame) => {
+                if self.spend(now, &peer, cost(&frame)) {
+                    match self.handle(ledger, now, &peer, frame) {
+                        Ok(()) => return Ok(()),
+                        Err(Fault::Ledger(error)) => return Err(error),
+                        Err(Fault::Broke(why)) => Reason::Broke(why),
+                    }
+                } else {
+                    Reason::Flooding
+                }
+            }
+        };
+        self.drop_peer(ledger, now, peer, reason)?;
+        // A batch may have been taken in part before its fault was found.
+        match self.refold(ledger, now) {
+            Err(Fault::Ledger(error)) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Time passed.
@@ -183,138 +236,74 @@ impl Node {
     /// # Errors
     /// The ledger failed.
     pub fn tick(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
-        todo!()
+        self.now = now;
+        self.banned.retain(|_, until| *until > now);
+        self.tick_exchange(ledger, now)?;
+        self.tick_joins(now);
+        self.tick_fetches(ledger, now)
     }
 
-    /// Founds a space with a first room, "General". This member is its owner.
-    ///
-    /// # Errors
-    /// The name breaks a rule.
-    pub fn found_space(&mut self, ledger: &mut dyn Ledger, now: i64, name: &str) -> Result<SpaceId, CommandError> {
-        todo!()
+    fn handle(&mut self, ledger: &mut dyn Ledger, now: i64, peer: &Peer, frame: Frame) -> Result<(), Fault> {
+        match frame {
+            Frame::Hello { nonce } => self.on_hello(peer, nonce),
+            Frame::Tags(tags) => self.on_tags(peer, tags),
+            Frame::TagsSeen => {
+                self.on_tags_seen(peer);
+                Ok(())
+            }
+            Frame::Prove { space, certificate } => self.on_prove(ledger, now, peer, space, &certificate),
+            Frame::Summary { space, control, rooms } => self.on_summary(ledger, now, peer, space, control, rooms),
+            Frame::Rooms { space, rooms } => {
+                self.on_rooms(peer, space, &rooms);
+                Ok(())
+            }
+            Frame::Heads { space, room, feeds } => self.on_heads(ledger, now, peer, space, room, feeds),
+            Frame::Want { space, room, device, incarnation, from } => {
+                self.on_want(ledger, peer, &FeedKey { space, room, device, incarnation }, from)
+            }
+            Frame::Records { space, room, device, incarnation, records, more } => {
+                let feed = FeedKey { space, room, device, incarnation };
+                self.on_records(ledger, now, peer, feed, records, more)
+            }
+            Frame::Stored { space, room, incarnation, sequence, last } => {
+                self.on_stored(ledger, peer, (space, room, incarnation), sequence, last)
+            }
+            Frame::WantBodies { space, records } => self.on_want_bodies(ledger, peer, space, records),
+            Frame::Bodies { space, bodies } => self.on_bodies(ledger, peer, space, bodies),
+            Frame::Meet { invite, genesis, witness } => self.on_meet(ledger, now, peer, invite, &genesis, &witness),
+            Frame::Join { space, claim } => self.on_join(ledger, now, peer, space, claim),
+            Frame::Verdict { invite, verdict } => self.on_verdict(ledger, now, peer, invite, verdict),
+            Frame::WantList { message, index, from } => self.on_want_list(ledger, peer, (message, index), from),
+            Frame::List { message, index, from, hashes } => {
+                self.on_list(ledger, now, peer, (message, index), from, &hashes)
+            }
+            Frame::WantChunks { message, index, chunks } => {
+                self.on_want_chunks(ledger, peer, (message, index), &chunks)
+            }
+            Frame::Chunk { message, index, chunk, bytes } => {
+                self.on_chunk(ledger, now, peer, (message, index), chunk, &bytes)
+            }
+            Frame::NoChunks { message, index } => self.on_no_chunks(ledger, now, peer, (message, index)),
+        }
     }
 
-    /// Creates a room for all.
-    ///
-    /// # Errors
-    /// No such space, not allowed, or the name breaks a rule.
-    pub fn create_room(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, name: &str) -> Result<RoomId, CommandError> {
-        todo!()
+    fn send_frame(&mut self, peer: &Peer, frame: &Frame) {
+        self.send_on(peer, Lane::Text, frame);
     }
 
-    /// Opens an invite. The code is not kept anywhere: show it now.
-    ///
-    /// # Errors
-    /// No such space, not allowed, or the terms break a rule.
-    pub fn create_invite(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, terms: InviteTerms) -> Result<InviteCode, CommandError> {
-        todo!()
+    fn send_on(&mut self, peer: &Peer, lane: Lane, frame: &Frame) {
+        let bytes = frame.encode();
+        debug_assert!(bytes.len() <= MAX_FRAME, "a frame of {} bytes", bytes.len());
+        self.outputs.push(Output::Send { peer: *peer, lane, bytes });
     }
+}
 
-    /// Ends an invite. Those who joined by it, as far as this node knows, stay.
-    ///
-    /// # Errors
-    /// No such space or invite, or not allowed.
-    pub fn revoke_invite(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, invite: InviteId) -> Result<(), CommandError> {
-        todo!()
-    }
-
-    /// Begins to join by an invite: every peer met from now on, and every one connected, is asked, until one lets this
-    /// member in. Outcomes come as [`super::Event::Joined`], [`super::Event::Pending`] and
-    /// [`super::Event::JoinRefused`]. Survives a restart.
-    ///
-    /// # Errors
-    /// This member is in that space already.
-    pub fn join(&mut self, ledger: &mut dyn Ledger, now: i64, code: &InviteCode) -> Result<InviteId, CommandError> {
-        todo!()
-    }
-
-    /// Gives up joining. None under way is no error.
-    ///
-    /// # Errors
-    /// The ledger failed.
-    pub fn cancel_join(&mut self, ledger: &mut dyn Ledger, invite: InviteId) -> LedgerResult<()> {
-        todo!()
-    }
-
-    /// Makes a pending member a member.
-    ///
-    /// # Errors
-    /// No such space or member, or not allowed.
-    pub fn admit(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, member: MemberId) -> Result<(), CommandError> {
-        todo!()
-    }
-
-    /// Removes a member. What this node holds of theirs stays; what they wrote beyond it does not count.
-    ///
-    /// # Errors
-    /// No such space or member, or not allowed.
-    pub fn remove(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, member: MemberId) -> Result<(), CommandError> {
-        todo!()
-    }
-
-    /// Changes a member's role.
-    ///
-    /// # Errors
-    /// No such space or member, or not allowed.
-    pub fn set_role(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, member: MemberId, role: Role) -> Result<(), CommandError> {
-        todo!()
-    }
-
-    /// Writes a record into a room. Files are attached by first putting their chunk lists and chunks into the ledger,
-    /// with the [`artel_domain::Attachment`] that [`artel_domain::FileDigest`] made.
-    ///
-    /// # Errors
-    /// No such space, room or target, not allowed, or the content breaks a rule.
-    pub fn send(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, room: RoomId, content: Content) -> Result<Sent, CommandError> {
-        todo!()
-    }
-
-    /// Asks peers for an attachment until it is complete; progress comes as [`super::Event::Attachment`]. What is here
-    /// already is not asked again. Not kept over a restart: ask again.
-    ///
-    /// # Errors
-    /// No such record or attachment here.
-    pub fn fetch(&mut self, ledger: &mut dyn Ledger, now: i64, message: MessageId, index: u8) -> Result<(), CommandError> {
-        todo!()
-    }
-
-    /// Stops asking for an attachment; what has arrived stays.
-    pub fn cancel_fetch(&mut self, message: MessageId, index: u8) {
-        todo!()
-    }
-
-    /// This node's device, which is its peer identity.
-    pub fn device(&self) -> DeviceId {
-        todo!()
-    }
-
-    /// This node's member.
-    pub fn member(&self) -> MemberId {
-        todo!()
-    }
-
-    /// All spaces this node is or was in, and those where it is pending.
-    pub fn spaces(&self) -> Vec<SpaceView> {
-        todo!()
-    }
-
-    /// Members of a space, in the order of their admission.
-    pub fn members(&self, space: &SpaceId) -> Vec<MemberView> {
-        todo!()
-    }
-
-    /// Rooms of a space, in the order of their creation.
-    pub fn rooms(&self, space: &SpaceId) -> Vec<RoomView> {
-        todo!()
-    }
-
-    /// Invites of a space, oldest first.
-    pub fn invites(&self, space: &SpaceId) -> Vec<InviteView> {
-        todo!()
-    }
-
-    /// Spaces in which a connected peer has proven its membership, and the person it belongs to.
-    pub fn peer_spaces(&self, peer: &Peer) -> Vec<(SpaceId, MemberId)> {
-        todo!()
+/// What a frame costs its sender, in tokens. What was asked for costs nothing but its handling.
+fn cost(frame: &Frame) -> i64 {
+    match frame {
+        Frame::Tags(_) | Frame::Join { .. } => 50,
+        Frame::Heads { .. } | Frame::Want { .. } | Frame::WantList { .. } | Frame::WantBodies { .. } => 5,
+        Frame::Chunk { .. } | Frame::List { .. } => 0,
+        _ => 1,
     }
 }

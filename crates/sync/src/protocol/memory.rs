@@ -1,0 +1,220 @@
+//! A ledger in memory: the model that others are tested against, and the disk of the simulator.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use artel_domain::{BodyHash, DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId};
+
+use super::ledger::{
+    FeedKey, Head, JoinRow, Ledger, LedgerResult, SpaceRow, Standing, StoredBody, StoredRecord,
+};
+
+/// A ledger in memory. A clone is a snapshot: keep one to roll back to, or to restart from.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryLedger {
+    incarnation: Option<Incarnation>,
+    spaces: BTreeMap<SpaceId, SpaceRow>,
+    joins: BTreeMap<InviteId, JoinRow>,
+    records: BTreeMap<MessageId, StoredRecord>,
+    by_feed: BTreeMap<FeedKey, BTreeSet<(u64, MessageId)>>,
+    by_room: BTreeMap<(SpaceId, RoomId), BTreeSet<(u64, MessageId)>>,
+    heads: BTreeMap<MessageId, Head>,
+    sealed: BTreeMap<MessageId, Vec<u8>>,
+    waits: BTreeMap<MessageId, BTreeSet<MessageId>>,
+    references: BTreeMap<MessageId, BTreeSet<MessageId>>,
+    bodies: BTreeMap<BodyHash, StoredBody>,
+    delivered: BTreeMap<(FeedKey, DeviceId), u64>,
+    lists: BTreeMap<FileId, Vec<u8>>,
+    chunks: BTreeMap<FileId, BTreeMap<u32, Vec<u8>>>,
+}
+
+impl MemoryLedger {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many records it holds.
+    pub fn record_count(&self) -> usize {
+        self.records.len()
+    }
+
+    fn listed(&self, ids: impl Iterator<Item = MessageId>, limit: usize) -> Vec<StoredRecord> {
+        ids.filter_map(|id| self.records.get(&id).cloned()).take(limit).collect()
+    }
+}
+
+impl Ledger for MemoryLedger {
+    fn incarnation(&self) -> LedgerResult<Option<Incarnation>> {
+        Ok(self.incarnation)
+    }
+
+    fn set_incarnation(&mut self, incarnation: Incarnation) -> LedgerResult<()> {
+        self.incarnation = Some(incarnation);
+        Ok(())
+    }
+
+    fn spaces(&self) -> LedgerResult<Vec<SpaceRow>> {
+        Ok(self.spaces.values().cloned().collect())
+    }
+
+    fn put_space(&mut self, row: &SpaceRow) -> LedgerResult<()> {
+        self.spaces.insert(row.space, row.clone());
+        Ok(())
+    }
+
+    fn joins(&self) -> LedgerResult<Vec<JoinRow>> {
+        Ok(self.joins.values().cloned().collect())
+    }
+
+    fn put_join(&mut self, row: &JoinRow) -> LedgerResult<()> {
+        self.joins.insert(row.invite, row.clone());
+        Ok(())
+    }
+
+    fn remove_join(&mut self, invite: &InviteId) -> LedgerResult<()> {
+        self.joins.remove(invite);
+        Ok(())
+    }
+
+    fn put_record(&mut self, record: &StoredRecord) -> LedgerResult<()> {
+        let feed = record.feed;
+        self.by_feed.entry(feed).or_default().insert((record.sequence, record.id));
+        self.by_room.entry((feed.space, feed.room)).or_default().insert((record.lamport, record.id));
+        self.records.insert(record.id, record.clone());
+        Ok(())
+    }
+
+    fn record(&self, id: &MessageId) -> LedgerResult<Option<StoredRecord>> {
+        Ok(self.records.get(id).cloned())
+    }
+
+    fn update_record(&mut self, id: &MessageId, standing: Standing, shown: bool, late: bool) -> LedgerResult<()> {
+        if let Some(record) = self.records.get_mut(id) {
+            (record.standing, record.shown, record.late) = (standing, shown, late);
+        }
+        Ok(())
+    }
+
+    fn feed_records(&self, feed: &FeedKey, from: u64, limit: usize) -> LedgerResult<Vec<StoredRecord>> {
+        let Some(index) = self.by_feed.get(feed) else {
+            return Ok(Vec::new());
+        };
+        let first = (from, MessageId::from_bytes([0; 32]));
+        Ok(self.listed(index.range(first..).map(|(_, id)| *id), limit))
+    }
+
+    fn room_records(
+        &self,
+        space: &SpaceId,
+        room: &RoomId,
+        after: Option<(u64, MessageId)>,
+        limit: usize,
+    ) -> LedgerResult<Vec<StoredRecord>> {
+        let Some(index) = self.by_room.get(&(*space, *room)) else {
+            return Ok(Vec::new());
+        };
+        let skip = |at: &&(u64, MessageId)| after.is_some_and(|after| **at == after);
+        let from = after.unwrap_or((0, MessageId::from_bytes([0; 32])));
+        Ok(self.listed(index.range(from..).filter(|at| !skip(at)).map(|(_, id)| *id), limit))
+    }
+
+    fn heads(&self, space: &SpaceId) -> LedgerResult<Vec<Head>> {
+        Ok(self.heads.values().filter(|head| head.feed.space == *space).copied().collect())
+    }
+
+    fn replace_head(&mut self, old: Option<&MessageId>, new: &Head) -> LedgerResult<()> {
+        if let Some(old) = old {
+            self.heads.remove(old);
+        }
+        self.heads.insert(new.id, *new);
+        Ok(())
+    }
+
+    fn seal_term(&mut self, last: &MessageId, records: &[MessageId], compact: &[u8]) -> LedgerResult<()> {
+        self.sealed.insert(*last, compact.to_vec());
+        for id in records {
+            if let Some(record) = self.records.get_mut(id) {
+                record.change = Vec::new();
+            }
+        }
+        Ok(())
+    }
+
+    fn sealed_term(&self, last: &MessageId) -> LedgerResult<Option<Vec<u8>>> {
+        Ok(self.sealed.get(last).cloned())
+    }
+
+    fn put_wait(&mut self, parent: &MessageId, child: &MessageId) -> LedgerResult<()> {
+        self.waits.entry(*parent).or_default().insert(*child);
+        Ok(())
+    }
+
+    fn take_waits(&mut self, parent: &MessageId) -> LedgerResult<Vec<MessageId>> {
+        Ok(self.waits.remove(parent).unwrap_or_default().into_iter().collect())
+    }
+
+    fn body(&self, hash: &BodyHash) -> LedgerResult<Option<StoredBody>> {
+        Ok(self.bodies.get(hash).cloned())
+    }
+
+    fn put_body(&mut self, hash: &BodyHash, wire: &[u8]) -> LedgerResult<()> {
+        self.bodies.entry(*hash).or_insert_with(|| StoredBody::Here(wire.to_vec()));
+        Ok(())
+    }
+
+    fn erase_body(&mut self, hash: &BodyHash) -> LedgerResult<()> {
+        self.bodies.insert(*hash, StoredBody::Erased);
+        Ok(())
+    }
+
+    fn bodiless(&self, space: &SpaceId, limit: usize) -> LedgerResult<Vec<MessageId>> {
+        let lacks = |r: &&StoredRecord| r.feed.space == *space && !self.bodies.contains_key(&r.body);
+        Ok(self.records.values().filter(lacks).map(|r| r.id).take(limit).collect())
+    }
+
+    fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()> {
+        self.references.entry(*target).or_default().insert(*record);
+        Ok(())
+    }
+
+    fn references(&self, target: &MessageId) -> LedgerResult<Vec<MessageId>> {
+        Ok(self.references.get(target).into_iter().flatten().copied().collect())
+    }
+
+    fn delivered(&self, feed: &FeedKey, peer: &DeviceId) -> LedgerResult<u64> {
+        Ok(self.delivered.get(&(*feed, *peer)).copied().unwrap_or(0))
+    }
+
+    fn set_delivered(&mut self, feed: &FeedKey, peer: &DeviceId, through: u64) -> LedgerResult<()> {
+        self.delivered.insert((*feed, *peer), through);
+        Ok(())
+    }
+
+    fn chunk_list(&self, file: &FileId) -> LedgerResult<Option<Vec<u8>>> {
+        Ok(self.lists.get(file).cloned())
+    }
+
+    fn put_chunk_list(&mut self, file: &FileId, _size: u64, list: &[u8]) -> LedgerResult<()> {
+        self.lists.insert(*file, list.to_vec());
+        Ok(())
+    }
+
+    fn chunk(&self, file: &FileId, index: u32) -> LedgerResult<Option<Vec<u8>>> {
+        Ok(self.chunks.get(file).and_then(|chunks| chunks.get(&index)).cloned())
+    }
+
+    fn put_chunk(&mut self, file: &FileId, index: u32, bytes: &[u8]) -> LedgerResult<()> {
+        self.chunks.entry(*file).or_default().insert(index, bytes.to_vec());
+        Ok(())
+    }
+
+    fn chunks_here(&self, file: &FileId) -> LedgerResult<u32> {
+        Ok(self.chunks.get(file).map_or(0, |chunks| u32::try_from(chunks.len()).unwrap_or(u32::MAX)))
+    }
+
+    fn missing_chunks(&self, file: &FileId, count: u32, from: u32, limit: usize) -> LedgerResult<Vec<u32>> {
+        let here = self.chunks.get(file);
+        let missing = |index: &u32| here.is_none_or(|chunks| !chunks.contains_key(index));
+        Ok((from..count).filter(missing).take(limit).collect())
+    }
+}

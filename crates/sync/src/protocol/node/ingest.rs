@@ -1,0 +1,468 @@
+//! How a record comes in: verified first, applied in batches, placed in the order, then perhaps shown.
+
+use std::collections::VecDeque;
+
+use artel_domain::{
+    Body, ChangeHash, Content, Control, DeviceCertificate, Envelope, MessageId, Signed, SpaceId, limits::TERM_RECORDS,
+};
+
+use super::{
+    super::{
+        event::{Event, Output},
+        feed,
+        frame::Carried,
+        ledger::{FeedKey, Head, Ledger, LedgerResult, Standing, StoredBody, StoredRecord},
+    },
+    Fault, Node,
+    space::MAX_BRANCHES,
+};
+
+/// Control entries of one space.
+const MAX_CONTROL: usize = 20_000;
+
+/// What came of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// All of it is here.
+    All,
+    /// It does not follow from what is here: earlier records are missing.
+    Gap,
+    /// It is not wanted (yet): the feed's device is not known, or a limit is reached.
+    Unwanted,
+}
+
+/// A record whose signature, place, change and body were checked.
+pub(super) struct Checked {
+    pub(super) envelope: Signed<Envelope>,
+    pub(super) change: automerge::Change,
+    pub(super) bytes: Vec<u8>,
+    pub(super) body: Option<Vec<u8>>,
+}
+
+/// What a run of records follows.
+#[derive(Clone)]
+struct Before {
+    record: StoredRecord,
+    change: ChangeHash,
+}
+
+impl Before {
+    fn of(record: StoredRecord) -> Result<Self, Fault> {
+        let envelope = Signed::<Envelope>::reopen(&record.envelope).map_err(|_| Fault::Broke("a stored record is damaged"))?;
+        Ok(Self { change: envelope.value().change, record })
+    }
+}
+
+impl Node {
+    /// Takes records of one feed from a peer.
+    pub(super) fn ingest(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        feed: &FeedKey,
+        records: Vec<Carried>,
+    ) -> Result<Taken, Fault> {
+        let Some(space) = self.spaces.get(&feed.space) else { return Ok(Taken::Unwanted) };
+        let control = feed.room == feed.space.control_room();
+        if control && space.control.len() + records.len() > MAX_CONTROL {
+            return Ok(Taken::Unwanted);
+        }
+        let known = space.control.knows(&feed.device);
+        let founding = control && space.control.len() == 0;
+        if !known && !founding {
+            return Ok(Taken::Unwanted);
+        }
+        let mut run: Vec<Checked> = Vec::new();
+        let mut before: Option<Before> = None;
+        for carried in records {
+            let envelope = Signed::<Envelope>::open(&carried.envelope)
+                .map_err(|_| Fault::Broke("a record is not signed by whom it names"))?;
+            let value = envelope.value();
+            let place = FeedKey {
+                space: value.space,
+                room: value.room,
+                device: value.device,
+                incarnation: value.incarnation,
+            };
+            if place != *feed {
+                return Err(Fault::Broke("a record of another feed"));
+            }
+            if carried.body.as_ref().is_some_and(|body| Body::hash_of(body) != value.body) {
+                return Err(Fault::Broke("a body is not its record's"));
+            }
+            if let Some(stored) = ledger.record(&envelope.id())? {
+                if let Some(body) = carried.body {
+                    self.body_came(ledger, stored.clone(), &body)?;
+                }
+                self.take_run(ledger, feed, before.take(), std::mem::take(&mut run))?;
+                before = Some(Before::of(stored)?);
+                continue;
+            }
+            if control && carried.body.is_none() {
+                self.take_run(ledger, feed, before, run)?;
+                return Ok(Taken::Unwanted);
+            }
+            if founding && !known && run.is_empty() && !self.founds(feed, carried.body.as_deref()) {
+                return Ok(Taken::Unwanted);
+            }
+            let follows = run.last().map(|last| (last.envelope.id(), last.envelope.value().change));
+            let previous = match (value.previous, follows) {
+                (None, _) => None,
+                (Some(previous), Some((last, change))) if previous == last => Some(change),
+                (Some(previous), _) => {
+                    self.take_run(ledger, feed, before.take(), std::mem::take(&mut run))?;
+                    let Some(stored) = ledger.record(&previous)? else { return Ok(Taken::Gap) };
+                    if stored.feed != *feed || stored.sequence + 1 != value.sequence {
+                        return Err(Fault::Broke("a record out of its place"));
+                    }
+                    let stored = Before::of(stored)?;
+                    let change = stored.change;
+                    before = Some(stored);
+                    Some(change)
+                }
+            };
+            if value.previous.is_none() && !run.is_empty() {
+                return Err(Fault::Broke("a record out of its place"));
+            }
+            if let Some(last) = run.last()
+                && last.envelope.value().sequence + 1 != value.sequence
+            {
+                return Err(Fault::Broke("a record out of its place"));
+            }
+            if value.previous.is_none() {
+                before = None;
+            }
+            let change = feed::check(value, &carried.change, previous.as_ref())
+                .map_err(|_| Fault::Broke("a change is not its record's"))?;
+            if value.place() == 1 && !run.is_empty() {
+                let last = run.last().map(|last| last.envelope.id());
+                self.take_run(ledger, feed, before.take(), std::mem::take(&mut run))?;
+                before = match last {
+                    Some(last) => ledger.record(&last)?.map(Before::of).transpose()?,
+                    None => None,
+                };
+            }
+            run.push(Checked { envelope, change, bytes: carried.change, body: carried.body });
+        }
+        self.take_run(ledger, feed, before, run)?;
+        Ok(Taken::All)
+    }
+
+    /// Whether a body is the founding entry of its space, written by the device that it certifies.
+    fn founds(&self, feed: &FeedKey, body: Option<&[u8]>) -> bool {
+        let owner = self.spaces.get(&feed.space).map(|space| space.genesis.value().owner);
+        let Some(Ok(Body { content: Content::Control(Control::Found { certificate, .. }), .. })) = body.map(Body::decode)
+        else {
+            return false;
+        };
+        Signed::<DeviceCertificate>::open(&certificate)
+            .is_ok_and(|c| c.value().device == feed.device && Some(c.value().member) == owner)
+    }
+
+    /// Applies a run of checked records of one term and one branch, then keeps them.
+    fn take_run(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        feed: &FeedKey,
+        before: Option<Before>,
+        run: Vec<Checked>,
+    ) -> Result<(), Fault> {
+        let Some(last) = run.last() else { return Ok(()) };
+        let (last_id, last_change, last_place) =
+            (last.envelope.id(), last.envelope.value().change, last.envelope.value().place());
+        let Some(space) = self.spaces.get(&feed.space) else { return Ok(()) };
+        let ends = space.ends_of(feed);
+        let extends = before.as_ref().map_or(ends.is_empty(), |b| ends.iter().any(|head| head.id == b.record.id));
+        if !extends {
+            if ends.len() >= MAX_BRANCHES {
+                return Ok(());
+            }
+            self.outputs.push(Output::Event(Event::Forked(*feed)));
+        }
+        let mut document = self.documents.take(ledger, feed, before.as_ref().map(|b| &b.record))?;
+        let mut changes = Vec::with_capacity(run.len());
+        let mut kept = Vec::with_capacity(run.len());
+        for checked in run {
+            changes.push(checked.change);
+            kept.push((checked.envelope, checked.bytes, checked.body));
+        }
+        document.apply(changes, &last_change).map_err(|_| Fault::Broke("a change does not fit"))?;
+        let unforked = extends && ends_before(self, feed) <= 1;
+        for (envelope, change, body) in kept {
+            self.keep(ledger, &envelope, change, body.as_deref(), false)?;
+        }
+        if last_place == TERM_RECORDS && unforked {
+            self.seal(ledger, feed, &last_id, &document)?;
+        } else {
+            self.documents.keep(last_id, document);
+        }
+        if feed.device == self.device() && feed.incarnation == self.incarnation {
+            self.rebirth(ledger)?;
+        }
+        Ok(())
+    }
+
+    /// Compacts a full term.
+    pub(super) fn seal(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        feed: &FeedKey,
+        last: &MessageId,
+        document: &feed::Document,
+    ) -> Result<(), Fault> {
+        let Some(end) = ledger.record(last)? else { return Ok(()) };
+        let whole = usize::try_from(TERM_RECORDS).unwrap_or(usize::MAX);
+        let first = end.sequence.saturating_sub(TERM_RECORDS - 1);
+        let records: Vec<MessageId> = ledger.feed_records(feed, first, whole)?.iter().map(|r| r.id).collect();
+        if records.len() == whole && document.len() == whole {
+            let compact = document.compact().map_err(|_| Fault::Broke("a term does not compact"))?;
+            ledger.seal_term(last, &records, &compact)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a verified record: ledger, head, order, fold, what is shown. Own and foreign ones alike.
+    pub(super) fn keep(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        envelope: &Signed<Envelope>,
+        change: Vec<u8>,
+        body: Option<&[u8]>,
+        own: bool,
+    ) -> Result<StoredRecord, Fault> {
+        let value = envelope.value();
+        let feed =
+            FeedKey { space: value.space, room: value.room, device: value.device, incarnation: value.incarnation };
+        let id = envelope.id();
+        let at = (value.lamport, id);
+        let late = !own
+            && self.spaces.get(&feed.space).and_then(|s| s.baseline.get(&feed.room)).is_some_and(|top| at < *top);
+        let standing = judge(ledger, envelope, true)?;
+        let record = StoredRecord {
+            id,
+            feed,
+            sequence: value.sequence,
+            lamport: value.lamport,
+            body: value.body,
+            envelope: envelope.wire().to_vec(),
+            change,
+            standing,
+            shown: false,
+            late,
+        };
+        ledger.put_record(&record)?;
+        if let Some(body) = body {
+            ledger.put_body(&value.body, body)?;
+            refer(ledger, &id, body)?;
+        }
+        let head = Head { feed, sequence: value.sequence, id, lamport: value.lamport, change: value.change, standing };
+        if let Some(space) = self.spaces.get_mut(&feed.space) {
+            let old = value.previous.filter(|p| space.ends_of(&feed).iter().any(|head| head.id == *p));
+            ledger.replace_head(old.as_ref(), &head)?;
+            space.put_head(old.as_ref(), head);
+        }
+        self.placed(ledger, record.clone())?;
+        Ok(record)
+    }
+
+    /// A record has a new standing: the fold, what is shown, and those who wait for it follow.
+    fn placed(&mut self, ledger: &mut dyn Ledger, record: StoredRecord) -> Result<(), Fault> {
+        let mut queue = VecDeque::from([record]);
+        while let Some(record) = queue.pop_front() {
+            if record.feed.room == record.feed.space.control_room() {
+                self.control_came(ledger, &record)?;
+            }
+            let id = record.id;
+            self.consider(ledger, record)?;
+            for child in ledger.take_waits(&id)? {
+                let Some(mut child) = ledger.record(&child)? else { continue };
+                let envelope = Signed::<Envelope>::reopen(&child.envelope)
+                    .map_err(|_| Fault::Broke("a stored record is damaged"))?;
+                let standing = judge(ledger, &envelope, true)?;
+                if standing == child.standing {
+                    self.consider(ledger, child)?;
+                    continue;
+                }
+                child.standing = standing;
+                ledger.update_record(&child.id, standing, child.shown, child.late)?;
+                let end = self.spaces.get_mut(&child.feed.space).and_then(|space| {
+                    let mut head = *space.ends_of(&child.feed).iter().find(|head| head.id == child.id)?;
+                    head.standing = standing;
+                    space.put_head(Some(&child.id), head);
+                    Some(head)
+                });
+                if let Some(head) = end {
+                    ledger.replace_head(Some(&child.id), &head)?;
+                }
+                if standing == Standing::Settled && child.shown {
+                    let FeedKey { space, room, .. } = child.feed;
+                    self.outputs.push(Output::Event(Event::Settled { space, room, id: child.id }));
+                }
+                queue.push_back(child);
+            }
+        }
+        Ok(())
+    }
+
+    /// A settled control entry joins the set; the fold follows later, once for the whole batch.
+    fn control_came(&mut self, ledger: &mut dyn Ledger, record: &StoredRecord) -> LedgerResult<()> {
+        if record.standing != Standing::Settled {
+            return Ok(());
+        }
+        let Some(StoredBody::Here(wire)) = ledger.body(&record.body)? else { return Ok(()) };
+        let Ok(envelope) = Signed::<Envelope>::reopen(&record.envelope) else { return Ok(()) };
+        let control = match Body::decode(&wire).map(|body| body.content) {
+            Ok(Content::Control(control)) => Some(control),
+            _ => None,
+        };
+        if let Some(space) = self.spaces.get_mut(&record.feed.space) {
+            space.control.insert(&envelope, control);
+            self.unfolded.insert(record.feed.space);
+        }
+        Ok(())
+    }
+
+    /// A body came for a record that is here.
+    pub(super) fn body_came(&mut self, ledger: &mut dyn Ledger, record: StoredRecord, body: &[u8]) -> Result<(), Fault> {
+        if ledger.body(&record.body)?.is_some() {
+            return Ok(());
+        }
+        ledger.put_body(&record.body, body)?;
+        refer(ledger, &record.id, body)?;
+        self.consider(ledger, record)?;
+        Ok(())
+    }
+
+    /// Folds the control feeds of every space where they grew, and follows what that changes.
+    pub(super) fn refold(&mut self, ledger: &mut dyn Ledger, now: i64) -> Result<(), Fault> {
+        for id in std::mem::take(&mut self.unfolded) {
+            let Some(space) = self.spaces.get_mut(&id) else { continue };
+            let new = space.control.fold();
+            if new == space.roster {
+                continue;
+            }
+            let old = std::mem::replace(&mut space.roster, new);
+            space.version += 1;
+            let mut affected = Vec::new();
+            let rooms_differ = old.rooms != space.roster.rooms;
+            for member in &space.roster.members {
+                let same = old.member(&member.id).is_some_and(|m| {
+                    m.state == member.state && m.cuts == member.cuts && m.role == member.role && m.devices == member.devices
+                });
+                if rooms_differ || !same {
+                    affected.extend(member.devices.iter().flat_map(|device| space.feeds_of(device)));
+                }
+            }
+            for gone in old.members.iter().filter(|m| space.roster.member(&m.id).is_none()) {
+                affected.extend(gone.devices.iter().flat_map(|device| space.feeds_of(device)));
+            }
+            let mut feeds: Vec<FeedKey> =
+                affected.iter().map(|head| head.feed).filter(|feed| feed.room != id.control_room()).collect();
+            feeds.sort_unstable();
+            feeds.dedup();
+            self.outputs.push(Output::Event(Event::SpaceChanged(id)));
+            for feed in feeds {
+                self.reconsider(ledger, &feed)?;
+            }
+            for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
+                self.refresh_link(ledger, now, &peer, id)?;
+                self.match_tags(&peer);
+            }
+            self.arrived(ledger, id)?;
+        }
+        Ok(())
+    }
+
+    fn reconsider(&mut self, ledger: &mut dyn Ledger, feed: &FeedKey) -> Result<(), Fault> {
+        const PAGE: usize = 500;
+        let mut from = 1;
+        loop {
+            let page = ledger.feed_records(feed, from, PAGE)?;
+            let Some(last) = page.last().map(|r| r.sequence) else { return Ok(()) };
+            let full = page.len() == PAGE;
+            for record in page {
+                self.consider(ledger, record)?;
+            }
+            if !full {
+                return Ok(());
+            }
+            // A copied profile may have several records of this place, some on the next page: take it again.
+            from = if last > from { last } else { last + 1 };
+        }
+    }
+
+    /// Begins a new incarnation of this device.
+    pub(super) fn rebirth(&mut self, ledger: &mut dyn Ledger) -> Result<(), Fault> {
+        let bytes = self.entropy.draw().map_err(|_| Fault::Broke("no randomness"))?;
+        self.incarnation = artel_domain::Incarnation::from_bytes(bytes);
+        ledger.set_incarnation(self.incarnation)?;
+        self.outputs.push(Output::Event(Event::Reborn(self.incarnation)));
+        Ok(())
+    }
+
+    /// The founding, first room and own entries of a space, from the ledger.
+    pub(super) fn load_control(&mut self, ledger: &mut dyn Ledger, id: SpaceId) -> LedgerResult<()> {
+        const PAGE: usize = 500;
+        let mut after = None;
+        loop {
+            let page = ledger.room_records(&id, &id.control_room(), after, PAGE)?;
+            for record in &page {
+                after = Some((record.lamport, record.id));
+                self.control_came(ledger, record)?;
+            }
+            if page.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn ends_before(node: &Node, feed: &FeedKey) -> usize {
+    node.spaces.get(&feed.space).map_or(0, |space| space.ends_of(feed).len())
+}
+
+/// Notes which records an edit or a deletion is about.
+fn refer(ledger: &mut dyn Ledger, id: &MessageId, body: &[u8]) -> LedgerResult<()> {
+    match Body::decode(body).map(|body| body.content) {
+        Ok(Content::Edit { target, .. }) => ledger.put_reference(&target, id),
+        Ok(Content::Delete { target, edits }) => {
+            edits.iter().chain([&target]).try_for_each(|erased| ledger.put_reference(erased, id))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The standing of a record by what it builds on. Notes what it waits for.
+fn judge(ledger: &mut dyn Ledger, envelope: &Signed<Envelope>, note: bool) -> LedgerResult<Standing> {
+    let value = envelope.value();
+    let mut top = 0;
+    let mut open = false;
+    for parent in value.parents.iter().chain(&value.previous) {
+        match ledger.record(parent)? {
+            Some(record) if (record.feed.space, record.feed.room) != (value.space, value.room) => {
+                return Ok(Standing::Void);
+            }
+            Some(record) => match record.standing {
+                Standing::Void => return Ok(Standing::Void),
+                Standing::Settled => top = top.max(record.lamport),
+                Standing::Provisional => {
+                    top = top.max(record.lamport);
+                    open = true;
+                    if note {
+                        ledger.put_wait(parent, &envelope.id())?;
+                    }
+                }
+            },
+            None => {
+                open = true;
+                if note {
+                    ledger.put_wait(parent, &envelope.id())?;
+                }
+            }
+        }
+    }
+    Ok(match top.checked_add(1) {
+        _ if open => Standing::Provisional,
+        Some(expected) if expected == value.lamport => Standing::Settled,
+        _ => Standing::Void,
+    })
+}

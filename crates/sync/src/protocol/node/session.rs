@@ -1,0 +1,379 @@
+//! What a node knows of a connected peer, and how two peers find what they have in common.
+//!
+//! The transport (libp2p's Noise) does not give out its handshake's hash, so nonces that both sides send inside the
+//! encrypted channel stand in for it: a tag is a keyed hash of both nonces and both devices, in the direction it is
+//! sent. Only one who has the key (a space's secret, or an invite) can make or recognise it, and none is worth
+//! anything on another link.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use artel_domain::{DeviceCertificate, DeviceId, InviteId, MemberId, Signed, SpaceId};
+
+use super::{
+    super::{
+        event::{Event, Output, Peer, Reason},
+        frame::{Frame, MAX_TAGS, TAG_PAD, Tag},
+        ledger::{Ledger, LedgerResult},
+        roster::MemberState,
+    },
+    Fault, Node,
+};
+
+/// Most sessions at once.
+const MAX_SESSIONS: usize = 128;
+/// How long a peer that broke the rules is not spoken to, in milliseconds.
+const BAN: i64 = 600_000;
+/// Most peers remembered as banned.
+const MAX_BANS: usize = 1_024;
+
+/// A token bucket: frames cost tokens, time brings them back.
+struct Bucket {
+    tokens: i64,
+    filled: i64,
+}
+
+impl Bucket {
+    const FULL: i64 = 6_000;
+    const PER_SECOND: i64 = 600;
+
+    fn take(&mut self, now: i64, cost: i64) -> bool {
+        let passed = now.saturating_sub(self.filled).clamp(0, 60_000);
+        self.tokens = (self.tokens + passed * Self::PER_SECOND / 1_000).min(Self::FULL);
+        self.filled = now;
+        self.tokens -= cost;
+        self.tokens >= 0
+    }
+}
+
+/// A space in common with a peer.
+#[derive(Default)]
+pub(super) struct Link {
+    /// The peer's certificate was checked; it belongs to this person.
+    pub(super) certified: Option<MemberId>,
+    /// The roster says so too.
+    pub(super) member: bool,
+    /// The roster says that the person was removed.
+    pub(super) removed: bool,
+    /// The peer has shown that it takes this node for a member.
+    pub(super) accepted: bool,
+    /// Version of the space at the last summary, sent or found equal.
+    pub(super) summarised: u64,
+    /// When the last summary was sent.
+    pub(super) summarised_at: i64,
+}
+
+/// How a join stands with one peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Its tag went with the tags of this number.
+    Tagged(u32),
+    /// The peer knows the invite, and was asked to countersign at this time.
+    Met(SpaceId, MemberId, i64),
+    /// The peer said no, or knows nothing.
+    Done,
+}
+
+/// A connected peer.
+pub(super) struct Session {
+    mine: [u8; 32],
+    theirs: Option<[u8; 32]>,
+    tags: BTreeSet<Tag>,
+    tags_sent: u32,
+    tags_seen: u32,
+    bucket: Bucket,
+    pub(super) links: BTreeMap<SpaceId, Link>,
+    /// Invites by which the peer asked to be let in.
+    pub(super) joiner: BTreeSet<InviteId>,
+    pub(super) asked: BTreeMap<InviteId, Asked>,
+}
+
+impl Node {
+    pub(super) fn open_session(&mut self, ledger: &mut dyn Ledger, now: i64, peer: Peer) -> LedgerResult<()> {
+        self.close_session(ledger, &peer)?;
+        let refused = if peer == self.device() {
+            Some(Reason::Itself)
+        } else if self.banned.get(&peer).is_some_and(|until| *until > now) {
+            Some(Reason::Banned)
+        } else if self.sessions.len() >= MAX_SESSIONS {
+            Some(Reason::Crowded)
+        } else {
+            None
+        };
+        let nonce = self.entropy.draw();
+        let (None, Ok(mine)) = (refused, nonce) else {
+            self.outputs.push(Output::Disconnect { peer, reason: refused.unwrap_or(Reason::Crowded) });
+            return Ok(());
+        };
+        let session = Session {
+            mine,
+            theirs: None,
+            tags: BTreeSet::new(),
+            tags_sent: 0,
+            tags_seen: 0,
+            bucket: Bucket { tokens: Bucket::FULL, filled: now },
+            links: BTreeMap::new(),
+            joiner: BTreeSet::new(),
+            asked: BTreeMap::new(),
+        };
+        self.sessions.insert(peer, session);
+        self.send_frame(&peer, &Frame::Hello { nonce: mine });
+        Ok(())
+    }
+
+    /// Forgets a session and everything asked of its peer.
+    pub(super) fn close_session(&mut self, ledger: &mut dyn Ledger, peer: &Peer) -> LedgerResult<()> {
+        let Some(session) = self.sessions.remove(peer) else { return Ok(()) };
+        for (space, link) in session.links {
+            if let (true, Some(member)) = (link.member, link.certified) {
+                self.outputs.push(Output::Event(Event::Presence { space, member, device: *peer, online: false }));
+            }
+        }
+        let before = self.wants.len();
+        self.wants.retain(|_, (asked, _)| asked != peer);
+        if self.wants.len() != before {
+            self.summaries_due();
+        }
+        self.forget_fetches_of(ledger, peer)
+    }
+
+    pub(super) fn drop_peer(&mut self, ledger: &mut dyn Ledger, now: i64, peer: Peer, reason: Reason) -> LedgerResult<()> {
+        if matches!(reason, Reason::Broke(_) | Reason::Flooding) {
+            if self.banned.len() >= MAX_BANS {
+                self.banned.pop_first();
+            }
+            self.banned.insert(peer, now.saturating_add(BAN));
+        }
+        self.close_session(ledger, &peer)?;
+        self.outputs.push(Output::Disconnect { peer, reason });
+        Ok(())
+    }
+
+    /// Whether a peer may spend this much now.
+    pub(super) fn spend(&mut self, now: i64, peer: &Peer, cost: i64) -> bool {
+        self.sessions.get_mut(peer).is_none_or(|session| session.bucket.take(now, cost))
+    }
+
+    pub(super) fn on_hello(&mut self, peer: &Peer, nonce: [u8; 32]) -> Result<(), Fault> {
+        let Some(session) = self.sessions.get_mut(peer) else { return Ok(()) };
+        if session.theirs.replace(nonce).is_some() {
+            return Err(Fault::Broke("a second greeting"));
+        }
+        self.send_tags(peer);
+        Ok(())
+    }
+
+    /// Sends the tags of everything this node has: spaces it is in, and joins under way.
+    pub(super) fn send_tags(&mut self, peer: &Peer) {
+        let me = self.device();
+        let Some(session) = self.sessions.get_mut(peer) else { return };
+        let Some(theirs) = session.theirs else { return };
+        let way = Way { from: me, to: *peer, nonce_from: session.mine, nonce_to: theirs };
+        let member = self.identity.member.id();
+        let spaces = self.spaces.values().filter(|space| {
+            space.roster.member(&member).is_none_or(|m| m.state != MemberState::Removed)
+        });
+        let mut tags: Vec<Tag> = spaces.map(|space| way.tag(&space.row.secret)).collect();
+        session.tags_sent += 1;
+        for invite in self.joins.keys() {
+            tags.push(way.tag(&invite_meeting_key(invite)));
+            session.asked.entry(*invite).or_insert(Asked::Tagged(session.tags_sent));
+        }
+        tags.truncate(MAX_TAGS);
+        while tags.len() < TAG_PAD || !tags.len().is_multiple_of(TAG_PAD) {
+            let Ok(pad) = self.entropy.draw() else { return };
+            tags.push(pad);
+        }
+        tags.sort_unstable();
+        self.send_frame(peer, &Frame::Tags(tags));
+    }
+
+    /// Tells every peer of new tags, and looks again at theirs: a space or a join came.
+    pub(super) fn retag(&mut self) {
+        for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.send_tags(&peer);
+            self.match_tags(&peer);
+        }
+    }
+
+    pub(super) fn on_tags(&mut self, peer: &Peer, tags: Vec<Tag>) -> Result<(), Fault> {
+        let Some(session) = self.sessions.get_mut(peer) else { return Ok(()) };
+        if session.theirs.is_none() {
+            return Err(Fault::Broke("tags before a greeting"));
+        }
+        session.tags = tags.into_iter().collect();
+        self.match_tags(peer);
+        self.send_frame(peer, &Frame::TagsSeen);
+        Ok(())
+    }
+
+    /// Looks for spaces and invites of this node among a peer's tags.
+    pub(super) fn match_tags(&mut self, peer: &Peer) {
+        let me = self.device();
+        let Some(session) = self.sessions.get_mut(peer) else { return };
+        let Some(theirs) = session.theirs else { return };
+        let way = Way { from: *peer, to: me, nonce_from: theirs, nonce_to: session.mine };
+        let mut frames = Vec::new();
+        for (id, space) in &self.spaces {
+            if session.tags.contains(&way.tag(&space.row.secret)) && !session.links.contains_key(id) {
+                session.links.insert(*id, Link::default());
+                frames.push(Frame::Prove { space: *id, certificate: self.certificate.wire().to_vec() });
+            }
+            for invite in &space.roster.invites {
+                if !session.joiner.contains(&invite.id)
+                    && session.tags.contains(&way.tag(&invite_meeting_key(&invite.id)))
+                {
+                    session.joiner.insert(invite.id);
+                    frames.push(Frame::Meet {
+                        invite: invite.id,
+                        genesis: space.genesis.wire().to_vec(),
+                        witness: self.certificate.wire().to_vec(),
+                    });
+                }
+            }
+        }
+        for frame in frames {
+            self.send_frame(peer, &frame);
+        }
+    }
+
+    pub(super) fn on_tags_seen(&mut self, peer: &Peer) {
+        let Some(session) = self.sessions.get_mut(peer) else { return };
+        session.tags_seen = session.tags_seen.saturating_add(1);
+        let seen = session.tags_seen;
+        let mut unknown = Vec::new();
+        for (invite, asked) in &mut session.asked {
+            if matches!(asked, Asked::Tagged(number) if *number <= seen) {
+                *asked = Asked::Done;
+                unknown.push(*invite);
+            }
+        }
+        for invite in unknown {
+            self.refused(peer, invite, super::super::event::Refusal::Unknown);
+        }
+    }
+
+    pub(super) fn on_prove(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        peer: &Peer,
+        space: SpaceId,
+        certificate: &[u8],
+    ) -> Result<(), Fault> {
+        let Some(link) = self.sessions.get_mut(peer).and_then(|s| s.links.get_mut(&space)) else { return Ok(()) };
+        let certificate =
+            Signed::<DeviceCertificate>::open(certificate).map_err(|_| Fault::Broke("a certificate is not sound"))?;
+        if certificate.value().device != *peer {
+            return Err(Fault::Broke("a certificate of another device"));
+        }
+        link.certified = Some(certificate.value().member);
+        self.refresh_link(ledger, now, peer, space)?;
+        if self.link(peer, &space).is_some_and(|link| !link.removed) {
+            self.send_summary(now, peer, space);
+        }
+        Ok(())
+    }
+
+    /// Holds a link against the roster: who is in, who was removed.
+    pub(super) fn refresh_link(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        peer: &Peer,
+        space: SpaceId,
+    ) -> Result<(), Fault> {
+        let Some(roster) = self.spaces.get(&space).map(|s| &s.roster) else { return Ok(()) };
+        let owner = roster.of_device(peer).map(|m| (m.id, m.state));
+        let Some(session) = self.sessions.get_mut(peer) else { return Ok(()) };
+        let Some(link) = session.links.get_mut(&space) else { return Ok(()) };
+        let Some(certified) = link.certified else { return Ok(()) };
+        if owner.is_some_and(|(member, _)| member != certified) {
+            return Err(Fault::Broke("a device of another member"));
+        }
+        let state = owner.map(|(_, state)| state);
+        let (was, is) = (link.member, state == Some(MemberState::Member));
+        link.member = is;
+        link.removed = state == Some(MemberState::Removed);
+        if was != is {
+            self.outputs.push(Output::Event(Event::Presence { space, member: certified, device: *peer, online: is }));
+        }
+        let nothing_left = link.removed && session.joiner.is_empty() && session.links.values().all(|link| link.removed);
+        if nothing_left {
+            self.drop_peer(ledger, now, *peer, Reason::Removed)?;
+        } else if is && !was {
+            self.send_summary(now, peer, space);
+        }
+        Ok(())
+    }
+
+    /// A link that may carry this space's control feeds.
+    pub(super) fn link(&self, peer: &Peer, space: &SpaceId) -> Option<&Link> {
+        let link = self.sessions.get(peer)?.links.get(space)?;
+        (link.certified.is_some() && !link.removed).then_some(link)
+    }
+
+    /// Whether a link may carry this room.
+    pub(super) fn may_carry(&self, peer: &Peer, space: &SpaceId, control: bool) -> bool {
+        self.link(peer, space).is_some_and(|link| control || link.member)
+    }
+
+    /// Peers that have proven membership of a space.
+    pub(super) fn members_online(&self, space: &SpaceId) -> Vec<Peer> {
+        let proven = |peer: &&Peer| self.may_carry(peer, space, false);
+        self.sessions.keys().filter(proven).copied().collect()
+    }
+}
+
+/// One direction of a link.
+struct Way {
+    from: DeviceId,
+    to: DeviceId,
+    nonce_from: [u8; 32],
+    nonce_to: [u8; 32],
+}
+
+impl Way {
+    fn tag(&self, key: &[u8; 32]) -> Tag {
+        let mut hasher = blake3::Hasher::new_keyed(key);
+        hasher.update(b"artel 2026-11 meeting tag");
+        hasher.update(&self.nonce_from).update(&self.nonce_to);
+        hasher.update(self.from.as_bytes()).update(self.to.as_bytes());
+        let mut tag = Tag::default();
+        hasher.finalize_xof().fill(&mut tag);
+        tag
+    }
+}
+
+fn invite_meeting_key(invite: &InviteId) -> [u8; 32] {
+    blake3::derive_key("artel 2026-11 invite meeting", invite.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_of_one_link_and_one_direction() {
+        let way = Way {
+            from: DeviceId::from_bytes([1; 32]),
+            to: DeviceId::from_bytes([2; 32]),
+            nonce_from: [3; 32],
+            nonce_to: [4; 32],
+        };
+        let back = Way { from: way.to, to: way.from, nonce_from: way.nonce_to, nonce_to: way.nonce_from };
+        let later = Way { nonce_from: [5; 32], from: way.from, to: way.to, nonce_to: way.nonce_to };
+        assert_eq!(way.tag(&[9; 32]), way.tag(&[9; 32]));
+        assert_ne!(way.tag(&[9; 32]), way.tag(&[8; 32]));
+        assert_ne!(way.tag(&[9; 32]), back.tag(&[9; 32]));
+        assert_ne!(way.tag(&[9; 32]), later.tag(&[9; 32]));
+    }
+
+    #[test]
+    fn a_bucket_runs_dry_and_fills_again() {
+        let mut bucket = Bucket { tokens: Bucket::FULL, filled: 0 };
+        assert!(bucket.take(0, Bucket::FULL));
+        assert!(!bucket.take(0, 1));
+        assert!(bucket.take(1_000, Bucket::PER_SECOND - 1));
+        assert!(!bucket.take(500, Bucket::PER_SECOND));
+    }
+}

@@ -1,0 +1,138 @@
+//! A space in memory: its roster, and where every feed ends.
+
+use std::collections::BTreeMap;
+
+use artel_domain::{DeviceId, Genesis, Incarnation, MessageId, RoomId, Signed, SpaceId};
+
+use super::super::{
+    frame::{Digest, FeedEnds, MAX_LISTED},
+    ledger::{FeedKey, Head, SpaceRow},
+    roster::{ControlSet, Roster},
+};
+
+/// Branches of one feed that are kept; more come from no honest mistake.
+pub(super) const MAX_BRANCHES: usize = 8;
+/// Digest of a room without records.
+pub(super) const EMPTY: Digest = [0; 32];
+
+type Feeds = BTreeMap<(DeviceId, Incarnation), Vec<Head>>;
+
+pub(super) struct Space {
+    pub(super) row: SpaceRow,
+    pub(super) genesis: Signed<Genesis>,
+    pub(super) control: ControlSet,
+    pub(super) roster: Roster,
+    /// Grows with everything that a digest covers.
+    pub(super) version: u64,
+    feeds: BTreeMap<RoomId, Feeds>,
+    digests: BTreeMap<RoomId, Digest>,
+    /// Latest position of each room when the current round of fetching began: what comes below it is late.
+    pub(super) baseline: BTreeMap<RoomId, (u64, MessageId)>,
+    /// When missing bodies were last asked for.
+    pub(super) asked_bodies: i64,
+}
+
+impl Space {
+    pub(super) fn new(row: SpaceRow, genesis: Signed<Genesis>) -> Self {
+        let control = ControlSet::new(row.space, genesis.value().owner);
+        Self {
+            row,
+            genesis,
+            control,
+            roster: Roster::default(),
+            version: 1,
+            feeds: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            baseline: BTreeMap::new(),
+            asked_bodies: 0,
+        }
+    }
+
+    pub(super) fn id(&self) -> SpaceId {
+        self.row.space
+    }
+
+    /// Ends of a feed; more than one only for a copied profile.
+    pub(super) fn ends_of(&self, feed: &FeedKey) -> &[Head] {
+        self.feeds
+            .get(&feed.room)
+            .and_then(|feeds| feeds.get(&(feed.device, feed.incarnation)))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// All ends of a room.
+    pub(super) fn ends_in(&self, room: &RoomId) -> impl Iterator<Item = &Head> {
+        self.feeds.get(room).into_iter().flat_map(BTreeMap::values).flatten()
+    }
+
+    /// Feeds of a device, in all rooms.
+    pub(super) fn feeds_of(&self, device: &DeviceId) -> Vec<Head> {
+        let all = self.feeds.values().flat_map(BTreeMap::values).flatten();
+        all.filter(|head| head.feed.device == *device).copied().collect()
+    }
+
+    /// Latest position of a room.
+    pub(super) fn top(&self, room: &RoomId) -> Option<(u64, MessageId)> {
+        self.ends_in(room).map(|head| (head.lamport, head.id)).max()
+    }
+
+    pub(super) fn put_head(&mut self, old: Option<&MessageId>, new: Head) {
+        let feeds = self.feeds.entry(new.feed.room).or_default();
+        let ends = feeds.entry((new.feed.device, new.feed.incarnation)).or_default();
+        ends.retain(|head| Some(&head.id) != old && head.id != new.id);
+        ends.push(new);
+        ends.sort_unstable_by_key(|head| (head.sequence, head.id));
+        self.digests.remove(&new.feed.room);
+        self.version += 1;
+    }
+
+    pub(super) fn room_digest(&mut self, room: &RoomId) -> Digest {
+        if let Some(digest) = self.digests.get(room) {
+            return *digest;
+        }
+        let Some(feeds) = self.feeds.get(room).filter(|feeds| !feeds.is_empty()) else {
+            return EMPTY;
+        };
+        let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 room digest");
+        for ((device, incarnation), ends) in feeds {
+            hasher.update(device.as_bytes()).update(incarnation.as_bytes());
+            for head in ends {
+                hasher.update(&head.sequence.to_le_bytes()).update(head.id.as_bytes());
+            }
+        }
+        let digest = *hasher.finalize().as_bytes();
+        self.digests.insert(*room, digest);
+        digest
+    }
+
+    pub(super) fn control_digest(&mut self) -> Digest {
+        self.room_digest(&self.id().control_room())
+    }
+
+    pub(super) fn room_digests(&mut self) -> Vec<(RoomId, Digest)> {
+        let mut rooms: Vec<RoomId> = self.roster.rooms.iter().map(|room| room.id).collect();
+        rooms.sort_unstable();
+        rooms.into_iter().map(|room| (room, self.room_digest(&room))).filter(|(_, d)| *d != EMPTY).take(MAX_LISTED).collect()
+    }
+
+    pub(super) fn rooms_digest(&mut self) -> Digest {
+        let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 rooms digest");
+        for (room, digest) in self.room_digests() {
+            hasher.update(room.as_bytes()).update(&digest);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    pub(super) fn listed_ends(&self, room: &RoomId) -> Vec<FeedEnds> {
+        let Some(feeds) = self.feeds.get(room) else { return Vec::new() };
+        feeds
+            .iter()
+            .take(MAX_LISTED)
+            .map(|((device, incarnation), ends)| FeedEnds {
+                device: *device,
+                incarnation: *incarnation,
+                ends: ends.iter().map(|head| (head.sequence, head.id)).collect(),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,159 @@
+//! What a node can be asked, as the fold of the control feeds has it.
+
+use artel_domain::{DeviceId, Genesis, InviteId, MemberId, Role, RoomId, Signed, SpaceId};
+
+use super::{
+    super::{event::Peer, roster::MemberState},
+    InviteTerms, Node,
+};
+
+/// A member, as the fold of the control feeds has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberView {
+    /// The person.
+    pub member: MemberId,
+    /// Their name.
+    pub name: String,
+    /// Their role.
+    pub role: Role,
+    /// Their standing.
+    pub state: MemberState,
+    /// Their devices.
+    pub devices: Vec<DeviceId>,
+    /// Whether one of the devices is connected now; for this node's own member, true.
+    pub online: bool,
+    /// Whether this is this node's own member.
+    pub me: bool,
+}
+
+/// A room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomView {
+    /// The room.
+    pub room: RoomId,
+    /// Its name.
+    pub name: String,
+}
+
+/// A space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpaceView {
+    /// The space.
+    pub space: SpaceId,
+    /// Its name.
+    pub name: String,
+    /// This node's role; none when it is not (yet) in the roster.
+    pub role: Option<Role>,
+    /// This node's standing.
+    pub state: MemberState,
+}
+
+/// An invite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InviteView {
+    /// Public part of its key. The code itself is known only to its maker.
+    pub invite: InviteId,
+    /// Its terms.
+    pub terms: InviteTerms,
+    /// Seats taken.
+    pub used: u32,
+    /// Whether it was revoked.
+    pub revoked: bool,
+    /// Who made it.
+    pub by: MemberId,
+}
+
+impl Node {
+    /// This node's device, which is its peer identity.
+    pub fn device(&self) -> DeviceId {
+        self.certificate.value().device
+    }
+
+    /// This node's member.
+    pub fn member(&self) -> MemberId {
+        self.certificate.value().member
+    }
+
+    /// All spaces this node is or was in, and those where it is pending.
+    pub fn spaces(&self) -> Vec<SpaceView> {
+        let me = self.member();
+        let mut views: Vec<SpaceView> = self
+            .spaces
+            .values()
+            .map(|space| {
+                let mine = space.roster.member(&me);
+                SpaceView {
+                    space: space.id(),
+                    name: space.genesis.value().name.clone(),
+                    role: mine.map(|m| m.role),
+                    state: mine.map_or(MemberState::Pending, |m| m.state),
+                }
+            })
+            .collect();
+        for founding in self.joins.values().filter_map(|joining| joining.row.genesis.as_ref()) {
+            let Ok(founding) = Signed::<Genesis>::reopen(founding) else { continue };
+            let space = founding.space();
+            if !views.iter().any(|view| view.space == space) {
+                let name = founding.value().name.clone();
+                views.push(SpaceView { space, name, role: None, state: MemberState::Pending });
+            }
+        }
+        views
+    }
+
+    /// Members of a space, in the order of their admission.
+    pub fn members(&self, space: &SpaceId) -> Vec<MemberView> {
+        let Some(found) = self.spaces.get(space) else { return Vec::new() };
+        let online = self.members_online(space);
+        let me = self.member();
+        found
+            .roster
+            .members
+            .iter()
+            .map(|member| MemberView {
+                member: member.id,
+                name: member.name.clone(),
+                role: member.role,
+                state: member.state,
+                devices: member.devices.clone(),
+                online: member.id == me || member.devices.iter().any(|device| online.contains(device)),
+                me: member.id == me,
+            })
+            .collect()
+    }
+
+    /// Rooms of a space, in the order of their creation.
+    pub fn rooms(&self, space: &SpaceId) -> Vec<RoomView> {
+        let Some(space) = self.spaces.get(space) else { return Vec::new() };
+        space.roster.rooms.iter().map(|room| RoomView { room: room.id, name: room.name.clone() }).collect()
+    }
+
+    /// Invites of a space, oldest first.
+    pub fn invites(&self, space: &SpaceId) -> Vec<InviteView> {
+        let Some(space) = self.spaces.get(space) else { return Vec::new() };
+        space
+            .roster
+            .invites
+            .iter()
+            .map(|invite| InviteView {
+                invite: invite.id,
+                terms: InviteTerms {
+                    role: invite.role,
+                    seats: invite.seats,
+                    expires_at: invite.expires_at,
+                    approve: invite.approve,
+                },
+                used: invite.used,
+                revoked: invite.revoked,
+                by: invite.by,
+            })
+            .collect()
+    }
+
+    /// Spaces in which a connected peer has proven its membership, and the person it belongs to.
+    pub fn peer_spaces(&self, peer: &Peer) -> Vec<(SpaceId, MemberId)> {
+        let Some(session) = self.sessions.get(peer) else { return Vec::new() };
+        let proven = |(space, link): (&SpaceId, &super::session::Link)| Some((*space, link.certified.filter(|_| link.member)?));
+        session.links.iter().filter_map(proven).collect()
+    }
+}
