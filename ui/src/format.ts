@@ -59,6 +59,13 @@ export const exact = dated({ dateStyle: 'medium', timeStyle: 'medium' });
 /** A date. */
 export const date = dated({ dateStyle: 'medium' });
 
+/** When something was, as short as a list allows: the hour today, else the day. */
+export function brief(at: number, now: number): string {
+  if (midnight(at) === midnight(now)) return clock(at);
+  const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
+  return sameYear ? dated({ day: 'numeric', month: 'short' })(at) : dated({ dateStyle: 'short' })(at);
+}
+
 /** The name of a day for a separator: today, yesterday, or the date. */
 export function day(at: number, now: number): string {
   const days = Math.round((midnight(now) - midnight(at)) / 86_400_000);

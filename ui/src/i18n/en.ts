@@ -82,7 +82,7 @@ export const en = {
   'rooms.newRoom.text': 'Everyone in the space sees the room and may write in it.',
   'rooms.newRoom.example': 'Homework',
   'rooms.name': 'Name',
-  'rooms.join': 'Join a space',
+  'rooms.join': 'Join',
   'rooms.invite': 'Invite people',
   'rooms.waiting': 'Waiting to be let in',
   'rooms.quiet': 'No messages yet',

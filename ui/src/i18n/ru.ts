@@ -80,10 +80,10 @@ export const ru: SlavicOf<typeof en> = {
   'first.inUse': 'Открыт в другом окне или процессе',
 
   'rooms.list': 'Круги и комнаты',
-  'rooms.newSpace': 'Создать круг',
+  'rooms.newSpace': 'Новый круг',
   'rooms.newSpace.text': 'Круг людей со своими комнатами: класс, семья, команда.',
   'rooms.newSpace.example': '9 «Б» класс',
-  'rooms.newRoom': 'Создать комнату',
+  'rooms.newRoom': 'Новая комната',
   'rooms.newRoom.text': 'Комнату видят все в круге, и все могут в ней писать.',
   'rooms.newRoom.example': 'Домашние задания',
   'rooms.name': 'Название',

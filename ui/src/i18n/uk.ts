@@ -80,10 +80,10 @@ export const uk: SlavicOf<typeof en> = {
   'first.inUse': 'Відкритий в іншому вікні чи процесі',
 
   'rooms.list': 'Кола та кімнати',
-  'rooms.newSpace': 'Створити коло',
+  'rooms.newSpace': 'Нове коло',
   'rooms.newSpace.text': 'Коло людей зі своїми кімнатами: клас, родина, команда.',
   'rooms.newSpace.example': '9-Б клас',
-  'rooms.newRoom': 'Створити кімнату',
+  'rooms.newRoom': 'Нова кімната',
   'rooms.newRoom.text': 'Кімнату бачать усі в колі, і всі можуть у ній писати.',
   'rooms.newRoom.example': 'Домашні завдання',
   'rooms.name': 'Назва',

@@ -14,6 +14,7 @@ import {
 
 import type { Bars } from '../../bindings/Bars';
 import type { Overlay } from '../../bindings/Overlay';
+import { price } from '../../format';
 
 /** What the legend says about the bar under the crosshair. */
 export interface Reading {
@@ -80,9 +81,13 @@ export class Candles {
     this.#read = read;
     this.#chart = createChart(element, {
       autoSize: true,
-      layout: { attributionLogo: false, fontSize: 11 },
+      layout: {
+        attributionLogo: false,
+        fontSize: 11,
+        fontFamily: getComputedStyle(element).fontFamily,
+      },
       crosshair: { mode: CrosshairMode.Normal },
-      localization: { locale: language },
+      localization: { locale: language, priceFormatter: price },
     });
     this.#price = this.#chart.addSeries(CandlestickSeries, {});
     this.#volume = this.#chart.addSeries(HistogramSeries, {

@@ -1,0 +1,54 @@
+/** Remembers what was drawn, for a page without a canvas. */
+export const CandlestickSeries = 'candles';
+export const HistogramSeries = 'histogram';
+export const LineSeries = 'line';
+export const CrosshairMode = { Normal: 0 };
+export const LineStyle = { SparseDotted: 4 };
+
+interface Drawn {
+  kind: string;
+  pane: number;
+  data: { time: number; value?: number }[];
+}
+
+export const drawn: Drawn[] = [];
+type Move = (event: { time?: number }) => void;
+export const crosshair: { move: Move } = { move: () => undefined };
+
+export function createChart() {
+  drawn.length = 0;
+  const timeScale = {
+    setVisibleLogicalRange: () => undefined,
+    getVisibleLogicalRange: () => ({ from: 0, to: 100 }),
+    scrollToPosition: () => undefined,
+    scrollPosition: () => 0,
+    fitContent: () => undefined,
+  };
+  return {
+    addSeries(kind: string, _options: unknown, pane = 0) {
+      const series: Drawn = { kind, pane, data: [] };
+      drawn.push(series);
+      return {
+        series,
+        setData: (data: Drawn['data']) => {
+          series.data = data;
+        },
+        applyOptions: () => undefined,
+        priceScale: () => ({ applyOptions: () => undefined }),
+      };
+    },
+    removeSeries({ series }: { series: Drawn }) {
+      drawn.splice(drawn.indexOf(series), 1);
+    },
+    subscribeCrosshairMove(move: Move) {
+      crosshair.move = move;
+    },
+    panes: () =>
+      Array.from({ length: 1 + Math.max(0, ...drawn.map(({ pane }) => pane)) }, () => ({
+        setStretchFactor: () => undefined,
+      })),
+    timeScale: () => timeScale,
+    applyOptions: () => undefined,
+    remove: () => undefined,
+  };
+}

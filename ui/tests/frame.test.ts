@@ -1,0 +1,268 @@
+import { describe, expect, it, vi } from 'vitest';
+
+import { fake, shell } from '$fake';
+
+import { CallError } from '../src/contract';
+import { app } from '../src/state/app.svelte';
+import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
+
+describe('first run', () => {
+  it('makes a profile and opens it', async () => {
+    Object.assign(fake.world(), { open: false, profiles: [] });
+    const made: unknown[] = [];
+    fake.answer('profile.new', (args) => {
+      made.push(args);
+      return { profile: args.name, member: 'aa' };
+    });
+    await show();
+    await accessible();
+    expect(find('first-run-create')).toHaveProperty('disabled', true);
+    await type('first-run-name', ' Анна Смирнова ');
+    await type('first-run-passphrase', 'five words are enough here');
+    await press('first-run-create');
+    expect(made).toEqual([{ name: 'Анна Смирнова', passphrase: 'five words are enough here' }]);
+    await until(() => expect(has('rail-rooms')).toBe(true));
+    expect(fake.world().profile).toBe('Анна Смирнова');
+  });
+
+  it('says that a passphrase is wrong, and what to do, and keeps it for another try', async () => {
+    fake.world().open = false;
+    await show();
+    await type('first-run-passphrase', 'wrong');
+    await press('first-run-open');
+    expect(find('first-run-error').textContent).toContain('The passphrase does not fit');
+    expect(find('first-run-error').textContent).toContain('Caps Lock');
+    await accessible();
+    await type('first-run-passphrase', 'right');
+    await press('first-run-open');
+    await until(() => expect(has('rail-rooms')).toBe(true));
+  });
+
+  it('shows and hides what was typed', async () => {
+    fake.world().open = false;
+    await show();
+    expect(find('first-run-passphrase').getAttribute('type')).toBe('password');
+    await press('first-run-show');
+    expect(find('first-run-passphrase').getAttribute('type')).toBe('text');
+  });
+
+  it('opens the profile that was picked, and no damaged one', async () => {
+    fake.world().open = false;
+    fake.answer('profile.list', () =>
+      ['one', 'два', 'broken'].map((profile) => ({
+        profile,
+        member: profile,
+        in_use: false,
+        created_at: 0,
+        problem: profile === 'broken' ? 'The file vault.json is damaged.' : null,
+      })),
+    );
+    await show();
+    const [, second, broken] = all('first-run-profile');
+    expect(broken).toHaveProperty('disabled', true);
+    expect(broken?.textContent).toContain('vault.json');
+    second?.click();
+    await type('first-run-passphrase', 'x');
+    await press('first-run-open');
+    await until(() => expect(fake.world().profile).toBe('два'));
+  });
+
+  it('speaks another language at once and remembers it', async () => {
+    fake.world().open = false;
+    await show();
+    await press('language-uk');
+    expect(find('first-run').textContent).toContain('З поверненням');
+    expect(localStorage.getItem('artel.language')).toBe('uk');
+  });
+});
+
+describe('the frame', () => {
+  it('goes to the five places by click and by Ctrl and digit', async () => {
+    await show();
+    for (const [digit, place] of ['rooms', 'market', 'images', 'catalog', 'machine'].entries()) {
+      await press(`rail-${place}`);
+      expect(has(`place-${place}`)).toBe(true);
+      expect(find(`rail-${place}`).getAttribute('aria-current')).toBe('page');
+      await key(window, 'x', { code: 'Digit1', ctrlKey: true });
+      expect(app.place).toBe('rooms');
+      await key(window, 'x', { code: `Digit${digit + 1}`, ctrlKey: true });
+      expect(app.place).toBe(place);
+    }
+  });
+
+  it('shows where one is and who is here', async () => {
+    await show();
+    expect(find('title-space').textContent).toBe('9B · Computer science');
+    expect(find('presence').textContent?.trim()).toBe('28 of 31 here');
+  });
+
+  it('locks, by hand and from outside', async () => {
+    await show();
+    await press('lock');
+    expect(has('first-run')).toBe(true);
+    await type('first-run-passphrase', 'x');
+    await press('first-run-open');
+    await until(() => expect(has('rail-rooms')).toBe(true));
+    fake.tell({ type: 'locked' });
+    await settle();
+    expect(has('first-run')).toBe(true);
+  });
+
+  it('goes on when the network does not start, and says so', async () => {
+    fake.answer('node.start', () => {
+      throw new CallError('offline', 'No address can be listened on.');
+    });
+    await show();
+    expect(find('toast').textContent).toContain('The network is not running');
+    expect(has('rail-rooms')).toBe(true);
+  });
+
+  it('shows a notice from outside', async () => {
+    await show();
+    fake.tell({ type: 'notice', level: 'warning', code: 'clock', message: 'The clock jumped.' });
+    await settle();
+    expect(find('toast').dataset['level']).toBe('warning');
+    expect(find('toast').textContent).toContain('The clock jumped.');
+  });
+
+  it('names the tray in the language in use', async () => {
+    const named = vi.spyOn(shell, 'nameTray');
+    fake.world().open = false;
+    await show();
+    await press('language-ru');
+    expect(named.mock.calls.map(([{ quit }]) => quit)).toEqual(['Quit', 'Выйти']);
+  });
+});
+
+describe('the palette', () => {
+  it('finds a room, a symbol, a person and goes there', async () => {
+    await show();
+    await key(window, 'k', { code: 'KeyK', ctrlKey: true });
+    await settle();
+    await accessible();
+    await type('palette-input', 'eurusd');
+    expect(all('palette-entry')[0]?.textContent).toContain('EURUSD');
+    await key(find('palette-input'), 'Enter');
+    expect(has('palette')).toBe(false);
+    await until(() => expect(find('chart').textContent).toContain('EURUSD'));
+    await press('open-palette');
+    await type('palette-input', 'homew');
+    await key(find('palette-input'), 'Enter');
+    expect(find('composer').getAttribute('aria-label')).toBe('Write in Homework');
+  });
+
+  it('moves by arrows around the end, and says when nothing fits', async () => {
+    await show();
+    await press('open-palette');
+    await key(find('palette-input'), 'ArrowUp');
+    const entries = all('palette-entry');
+    expect(entries.at(-1)?.getAttribute('aria-selected')).toBe('true');
+    await type('palette-input', 'щщщ');
+    expect(find('palette').textContent).toContain('Nothing fits “щщщ”');
+  });
+});
+
+describe('jobs', () => {
+  it('folds to one line that shows the first running job', async () => {
+    await show();
+    expect(find('jobs-toggle').textContent).toContain('Карпати 2026');
+    expect(find('jobs-toggle').textContent).toContain('33%');
+    expect(has('job')).toBe(false);
+    await press('jobs-toggle');
+    expect(all('job').length).toBe(4);
+    await accessible();
+  });
+
+  it('pauses, goes on, cancels and tries again', async () => {
+    await show();
+    await press('jobs-toggle');
+    const row = (number: number): HTMLElement => {
+      const found = all('job').find((job) => job.dataset['job'] === String(number));
+      if (!found) throw new Error(`no job ${number}`);
+      return found;
+    };
+    const button = (number: number, id: string): HTMLElement => {
+      const found = row(number).querySelector<HTMLElement>(`[data-testid="${id}"]`);
+      if (!found) throw new Error(`no ${id}`);
+      return found;
+    };
+    button(14, 'job-pause').click();
+    await settle();
+    expect(row(14).dataset['state']).toBe('paused');
+    button(14, 'job-resume').click();
+    await settle();
+    expect(row(14).dataset['state']).toBe('running');
+    button(14, 'job-cancel').click();
+    await settle();
+    expect(row(14).dataset['state']).toBe('cancelled');
+    button(12, 'job-retry').click();
+    await settle();
+    expect(row(12).dataset['state']).toBe('running');
+    expect(row(12).querySelector('[data-testid="job-share"]')).toBeNull();
+  });
+
+  it('tells when one is finished', async () => {
+    await show();
+    fake.change(14, { state: 'done_in_part', done: 1837 });
+    await settle();
+    expect(find('toast').textContent).toContain('Finished: Pictures “Карпати 2026”');
+  });
+
+  it('keeps the state that came last when a click fails', async () => {
+    fake.answer('jobs.pause', () => {
+      throw new CallError('wrong_state', 'Job 14 is finished.');
+    });
+    await show();
+    await press('jobs-toggle');
+    await press('job-pause');
+    expect(find('toast').textContent).toContain('Job 14 is finished.');
+    expect(find('job').dataset['state']).toBe('running');
+  });
+
+  it('with none say what will be here', async () => {
+    fake.world().jobs = [];
+    await show();
+    expect(find('jobs-toggle').textContent).toContain('Nothing is running');
+    await press('jobs-toggle');
+    expect(find('jobs-drawer').textContent).toContain('No jobs yet');
+  });
+
+  it('are shared to the room that was chosen', async () => {
+    const shared: unknown[] = [];
+    fake.answer('share', (args) => {
+      shared.push(args);
+      return { message: 'm1', state: 'stored', peers: 0 };
+    });
+    await show();
+    await press('jobs-toggle');
+    await press('job-share');
+    await accessible();
+    all('share-room')
+      .find((room) => room.dataset['room'] === 'r3')
+      ?.querySelector('input')
+      ?.click();
+    await settle();
+    await press('dialog-confirm');
+    expect(shared).toEqual([{ result: 'job:12', room: 'r3' }]);
+    expect(find('toast').textContent).toContain('Shared to Results');
+  });
+});
+
+describe('files over the window', () => {
+  it.each([
+    ['rooms', 'Drop to attach to a message in General'],
+    ['market', 'Drop to import prices'],
+    ['images', 'Drop to start a batch of pictures'],
+    ['catalog', 'Drop to import products'],
+    ['machine', 'Nothing here takes files'],
+  ])('in %s: %s', async (place, words) => {
+    await show();
+    await press(`rail-${place}`);
+    fake.drop('enter');
+    await settle();
+    expect(find('drop-veil').textContent?.trim()).toBe(words);
+    fake.drop('leave');
+    await settle();
+    expect(has('drop-veil')).toBe(false);
+  });
+});

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+
+import {
+  count,
+  languages,
+  maybe,
+  say,
+  setLanguage,
+  systemLanguage,
+  t,
+  type Key,
+} from '../src/i18n/index.svelte';
+import { en } from '../src/i18n/en';
+import { ru } from '../src/i18n/ru';
+import { uk } from '../src/i18n/uk';
+import type { Plural } from '../src/i18n/types';
+
+const tables: Record<string, Record<string, string | Plural>> = { en, ru, uk };
+const placeholders = (text: string): string[] =>
+  [...text.matchAll(/\{(\w+)\}/g)].map((found) => found[1] ?? '').sort();
+
+describe.each(languages)('%s', (lang) => {
+  const table = tables[lang] ?? {};
+
+  it('has every sentence, none empty, none more', () => {
+    expect(Object.keys(table).sort()).toEqual(Object.keys(en).sort());
+    for (const [key, message] of Object.entries(table)) {
+      for (const form of typeof message === 'string' ? [message] : Object.values(message)) {
+        expect(form.trim(), `${lang} ${key}`).not.toBe('');
+      }
+    }
+  });
+
+  it('has the forms its grammar asks for', () => {
+    const needed = new Intl.PluralRules(lang).resolvedOptions().pluralCategories.sort();
+    for (const [key, message] of Object.entries(table)) {
+      if (typeof message !== 'string') expect(Object.keys(message).sort(), key).toEqual(needed);
+    }
+  });
+
+  it('keeps the placeholders of English in every form', () => {
+    for (const [key, message] of Object.entries(table)) {
+      const original = en[key as Key];
+      const wanted = placeholders(typeof original === 'string' ? original : original.other);
+      for (const form of typeof message === 'string' ? [message] : Object.values(message)) {
+        expect(placeholders(form), `${lang} ${key}`).toEqual(wanted);
+      }
+    }
+  });
+
+  it('leaves no English behind', () => {
+    if (lang === 'en') return;
+    const same = Object.keys(en).filter((key) => {
+      const message = table[key];
+      return (
+        typeof message === 'string' &&
+        message === en[key as Key] &&
+        /[a-z]{4,}/i.test(message.replace(/\{\w+\}/g, ''))
+      );
+    });
+    // Names, keys of a keyboard, formats and addresses are the same everywhere.
+    expect(same).toEqual([
+      'app.name',
+      'frame.shortcut',
+      'palette.key',
+      'product.json',
+      'enrich.address',
+      'about.charts.link',
+    ]);
+  });
+});
+
+describe('forms', () => {
+  const says = (lang: 'en' | 'ru' | 'uk', n: number): string => say(lang, 'catalog.found', { n });
+
+  it.each([
+    [1, '1 product', '1 товар', '1 товар'],
+    [2, '2 products', '2 товара', '2 товари'],
+    [5, '5 products', '5 товаров', '5 товарів'],
+    [11, '11 products', '11 товаров', '11 товарів'],
+    [21, '21 products', '21 товар', '21 товар'],
+    [112, '112 products', '112 товаров', '112 товарів'],
+  ])('%i', (n, inEnglish, inRussian, inUkrainian) => {
+    expect(says('en', n)).toBe(inEnglish);
+    expect(says('ru', n)).toBe(inRussian);
+    expect(says('uk', n)).toBe(inUkrainian);
+  });
+
+  it('groups thousands with a thin space', () => {
+    expect(says('en', 8120)).toBe('8\u202f120 products');
+    expect(count(1_234_567.891, 'ru', 2)).toBe('1\u202f234\u202f567,89');
+  });
+});
+
+describe('choice', () => {
+  it('takes the first language of the system that Artel speaks', () => {
+    expect(systemLanguage(['de-DE', 'uk-UA', 'en'])).toBe('uk');
+    expect(systemLanguage(['fr'])).toBe('en');
+  });
+
+  it('follows a change', () => {
+    setLanguage('ru');
+    expect(t('common.close')).toBe('Закрыть');
+    expect(document.documentElement.lang).toBe('ru');
+  });
+
+  it('says nothing for a key it does not know', () => {
+    expect(maybe('error.no_such_code')).toBeUndefined();
+    expect(maybe('toString')).toBeUndefined();
+  });
+});

@@ -1,0 +1,305 @@
+import { describe, expect, it } from 'vitest';
+
+import type { Message } from '../src/bindings/Message';
+import { best, fit } from '../src/components/palette';
+import { visible } from '../src/components/FixedList.svelte';
+import { hue, initials } from '../src/components/Avatar.svelte';
+import { CallError } from '../src/contract';
+import { brief, bytes, day, duration, fileName, percent, price, relative } from '../src/format';
+import { setLanguage } from '../src/i18n/index.svelte';
+import { mediaAddress } from '../src/media';
+import { pretty, widgetsOf } from '../src/places/catalog/document';
+import { outFor } from '../src/places/images/dropped.svelte';
+import { precision } from '../src/places/market/candles';
+import { pastedPaths } from '../src/places/rooms/paste';
+import { firstUnread, rowsOf, upsert } from '../src/places/rooms/rows';
+import { spell } from '../src/state/market.svelte';
+import { wordsOf } from '../src/state/notices.svelte';
+
+const noon = new Date(2026, 10, 20, 12).getTime();
+
+function message(id: string, author: string, at: number, more: Partial<Message> = {}): Message {
+  return {
+    id,
+    author,
+    name: author,
+    role: 'student',
+    at,
+    text: id,
+    edited: false,
+    deleted: false,
+    reply_to: null,
+    attachments: [],
+    reactions: [],
+    result: null,
+    mine: author === 'me',
+    late: false,
+    provisional: false,
+    delivered: 0,
+    ...more,
+  };
+}
+
+/** Rows in short: d a day, n the new line, upper case a message with a head, lower case one without. */
+function shape(messages: Message[], firstNew?: string): string {
+  return rowsOf(messages, firstNew)
+    .map((row) =>
+      row.kind === 'day' ? 'd' : row.kind === 'new' ? 'n' : row.first ? row.key.toUpperCase() : row.key,
+    )
+    .join('');
+}
+
+describe('history', () => {
+  const minute = 60_000;
+
+  it.each([
+    [
+      'one author within five minutes is one group',
+      [message('a', 'x', noon), message('b', 'x', noon + 5 * minute)],
+      'dAb',
+    ],
+    ['later begins anew', [message('a', 'x', noon), message('b', 'x', noon + 5 * minute + 1)], 'dAB'],
+    ['another author begins anew', [message('a', 'x', noon), message('b', 'y', noon + 1)], 'dAB'],
+    ['a reply begins anew', [message('a', 'x', noon), message('b', 'x', noon + 1, { reply_to: 'a' })], 'dAB'],
+    [
+      'a clock that is behind does not reorder',
+      [message('a', 'x', noon), message('b', 'x', noon - minute)],
+      'dAb',
+    ],
+    [
+      'midnight separates',
+      [
+        message('a', 'x', new Date(2026, 10, 20, 23, 59).getTime()),
+        message('b', 'x', new Date(2026, 10, 21, 0, 1).getTime()),
+      ],
+      'dAdB',
+    ],
+    ['nothing', [], ''],
+  ])('%s', (_name, messages, wanted) => {
+    expect(shape(messages)).toBe(wanted);
+  });
+
+  it('draws the new line before the first new message', () => {
+    const all = [message('a', 'x', noon), message('b', 'x', noon + 1), message('c', 'x', noon + 2)];
+    expect(shape(all, 'b')).toBe('dAnBc');
+  });
+
+  it('knows where a group ends', () => {
+    const rows = rowsOf([message('a', 'x', noon), message('b', 'x', noon + 1), message('c', 'y', noon + 2)]);
+    expect(rows.map((row) => (row.kind === 'message' ? row.last : row.kind))).toEqual([
+      'day',
+      false,
+      true,
+      true,
+    ]);
+  });
+
+  it('has keys of its own for every row', () => {
+    const rows = rowsOf([message('a', 'x', noon), message('b', 'x', noon + 90_000_000)], 'b');
+    expect(new Set(rows.map(({ key }) => key)).size).toBe(rows.length);
+  });
+
+  it('finds the first unread message among those of others', () => {
+    const all = [message('a', 'x', 1), message('b', 'me', 2), message('c', 'x', 3), message('d', 'x', 4)];
+    expect(firstUnread(all, 2)).toBe('c');
+    expect(firstUnread(all, 3)).toBe('a');
+    expect(firstUnread(all, 99)).toBe('a');
+    expect(firstUnread(all, 0)).toBeUndefined();
+  });
+
+  it('puts a changed message where it was and a new one at the end', () => {
+    const all = [message('a', 'x', 1), message('b', 'x', 2)];
+    expect(upsert(all, message('a', 'x', 1, { text: 'new' })).map(({ text }) => text)).toEqual(['new', 'b']);
+    expect(upsert(all, message('c', 'x', 0)).map(({ id }) => id)).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('numbers and times', () => {
+  it.each([
+    [0, '0 bytes'],
+    [1, '1 byte'],
+    [999, '999 bytes'],
+    [2400, '2.4 kB'],
+    [999_400, '999 kB'],
+    [999_600, '1 MB'],
+    [48_000_000, '48 MB'],
+    [3e15, '3\u202f000 TB'],
+  ])('%d bytes', (size, words) => expect(bytes(size)).toBe(words));
+
+  it.each([
+    [0.04, '0 s'],
+    [8.25, '8.3 s'],
+    [59.7, '1 min 00 s'],
+    [191, '3 min 11 s'],
+    [7260, '2 h 01 min'],
+  ])('%d seconds', (seconds, words) => expect(duration(seconds)).toBe(words));
+
+  it('gives a price the digits its size needs', () => {
+    expect([54_106.755, 1.09345, 0.00012345, 0].map(price)).toEqual([
+      '54\u202f106.76',
+      '1.0935',
+      '0.00012345',
+      '0.00',
+    ]);
+    expect([precision([12]), precision([1.1]), precision([0.001]), precision([])]).toEqual([2, 4, 8, 4]);
+  });
+
+  it('signs a change', () => {
+    expect([0.0125, -0.0125, 0].map(percent)).toEqual(['+1.25%', '\u22121.25%', '0.00%']);
+    setLanguage('uk');
+    expect(percent(-0.5)).toBe('\u221250,00\u00a0%');
+  });
+
+  it('names days', () => {
+    expect(day(noon, noon)).toBe('Today');
+    expect(day(noon - 86_400_000, noon)).toBe('Yesterday');
+    expect(day(noon - 3 * 86_400_000, noon)).toBe('Tuesday 17 November');
+    expect(brief(noon, noon)).toBe('12:00');
+    expect(brief(noon - 86_400_000, noon)).toBe('19 Nov');
+    setLanguage('ru');
+    expect(day(noon - 3 * 86_400_000, noon)).toBe('вторник, 17 ноября');
+    expect(relative(noon - 3 * 3_600_000, noon)).toMatch(/^3 ч/);
+  });
+});
+
+describe('small things', () => {
+  it('finds what was typed: starts before word starts before inside before scattered', () => {
+    expect(['General', 'My general', 'xgeneral', 'g-e-n', 'zoo'].map((text) => fit('gen', text))).toEqual([
+      4, 3, 2, 1, 0,
+    ]);
+    expect(best('rsi', ['STOCHRSI', 'RSI', 'SMA'], (name) => name, 9)).toEqual(['RSI', 'STOCHRSI']);
+    expect(best('', ['b', 'a'], (name) => name, 1)).toEqual(['b']);
+  });
+
+  it('draws only the rows in sight', () => {
+    expect(visible(0, 600, 36, 1_000_000)).toEqual([0, 23]);
+    expect(visible(36_000, 600, 36, 1_000_000)).toEqual([994, 1023]);
+    expect(visible(36_000, 600, 36, 3)).toEqual([3, 3]);
+    expect(visible(0, 600, 36, 0)).toEqual([0, 0]);
+  });
+
+  it('makes initials of names in any script', () => {
+    expect(['Мария Иванова', 'zoe', 'Анна де ла Круз', '  ', '👩‍🚀 Astro'].map(initials)).toEqual([
+      'МИ',
+      'Z',
+      'АД',
+      '',
+      '👩A',
+    ]);
+    expect(hue('ab')).toBe(hue('ab'));
+  });
+
+  it('reads the end of any path', () => {
+    expect(['/a/б в/c.jpg', 'C:\\Мои документы\\x.csv', '/a/b/', 'x'].map(fileName)).toEqual([
+      'c.jpg',
+      'x.csv',
+      'b',
+      'x',
+    ]);
+    expect(outFor('/home/Мария/Снимки 2026/')).toBe('/home/Мария/Снимки 2026-artel');
+    expect(outFor('')).toBe('');
+  });
+
+  it('takes pasted files and nothing else', () => {
+    const data = (list: string) => ({ getData: () => list });
+    expect(pastedPaths(data('# c\r\nfile:///home/%D0%9C/a%20b.png\r\nhttps://x.test/y'))).toEqual([
+      '/home/М/a b.png',
+    ]);
+    expect(pastedPaths(data('file:///C:/x/y.png'))).toEqual(['C:/x/y.png']);
+    expect(pastedPaths(data('file:///%E0%A4%A'))).toEqual([]);
+    expect(pastedPaths(null)).toEqual([]);
+  });
+
+  it('addresses media as each web view knows it', () => {
+    expect(mediaAddress('item/12/0', 'Linux')).toBe('media://localhost/item/12/0');
+    expect(mediaAddress('attachment/a b?', 'Windows NT')).toBe('http://media.localhost/attachment/a%20b%3F');
+  });
+
+  it('spells a function for the wire', () => {
+    expect(spell({ name: 'MACD', values: [12, 26, 9] })).toBe('MACD:12:26:9');
+    expect(spell({ name: 'OBV', values: [] })).toBe('OBV');
+  });
+});
+
+describe('a document', () => {
+  it('is read widget by widget', () => {
+    const widgets = widgetsOf(
+      JSON.stringify({
+        content: [
+          {
+            widgetName: 'raShowcase',
+            type: 'roll',
+            blocks: [{ img: { src: 'https://x/h.jpg', srcMobile: '', alt: 'Head' } }],
+          },
+          {
+            widgetName: 'raShowcase',
+            type: 'tileM',
+            blocks: [
+              { img: { src: 'a' }, title: { content: ['One', 'Two'] }, text: { items: [{ text: 't' }] } },
+            ],
+          },
+        ],
+        version: 0.3,
+      }),
+    );
+    expect(
+      widgets?.map(({ type, blocks }) => [type, blocks.map(({ title, text }) => [title, text])]),
+    ).toEqual([
+      ['roll', [['Head', '']]],
+      ['tileM', [['One\nTwo', 't']]],
+    ]);
+  });
+
+  it.each(['', 'null', '[]', '{"content":{}}', '{"content":'])('that is none is refused: %j', (json) => {
+    expect(widgetsOf(json)).toBeUndefined();
+  });
+
+  it('with odd parts loses only them', () => {
+    expect(
+      widgetsOf('{"content":[null,{"blocks":[5,{"title":"x"}]}]}')?.map(({ blocks }) => blocks.length),
+    ).toEqual([0, 2]);
+    expect(pretty('{"a":1}')).toBe('{\n  "a": 1\n}');
+    expect(pretty('{broken')).toBe('{broken');
+  });
+});
+
+describe('errors', () => {
+  it('keep code, message, hint and parameters', () => {
+    const error = CallError.from({
+      code: 'bad_input',
+      message: 'a.csv, line 3',
+      hint: 'Fix it.',
+      params: { line: 3 },
+    });
+    expect([error.code, error.message, error.hint, error.params]).toEqual([
+      'bad_input',
+      'a.csv, line 3',
+      'Fix it.',
+      { line: '3' },
+    ]);
+  });
+
+  it.each([
+    ['a string', 'plain', 'plain'],
+    ['an error', new Error('boom'), 'boom'],
+    ['something else', 42, '42'],
+    ['half an error', { code: 5 }, '[object Object]'],
+  ])('made of %s are faults of Artel', (_name, thrown, message) => {
+    const error = CallError.from(thrown);
+    expect([error.code, error.message]).toEqual(['internal', message]);
+  });
+
+  it('are named in the reader’s language, with what to do', () => {
+    setLanguage('ru');
+    expect(wordsOf(new CallError('invite_expired', 'the invite ended an hour ago'))).toEqual({
+      title: 'Срок кода истёк',
+      detail: 'the invite ended an hour ago',
+      hint: 'Попросите новый.',
+    });
+    expect(wordsOf(new CallError('from_the_future', 'hm', 'Do this.'))).toEqual({
+      title: 'В Artel что-то пошло не так',
+      detail: 'hm',
+      hint: 'Do this.',
+    });
+  });
+});

@@ -1,0 +1,151 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { parse } from 'svelte/compiler';
+import { build } from 'vite';
+import { describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '..', 'src');
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  .filter((name) => /\.(ts|svelte)$/.test(name) && !name.startsWith('bindings'))
+  .map((name) => name.replaceAll('\\', '/'));
+const read = (name: string): string => readFileSync(join(root, name), 'utf8');
+
+interface Node {
+  type: string;
+  name?: string;
+  data?: string;
+  value?: unknown;
+  start: number;
+}
+
+function walk(node: unknown, visit: (node: Node) => void): void {
+  if (Array.isArray(node)) node.forEach((one) => walk(one, visit));
+  else if (typeof node === 'object' && node !== null) {
+    if ('type' in node && typeof node.type === 'string') visit(node as Node);
+    Object.values(node).forEach((one) => walk(one, visit));
+  }
+}
+
+/** Words written straight into a component's markup: texts, and attributes that people read or hear. */
+function wordsIn(source: string): string[] {
+  const spoken = ['title', 'aria-label', 'placeholder', 'alt', 'label', 'text'];
+  const found: string[] = [];
+  const letters = /\p{L}{2,}/u;
+  const sentence = /\p{L}{2,} \p{L}{2,}/u;
+  walk(parse(source, { modern: true }).fragment, (node) => {
+    if (node.type === 'StyleDirective' || (node.type === 'Attribute' && !spoken.includes(node.name ?? ''))) {
+      walk(node.value, (inner) => {
+        if (inner.type === 'Text') inner.data = '';
+      });
+    }
+    if (node.type === 'Literal' && typeof node.value === 'string' && sentence.test(node.value)) {
+      found.push(node.value);
+    }
+    if (node.type === 'Text' && letters.test(node.data ?? '')) found.push((node.data ?? '').trim());
+  });
+  return found;
+}
+
+describe('the source', () => {
+  it('reaches the desktop shell in one module only', () => {
+    expect(files.filter((name) => read(name).includes('@tauri-apps/'))).toEqual(['shell.ts']);
+  });
+
+  it('has no markup from strings and no code from strings', () => {
+    const forbidden = /\{@html|\.innerHTML|\beval\(|new Function\(|insertAdjacentHTML|document\.write/;
+    expect(files.filter((name) => forbidden.test(read(name)))).toEqual([]);
+  });
+
+  it('keeps drafts and other words of people out of the storage of the window', () => {
+    expect(files.filter((name) => /localStorage|sessionStorage|indexedDB/.test(read(name)))).toEqual(
+      ['shell.fake.ts', 'state/prefs.svelte.ts'].sort(),
+    );
+  });
+
+  it.each(files.filter((name) => name.endsWith('.svelte')))('%s has no words of its own', (name) => {
+    expect(wordsIn(read(name))).toEqual([]);
+  });
+
+  it('is looked at by a check that sees words', () => {
+    const source = '<p class="row">Hello</p><i title="Shown" data-testid="no">{x ? "Two words" : "id"}</i>';
+    expect(wordsIn(source)).toEqual(['Hello', 'Shown', 'Two words']);
+  });
+});
+
+describe('the bundle', () => {
+  it('has the desktop shell and nothing made up', { timeout: 60_000 }, async () => {
+    const made = await build({
+      root: join(root, '..'),
+      configFile: join(root, '..', 'vite.config.ts'),
+      mode: 'production',
+      logLevel: 'silent',
+      build: { write: false },
+    });
+    const outputs = (Array.isArray(made) ? made : [made]).flatMap((one) =>
+      'output' in one ? one.output : [],
+    );
+    const code = outputs.map((one) => ('code' in one ? one.code : String(one.source))).join('\n');
+    expect(code).toContain('open_profile');
+    expect(code).not.toContain('K7QDM');
+    expect(code).not.toContain('Oleh Kovalenko');
+    expect(code).not.toMatch(/<script(?![^>]*\ssrc=)/);
+    expect(code).not.toMatch(/\beval\(|new Function\(/);
+  });
+});
+
+/** The colours of a theme by name. */
+function colours(theme: 'light' | 'dark'): Record<string, string> {
+  const css = read('app.css');
+  const block = (selector: string): string => css.slice(css.indexOf(`${selector} {`)).split('}')[0] ?? '';
+  const pairs = (text: string): [string, string][] =>
+    [...text.matchAll(/--([\w-]+): (#[0-9a-f]{6});/g)].map((found) => [found[1] ?? '', found[2] ?? '']);
+  return Object.fromEntries([
+    ...pairs(block(':root')),
+    ...(theme === 'dark' ? pairs(block(":root[data-theme='dark']")) : []),
+  ]);
+}
+
+/** Contrast of two colours by WCAG 2. */
+function contrast(a: string, b: string): number {
+  const light = (hex: string): number => {
+    const [r = 0, g = 0, blue = 0] = [1, 3, 5].map((at) => {
+      const part = parseInt(hex.slice(at, at + 2), 16) / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * blue;
+  };
+  const [brighter = 0, darker = 0] = [light(a), light(b)].sort((x, y) => y - x);
+  return (brighter + 0.05) / (darker + 0.05);
+}
+
+describe.each(['light', 'dark'] as const)('the %s theme', (theme) => {
+  const of = colours(theme);
+  const pairs = [
+    ...['ground', 'surface', 'raised', 'hover', 'chosen', 'mine'].flatMap((under) => [
+      ['text', under],
+      ['text-2', under],
+    ]),
+    ...['ground', 'surface', 'chosen'].map((under) => ['accent-text', under]),
+    ['on-accent', 'accent'],
+    ['on-accent', 'accent-hover'],
+    ...['good', 'note', 'warning', 'bad'].flatMap((tone) => [
+      [tone, `${tone}-tint`],
+      [tone, 'surface'],
+      ['text', `${tone}-tint`],
+      ['text-2', `${tone}-tint`],
+    ]),
+    ...['up', 'down', 'line-1', 'line-2', 'line-3', 'line-4', 'line-5', 'line-6'].map((tone) => [
+      tone,
+      'surface',
+    ]),
+  ] as [string, string][];
+
+  it.each(pairs)('%s on %s can be read', (over, under) => {
+    expect(contrast(of[over] ?? '', of[under] ?? '')).toBeGreaterThanOrEqual(4.5);
+  });
+
+  it('has borders of fields that can be seen', () => {
+    expect(contrast(of['line-strong'] ?? '', of['surface'] ?? '')).toBeGreaterThanOrEqual(3);
+  });
+});
