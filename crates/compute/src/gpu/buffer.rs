@@ -14,7 +14,7 @@ const SMALLEST: u64 = 256;
 /// pool. It returns there when dropped.
 #[derive(Debug)]
 pub struct Buffer {
-    buffer: Option<wgpu::Buffer>,
+    raw: Option<wgpu::Buffer>,
     bytes: u64,
     usage: wgpu::BufferUsages,
     pool: Arc<Pool>,
@@ -28,13 +28,13 @@ impl Buffer {
 
     /// The device's own object, which is at least as large.
     pub(super) fn raw(&self) -> Option<&wgpu::Buffer> {
-        self.buffer.as_ref()
+        self.raw.as_ref()
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let Some(buffer) = self.buffer.take() {
+        if let Some(buffer) = self.raw.take() {
             self.pool.give(self.usage, buffer);
         }
     }
@@ -79,7 +79,7 @@ impl Pool {
             })
         });
         Buffer {
-            buffer: Some(buffer),
+            raw: Some(buffer),
             bytes,
             usage,
             pool: Arc::clone(self),
@@ -115,7 +115,7 @@ mod tests {
         #[test]
         fn a_class_holds_the_request_and_wastes_little(bytes in 1_u64..1 << 32) {
             let class = size_class(bytes, u64::MAX);
-            prop_assert!(class >= bytes && class % 4 == 0);
+            prop_assert!(class >= bytes && class.is_multiple_of(4));
             prop_assert!(class <= bytes + bytes / 8 + SMALLEST);
         }
     }

@@ -291,10 +291,15 @@ impl Gpu {
             submission_index: Some(submission),
             timeout: Some(PATIENCE),
         });
-        if let Err(reason) = waited {
-            // A device that does not answer is not asked again.
-            let _ = self.lost.set(reason.to_string());
-            self.usable()?;
+        match waited {
+            Ok(_) => {}
+            Err(reason @ wgpu::PollError::Timeout) => {
+                // A device that does not answer is not asked again.
+                let _ = self.lost.set(reason.to_string());
+                self.usable()?;
+            }
+            // The submission was refused; the error scopes around this know why.
+            Err(reason) => return Err(GpuError::Failed(reason.to_string())),
         }
         if let Some(reason) = mapped
             .lock()

@@ -1,7 +1,7 @@
 //! Chooses CPU or GPU for each kernel, by a small calibration on this adapter.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fmt,
     str::FromStr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -178,12 +178,11 @@ fn best_adapter() -> Option<&'static AdapterFacts> {
 
 /// What was measured for this kernel on this adapter in this process; measured now if not yet.
 fn calibration(kernel: &'static str, gpu: &Gpu, probe: &Probe<'_>) -> Option<Calibration> {
-    static MEASURED: Mutex<Option<HashMap<(&'static str, String), Option<Calibration>>>> =
-        Mutex::new(None);
+    static MEASURED: Mutex<BTreeMap<(&'static str, String), Option<Calibration>>> =
+        Mutex::new(BTreeMap::new());
     // Held while measuring: two measurements at once would disturb each other.
     let mut measured = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
     *measured
-        .get_or_insert_default()
         .entry((kernel, gpu.facts().name.clone()))
         .or_insert_with(|| {
             let measured = measure(gpu, probe);
