@@ -595,6 +595,10 @@ export const fake = {
   answer<K extends Name>(name: K, answer: (args: Args<K>) => Reply<K> | Promise<Reply<K>>): void {
     replaced[name] = answer as (args: never) => unknown;
   },
+  /** Gives the usual answer again. */
+  restore(name: Name): void {
+    delete replaced[name];
+  },
   tell,
   write,
   change,

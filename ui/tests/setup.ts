@@ -8,7 +8,11 @@ import { clearMarket } from '../src/state/market.svelte';
 import { notices } from '../src/state/notices.svelte';
 import { prefs } from '../src/state/prefs.svelte';
 
+// A window wide enough for people beside the room.
+window.innerWidth = 1280;
+
 // What jsdom does not have.
+HTMLCanvasElement.prototype.getContext = (() => null) as typeof HTMLCanvasElement.prototype.getContext;
 HTMLDialogElement.prototype.showModal = function (this: HTMLDialogElement): void {
   this.open = true;
 };

@@ -1,0 +1,471 @@
+import { describe, expect, it } from 'vitest';
+
+import { fake, shell } from '$fake';
+
+import { CallError, type Name } from '../src/contract';
+import { Pages } from '../src/state/pages.svelte';
+import { Query } from '../src/state/query.svelte';
+import { prefs, setPane, startPrefs } from '../src/state/prefs.svelte';
+import { crosshair, drawn } from './doubles/charts';
+import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
+
+async function visit(place: string): Promise<void> {
+  await show();
+  await press(`rail-${place}`);
+  await settle();
+}
+
+/** Calls of one command, each with its usual answer. */
+function heard<K extends Name>(name: K): unknown[] {
+  const calls: unknown[] = [];
+  const listen = (): void =>
+    fake.answer(name, async (args) => {
+      calls.push(args);
+      fake.restore(name);
+      const reply = await shell.call(name, args);
+      listen();
+      return reply;
+    });
+  listen();
+  return calls;
+}
+
+describe.each([
+  ['market', 'market.list', 'Import prices'],
+  ['images', 'jobs.list', 'New batch'],
+  ['catalog', 'catalog.stats', 'Import products'],
+  ['machine', 'net.peers', 'Network'],
+] as const)('%s', (place, command, always) => {
+  it('is full and accessible', async () => {
+    await visit(place);
+    expect(find(`place-${place}`).textContent).toContain(always);
+    await accessible();
+  });
+
+  it('fails with words and a way on', async () => {
+    fake.answer(command, () => {
+      throw new CallError('damaged', 'Page 12 of the database does not read.');
+    });
+    await visit(place);
+    const box = find(`place-${place}`).querySelector('[data-testid="error"]');
+    expect(box?.textContent).toContain('Page 12 of the database does not read.');
+    expect(box?.querySelector('[data-testid="retry"]')).not.toBeNull();
+  });
+
+  it('shows a skeleton only when it is slow', async () => {
+    fake.answer(command, () => new Promise<never>(() => undefined));
+    await visit(place);
+    expect(has('skeleton')).toBe(false);
+    await until(() => expect(has('skeleton')).toBe(true));
+    await accessible();
+  });
+});
+
+describe('empty places', () => {
+  it.each([
+    ['market', 'market-empty', 'No prices yet', 'drop-market'],
+    ['images', 'new-batch', 'New batch', 'drop-images'],
+    ['catalog', 'catalog-empty', 'No products yet', 'drop-catalog'],
+  ])('%s says what it is and takes files at once', async (place, id, words, zone) => {
+    Object.assign(fake.world(), { jobs: [], symbols: [], products: 0 });
+    await visit(place);
+    expect(find(id).textContent).toContain(words);
+    expect(has(zone)).toBe(true);
+    await accessible();
+  });
+});
+
+describe('market', () => {
+  it('draws candles, volume, a line over the prices and a line in a pane of its own', async () => {
+    await visit('market');
+    await until(() => expect(drawn.length).toBe(4));
+    expect(drawn.map(({ kind, pane }) => `${kind}${pane}`)).toEqual([
+      'candles0',
+      'histogram0',
+      'line0',
+      'line1',
+    ]);
+    expect(drawn[0]?.data.length).toBe(720);
+    expect(drawn[2]?.data[0]).not.toHaveProperty('value');
+  });
+
+  it('says what is under the crosshair, and the newest bar without one', async () => {
+    await visit('market');
+    await until(() => expect(find('legend').textContent).toContain('RSI_14'));
+    const newest = find('legend').textContent;
+    const [first] = drawn[0]?.data ?? [];
+    crosshair.move({ time: first?.time ?? 0 });
+    await settle();
+    expect(find('legend').textContent).not.toBe(newest);
+    expect(find('legend').textContent).toContain('SMA_50 –');
+    crosshair.move({});
+    await settle();
+    expect(find('legend').textContent).toBe(newest);
+  });
+
+  it('adds a function with its parameters and takes it off again', async () => {
+    await visit('market');
+    await press('add-indicator');
+    await until(() => expect(all('function').length).toBe(15));
+    await accessible();
+    await type('indicator-search', 'macd');
+    expect(all('function')[0]?.dataset['name']).toBe('MACD');
+    await press('function');
+    const [fast] = all('parameter');
+    if (!(fast instanceof HTMLInputElement)) throw new Error('no parameter');
+    fast.value = '1';
+    fast.dispatchEvent(new Event('input', { bubbles: true }));
+    await settle();
+    expect(find('dialog-confirm')).toHaveProperty('disabled', true);
+    fast.value = '8';
+    fast.dispatchEvent(new Event('input', { bubbles: true }));
+    await settle();
+    await press('dialog-confirm');
+    await until(() => expect(find('legend').textContent).toContain('MACD_8_26_9'));
+    expect(find('chart').textContent).toContain('MACD 8, 26, 9');
+    find('chart').querySelector<HTMLElement>('[aria-label="Remove MACD"]')?.click();
+    await until(() => expect(find('legend').textContent).not.toContain('MACD'));
+  });
+
+  it('says which function cannot be drawn and draws the others', async () => {
+    fake.answer('market.overlay', ({ function: name }) => {
+      if (name.startsWith('RSI')) throw new CallError('bad_input', 'RSI needs 15 bars, there are 3.');
+      return { columns: [{ name: 'SMA_50', time: [], values: [] }], overlap: true, backend: 'cpu' };
+    });
+    await visit('market');
+    await until(() => expect(find('chart').textContent).toContain('RSI:14: RSI needs 15 bars, there are 3.'));
+    expect(find('legend').textContent).toContain('SMA_50');
+  });
+
+  it('has a table behind the chart', async () => {
+    await visit('market');
+    await press('chart-table');
+    const rows = [...find('chart').querySelectorAll('[role="row"]')];
+    expect(rows.length).toBeGreaterThan(10);
+    expect(rows.length).toBeLessThan(80);
+    await accessible();
+  });
+
+  it('reports a bad row by line, and imports without it', async () => {
+    fake.world().symbols = [];
+    await visit('market');
+    await type('drop-market-path', '/data/bad.csv');
+    await key(find('drop-market-path'), 'Enter');
+    await until(() =>
+      expect(find('import-file').textContent).toContain('line 812: high 3.1 is below low 3.4'),
+    );
+    expect(find('import-file').dataset['good']).toBe('false');
+    expect(find('problems').textContent).toContain('1 row was left out');
+    await accessible();
+    await press('import-skip');
+    await until(() => expect(find('import-file').dataset['good']).toBe('true'));
+    expect(find('series').dataset['symbol']).toBe('bad');
+    expect(has('chart')).toBe(true);
+  });
+
+  it('imports what is dropped and goes to it', async () => {
+    const asked: unknown[] = [];
+    await visit('market');
+    fake.answer('market.import', (args) => {
+      asked.push(args.paths);
+      return { files: [] };
+    });
+    fake.drop('drop', ['/data/Цены/A.csv']);
+    await until(() => expect(asked).toEqual([['/data/Цены/A.csv']]));
+  });
+
+  it('computes to a file and shares the run', async () => {
+    const asked = heard('market.indicators');
+    const shared = heard('share');
+    await visit('market');
+    await press('run-indicators');
+    expect(find('dialog-confirm')).toHaveProperty('disabled', true);
+    await type('run-out', '/out/все.csv');
+    await accessible();
+    await press('dialog-confirm');
+    await until(() => expect(find('run-done').textContent).toContain('BTCUSD'));
+    expect(asked).toEqual([{ symbols: ['BTCUSD'], only: [], out: '/out/все.csv' }]);
+    await press('run-share');
+    find('share-dialog').querySelector<HTMLElement>('[data-testid="dialog-confirm"]')?.click();
+    await until(() => expect(shared).toEqual([{ result: 'run:7', room: 'r1' }]));
+  });
+});
+
+describe('images', () => {
+  it('starts a batch from a typed path, with a place for results of its own', async () => {
+    fake.world().jobs = [];
+    const asked = heard('images.run');
+    await visit('images');
+    expect(find('images-start')).toHaveProperty('disabled', true);
+    await type('drop-images-path', '/home/Мария/Снимки 2026');
+    await key(find('drop-images-path'), 'Enter');
+    expect(find('images-out')).toHaveProperty('value', '/home/Мария/Снимки 2026-artel');
+    await press('images-start');
+    await until(() => expect(has('batch-view')).toBe(true));
+    expect(asked).toEqual([
+      {
+        inputs: ['/home/Мария/Снимки 2026'],
+        recipe: 'web',
+        out: '/home/Мария/Снимки 2026-artel',
+        backend: 'auto',
+      },
+    ]);
+    expect(find('toast').textContent).toContain('2 files are no pictures');
+  });
+
+  it('keeps what was chosen when the start is refused', async () => {
+    fake.world().jobs = [];
+    fake.answer('images.run', () => {
+      throw new CallError(
+        'bad_input',
+        'The folder for results lies inside the pictures.',
+        'Choose another folder.',
+      );
+    });
+    await visit('images');
+    fake.drop('drop', ['/p']);
+    await settle();
+    await press('images-start');
+    expect(find('error').textContent).toContain('Choose another folder.');
+    expect(find('images-input').textContent).toContain('/p');
+  });
+
+  it('draws only the thumbnails in sight, and follows the batch', async () => {
+    await visit('images');
+    await until(() => expect(all('thumbnail').length).toBeGreaterThan(10));
+    expect(all('thumbnail').length).toBeLessThan(101);
+    expect(find('thumbnail').querySelector('img')).not.toBeNull();
+    const failed = all('thumbnail').find((item) => item.dataset['state'] === 'failed');
+    expect(failed?.title).toContain('is not a picture');
+    await accessible();
+  });
+
+  it('lists what failed with its reason', async () => {
+    await visit('images');
+    await press('tab-failed');
+    await until(() => expect(find('failed-item').textContent).toContain('IMG_2037.jpg is not a picture'));
+    expect(find('failed-item').textContent).toContain('tried 2 times');
+    await accessible();
+  });
+
+  it('takes a folder dropped beside a running batch into a new one', async () => {
+    await visit('images');
+    fake.drop('drop', ['/new folder']);
+    await until(() => expect(find('images-input').textContent).toContain('/new folder'));
+  });
+});
+
+describe('catalog', () => {
+  it('draws a window of the table and says what is switched off', async () => {
+    await visit('catalog');
+    await until(() => expect(all('product').length).toBeGreaterThan(10));
+    expect(all('product').length).toBeLessThan(60);
+    expect(find('catalog-stats').textContent).toContain('8\u202f120');
+    expect(find('switched-off').textContent).toContain('stock, shoe last');
+  });
+
+  it('searches', async () => {
+    await visit('catalog');
+    await type('product-search', '10007');
+    await until(() => expect(all('product').map((row) => row.dataset['code'])).toEqual(['NS-10007-43']));
+    await type('product-search', 'nothing like this');
+    await until(() => expect(find('empty').textContent).toContain('No product fits'));
+  });
+
+  it('shows recommendations with their terms, the document and its preview', async () => {
+    await visit('catalog');
+    await until(() => expect(has('product')).toBe(true));
+    await press('product');
+    await until(() => expect(all('recommendation').length).toBe(4));
+    expect(all('recommendation')[2]?.textContent?.replace(/\s+/g, ' ')).toContain('size −50');
+    await accessible();
+    await press('tab-preview');
+    expect(find('document-preview').querySelectorAll('figure').length).toBe(4);
+    expect(find('document-preview').querySelector('img')).toBeNull();
+    await press('tab-json');
+    expect(find('document-json').textContent).toContain('"version": 0.3');
+    await key(window, 'Escape');
+    expect(has('product-panel')).toBe(false);
+  });
+
+  it('reports an import: columns, what is off, rows left out', async () => {
+    await visit('catalog');
+    await press('catalog-import');
+    await type('drop-catalog-path', '/data/Обувь.xlsx');
+    await key(find('drop-catalog-path'), 'Enter');
+    await until(() => expect(find('import-file').textContent).toContain('Обувь.xlsx'));
+    expect(find('columns').textContent).toContain('Артикул*');
+    expect(find('import-report').textContent).toContain('stock, shoe last');
+    expect(find('problems').textContent).toContain('line 44');
+    await accessible();
+  });
+
+  it('builds, exports and checks', async () => {
+    fake.world().jobs = [];
+    const enriched = heard('catalog.enrich');
+    const exported = heard('catalog.export');
+    await visit('catalog');
+    await press('catalog-enrich');
+    await type('enrich-preset', 'seasonal');
+    await accessible();
+    await press('dialog-confirm');
+    await until(() =>
+      expect(enriched).toEqual([
+        { brand: null, preset: 'seasonal', all: false, header_image: null, footer_image: null },
+      ]),
+    );
+    expect(find('catalog-enrich')).toHaveProperty('disabled', true);
+    await press('catalog-export');
+    await type('export-out', '/out/rich.jsonl');
+    await press('dialog-confirm');
+    await until(() => expect(exported).toEqual([{ out: '/out/rich.jsonl', brand: null, all: false }]));
+    await press('catalog-validate');
+    await until(() =>
+      expect(find('validate-dialog').textContent).toContain('3\u202f105 of 3\u202f105 documents are valid'),
+    );
+    await accessible();
+  });
+});
+
+describe('machine', () => {
+  it('dials what was typed, and says why it cannot', async () => {
+    await visit('machine');
+    expect(all('own-address').length).toBe(2);
+    expect(all('peer').length).toBe(6);
+    await type('dial-address', 'here');
+    await press('dial');
+    expect(find('error').textContent).toContain('“here” is no address.');
+    expect(find('error').textContent).toContain('/ip4/192.168.1.20/tcp/47600');
+    await type('dial-address', '/ip4/10.0.0.2/tcp/1');
+    await press('dial');
+    await until(() => expect(find('toast').textContent).toContain('Connected to'));
+  });
+
+  it.each(['health', 'care', 'gpu', 'settings', 'about'])('%s is accessible', async (part) => {
+    await visit('machine');
+    await press(`machine-${part}`);
+    await accessible();
+  });
+
+  it('says how things are and what to do', async () => {
+    await visit('machine');
+    await press('machine-health');
+    expect(find('health-verdict').dataset['verdict']).toBe('warnings');
+    expect(all('check').map((check) => check.dataset['grade'])).toEqual(['well', 'well', 'warning', 'well']);
+    expect(all('check')[2]?.textContent).toContain('Make one now');
+  });
+
+  it('backs up and reads the backup through', async () => {
+    await visit('machine');
+    await press('machine-care');
+    expect(all('backup').length).toBe(3);
+    await press('backup-now');
+    await until(() => expect(all('backup').length).toBe(4));
+    await press('backup-verify');
+    await until(() => expect(find('backup-state').textContent).toContain('can be restored'));
+    fake.answer('care.verify', ({ backup }) => ({
+      backup: backup ?? '',
+      good: false,
+      tables: [],
+      problem: 'Page 3 does not read.',
+    }));
+    await press('backup-verify');
+    await until(() => expect(find('backup').textContent).toContain('Page 3 does not read.'));
+  });
+
+  it('changes language and theme, and the next window knows', async () => {
+    await visit('machine');
+    await press('machine-settings');
+    await type('settings-theme', 'dark');
+    expect(document.documentElement.dataset['theme']).toBe('dark');
+    await type('settings-language', 'ru');
+    expect(find('place-machine').textContent).toContain('Настройки');
+    Object.assign(prefs, { theme: 'system', dark: false });
+    startPrefs();
+    expect(prefs.dark).toBe(true);
+    expect(document.documentElement.lang).toBe('ru');
+  });
+
+  it('takes a refused setting back', async () => {
+    fake.answer('settings.set', () => {
+      throw new CallError('bad_arguments', 'workers is a number from 1 to 64');
+    });
+    await visit('machine');
+    await press('machine-settings');
+    await type('setting', 'many');
+    expect(find('toast').textContent).toContain('a number from 1 to 64');
+    await until(() => expect(find('setting')).toHaveProperty('value', '4'));
+  });
+
+  it('names the makers of the charts', async () => {
+    await visit('machine');
+    await press('machine-about');
+    expect(find('place-machine').textContent).toContain('TradingView Lightweight Charts');
+    expect(find('place-machine').textContent).toContain('https://www.tradingview.com/');
+    expect(find('version').textContent).toBe('Version 0.1.0');
+  });
+});
+
+describe('a question to the outside', () => {
+  it('drops an answer that was overtaken', async () => {
+    const gates: ((value: string) => void)[] = [];
+    const query = new Query(() => new Promise<string>((done) => gates.push(done)));
+    const first = query.reload();
+    const second = query.reload();
+    gates[1]?.('new');
+    await second;
+    gates[0]?.('old');
+    await first;
+    expect(query.data).toBe('new');
+  });
+
+  it('keeps what was here when asking again fails', async () => {
+    let broken = false;
+    const query = new Query(() => (broken ? Promise.reject(new Error('x')) : Promise.resolve('here')));
+    await query.reload();
+    broken = true;
+    await query.reload();
+    expect([query.data, query.error?.code]).toEqual(['here', 'internal']);
+  });
+});
+
+describe('a long list', () => {
+  it('asks for the pages in sight once, and forgets what is far away', async () => {
+    const asked: number[] = [];
+    const pages = new Pages<number>(100, (offset, limit) => {
+      asked.push(offset);
+      return Promise.resolve({
+        rows: Array.from({ length: limit }, (_, at) => offset + at),
+        total: 1_000_000,
+      });
+    });
+    pages.restart();
+    pages.need(0, 30);
+    await settle();
+    expect([asked, pages.row(42), pages.total]).toEqual([[0], 42, 1_000_000]);
+    pages.need(195, 205);
+    await settle();
+    expect([asked, pages.row(204)]).toEqual([[0, 100, 200], 204]);
+    for (let page = 3; page < 60; page += 1) {
+      pages.need(page * 100, page * 100 + 10);
+      await settle();
+    }
+    expect(pages.row(0)).toBeUndefined();
+    expect(pages.row(5905)).toBe(5905);
+  });
+});
+
+describe('the list pane', () => {
+  it('keeps to its bounds and is remembered', async () => {
+    setPane(900);
+    expect(prefs.pane).toBe(320);
+    setPane(Number.NaN);
+    expect(prefs.pane).toBe(320);
+    await show();
+    const edge = document.querySelector<HTMLElement>('[role="separator"][tabindex="0"]');
+    if (!edge) throw new Error('no edge');
+    await key(edge, 'ArrowLeft');
+    expect(prefs.pane).toBe(312);
+    expect(localStorage.getItem('artel.pane')).toBe('312');
+  });
+});

@@ -1,0 +1,356 @@
+import { describe, expect, it, vi } from 'vitest';
+
+import { fake } from '$fake';
+
+import { key as memberKey } from '../src/fake/data';
+import { CallError } from '../src/contract';
+import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
+
+const texts = (): string[] => all('message-text').map((text) => text.textContent ?? '');
+
+describe('rooms', () => {
+  it('are full', async () => {
+    await show();
+    expect(all('space').length).toBe(2);
+    expect(all('room').length).toBe(5);
+    expect(texts().at(-1)).toBe('Anyone else done with part two?');
+    expect(find('people')).toBeDefined();
+    await accessible();
+  });
+
+  it('are empty: say what this is and offer a beginning', async () => {
+    Object.assign(fake.world(), { spaces: [], rooms: [] });
+    await show();
+    expect(find('rooms-empty').textContent).toContain('No spaces yet');
+    await accessible();
+    await press('empty-new-space');
+    await type('space-name-input', '  9 «Б» ');
+    await press('dialog-confirm');
+    await until(() => expect(find('title-space').textContent).toBe('9 «Б»'));
+    expect(has('space-dialog')).toBe(false);
+    expect(has('history-empty')).toBe(true);
+  });
+
+  it('load: nothing for 200 ms, then a skeleton', async () => {
+    let answer: () => void = () => undefined;
+    const gate = new Promise<void>((done) => (answer = done));
+    const { spaces, rooms } = fake.world();
+    fake.answer('space.list', () => gate.then(() => spaces));
+    fake.answer('room.list', () => rooms);
+    vi.useFakeTimers();
+    await show();
+    expect(has('skeleton')).toBe(false);
+    vi.advanceTimersByTime(199);
+    await settle();
+    expect(has('skeleton')).toBe(false);
+    vi.advanceTimersByTime(2);
+    await settle();
+    expect(has('skeleton')).toBe(true);
+    answer();
+    await settle();
+    expect(all('room').length).toBe(5);
+  });
+
+  it('fail: what, why, what to do, and try again', async () => {
+    let broken = true;
+    const { spaces } = fake.world();
+    fake.answer('space.list', () => {
+      if (broken) throw new CallError('disk_full', 'The disk of /home is full.');
+      return spaces;
+    });
+    await show();
+    const words = find('error').textContent ?? '';
+    expect(words).toContain('The disk is full');
+    expect(words).toContain('The disk of /home is full.');
+    expect(words).toContain('Free some space');
+    await accessible();
+    broken = false;
+    await press('retry');
+    expect(has('error')).toBe(false);
+    expect(all('space').length).toBe(2);
+  });
+
+  it('wait while the teacher has not let one in', async () => {
+    Object.assign(fake.world(), {
+      spaces: [
+        { space: 's', name: 'Lab', role: 'student', state: 'pending', members: 3, online: 1, unread: 0 },
+      ],
+      rooms: [],
+    });
+    await show();
+    expect(document.body.textContent).toContain('The teacher has not let you in yet');
+  });
+
+  it('refuse a name that is taken, in the dialog', async () => {
+    fake.answer('room.new', () => {
+      throw new CallError('exists', 'There is a room “General” in this space.');
+    });
+    await show();
+    await press('new-room');
+    await type('room-name-input', 'General');
+    await press('dialog-confirm');
+    expect(find('error').textContent).toContain('There is one already');
+    expect(has('room-dialog')).toBe(true);
+  });
+});
+
+describe('people', () => {
+  it('are those here, then those away, with what they are', async () => {
+    await show();
+    const words = find('people').textContent ?? '';
+    expect(words.indexOf('Here')).toBeLessThan(words.indexOf('Away'));
+    expect(words).toContain('James Whitfield');
+    expect(words).toContain('teacher');
+    await press('toggle-people');
+    expect(has('people')).toBe(false);
+  });
+});
+
+describe('history', () => {
+  it('has one head for each group, and a line where the new ones begin', async () => {
+    await show();
+    const heads = all('message').filter((row) => row.querySelector('header'));
+    expect(heads.length).toBeLessThan(all('message').length);
+    const line = find('new-line');
+    const after = all('message').filter(
+      (row) => line.compareDocumentPosition(row) & Node.DOCUMENT_POSITION_FOLLOWING,
+    );
+    expect(after.map((row) => row.dataset['message'])).toEqual(['m1014', 'm1015', 'm1016', 'm1017']);
+  });
+
+  it('shows what comes, and reads it out', async () => {
+    await show();
+    fake.write('r1', { author: memberKey(2), name: 'Анна', text: 'Готово', mine: false });
+    fake.write('r2', { author: memberKey(2), name: 'Анна', text: 'elsewhere', mine: false });
+    await settle();
+    expect(texts().at(-1)).toBe('Готово');
+    expect(texts()).not.toContain('elsewhere');
+    expect(
+      [...document.querySelectorAll('[aria-live="polite"]')].some(
+        (one) => one.textContent === 'Анна: Готово',
+      ),
+    ).toBe(true);
+  });
+
+  it('shows markup as the text it is', async () => {
+    await show();
+    fake.write('r1', {
+      author: memberKey(2),
+      name: '<b>x</b>',
+      text: '<img src=x onerror=alert(1)>',
+      mine: false,
+    });
+    await settle();
+    expect(texts().at(-1)).toBe('<img src=x onerror=alert(1)>');
+    expect(document.querySelector('img[src="x"]')).toBeNull();
+  });
+
+  it('puts a late message where the records say', async () => {
+    await show();
+    const read = fake.world().messages.get('r1') ?? [];
+    const [first, ...rest] = read;
+    if (!first) throw new Error('no messages');
+    const late = { ...first, id: 'late', text: 'I was away', late: true };
+    fake.world().messages.set('r1', [first, late, ...rest]);
+    fake.tell({ type: 'message', room: 'r1', message: late });
+    await until(() => expect(all('message')[1]?.dataset['message']).toBe('late'));
+    expect(all('message')[1]?.textContent).not.toContain('Good morning');
+  });
+
+  it('follows a change of a message it shows', async () => {
+    await show();
+    const [message] = fake.world().messages.get('r1') ?? [];
+    if (!message) throw new Error('no messages');
+    fake.tell({ type: 'message', room: 'r1', message: { ...message, deleted: true, text: '' } });
+    await settle();
+    expect(all('message')[0]?.textContent).toContain('This message was deleted');
+  });
+
+  it('goes to a quoted message that is not here yet', async () => {
+    await show();
+    fake.write('r1', { author: memberKey(2), name: 'A', text: 'see above', reply_to: 'm890', mine: false });
+    await settle();
+    all('message').at(-1)?.querySelector<HTMLElement>('.quote')?.click();
+    await until(() => expect(all('message').some((row) => row.dataset['message'] === 'm890')).toBe(true));
+    expect(new Set(all('message').map((row) => row.dataset['message'])).size).toBe(all('message').length);
+  });
+
+  it('says when a quoted message is nowhere', async () => {
+    await show();
+    fake.write('r1', { author: memberKey(2), name: 'A', text: 'see', reply_to: 'gone', mine: false });
+    await settle();
+    all('message').at(-1)?.querySelector<HTMLElement>('.quote')?.click();
+    await until(() => expect(find('toast').textContent).toContain('not on this machine yet'));
+  });
+
+  it('shows how much of a file is here and saves it', async () => {
+    const saved: unknown[] = [];
+    fake.answer('room.save', (args) => {
+      saved.push(args);
+      return { path: args.to, size: 1, hash: '' };
+    });
+    fake.pick(['/home/maria/r.csv']);
+    await show();
+    const file = all('attachment').find((one) => one.textContent?.includes('results.csv'));
+    expect(file?.textContent).toContain('12 kB here');
+    fake.tell({ type: 'attachment', attachment: 'a2', have: 28_400, size: 28_400 });
+    await settle();
+    expect(file?.textContent).toContain('on this machine');
+    file?.querySelector<HTMLElement>('[data-testid="save"]')?.click();
+    await until(() => expect(saved).toEqual([{ attachment: 'a2', to: '/home/maria/r.csv' }]));
+    expect(find('toast').textContent).toContain('results.csv is saved');
+  });
+
+  it('shows a shared result with its facts and its preview', async () => {
+    await show();
+    const card = find('result');
+    expect(card.textContent).toContain('238');
+    expect(card.querySelector('img')?.getAttribute('alt')).toContain('desk 12');
+  });
+});
+
+describe('writing', () => {
+  it('sends by Enter, starts a line by Shift+Enter, and shows what was sent', async () => {
+    await show();
+    await type('composer', 'Привет, class!\nSecond line');
+    await key(find('composer'), 'Enter', { shiftKey: true });
+    expect(texts()).not.toContain('Привет, class!\nSecond line');
+    await key(find('composer'), 'Enter');
+    await until(() => expect(texts().at(-1)).toBe('Привет, class!\nSecond line'));
+    expect(find('composer')).toHaveProperty('value', '');
+  });
+
+  it('keeps the words when sending fails', async () => {
+    fake.answer('room.send', () => {
+      throw new CallError('disk_full', 'No space left.');
+    });
+    await show();
+    await type('composer', 'important');
+    await press('send');
+    expect(find('composer')).toHaveProperty('value', 'important');
+    expect(find('toast').dataset['level']).toBe('bad');
+  });
+
+  it('keeps a draft for each room', async () => {
+    await show();
+    await type('composer', 'half a thou');
+    all('room')[1]?.click();
+    await settle();
+    expect(find('composer')).toHaveProperty('value', '');
+    all('room')[0]?.click();
+    await settle();
+    expect(find('composer')).toHaveProperty('value', 'half a thou');
+    await press('lock');
+    await type('first-run-passphrase', 'x');
+    await press('first-run-open');
+    await until(() => expect(find('composer')).toHaveProperty('value', ''));
+  });
+
+  it('attaches what is dropped, chosen and typed, each once', async () => {
+    const sent: unknown[] = [];
+    fake.answer('room.send', (args) => {
+      sent.push(args);
+      return { message: 'm1017', state: 'stored', peers: 0 };
+    });
+    await show();
+    fake.drop('drop', ['/a/фото 1.png', '/a/b.csv']);
+    await settle();
+    await press('attach');
+    await type('attach-path', '/a/b.csv');
+    await key(find('attach-path'), 'Enter');
+    await press('send');
+    expect(sent).toEqual([{ room: 'r1', text: '', attach: ['/a/фото 1.png', '/a/b.csv'], reply_to: null }]);
+  });
+
+  it('replies, and Escape takes the reply back', async () => {
+    const sent: unknown[] = [];
+    fake.answer('room.send', (args) => {
+      sent.push(args.reply_to);
+      return { message: 'm1017', state: 'stored', peers: 0 };
+    });
+    await show();
+    await press('reply');
+    await key(find('composer'), 'Escape');
+    await type('composer', 'a');
+    await press('send');
+    await press('reply');
+    await type('composer', 'b');
+    await press('send');
+    expect(sent).toEqual([null, 'm1000']);
+  });
+});
+
+describe('invites', () => {
+  it('are made as asked for and shown in groups that can be copied', async () => {
+    const asked: unknown[] = [];
+    const copied: string[] = [];
+    Object.defineProperty(navigator, 'clipboard', {
+      configurable: true,
+      value: { writeText: (text: string) => Promise.resolve(void copied.push(text)) },
+    });
+    fake.answer('space.invite', (args) => {
+      asked.push(args);
+      return {
+        invite: 'AAAAA-BBBBB',
+        space: 'sp1',
+        role: 'student',
+        seats: 40,
+        expires_at: Date.now() + 86_400_000,
+      };
+    });
+    await show();
+    await press('invite');
+    await accessible();
+    await press('dialog-confirm');
+    expect(asked).toEqual([{ space: 'sp1', role: 'student', seats: 40, expires_s: 86_400, approve: false }]);
+    expect([...find('invite-code').querySelectorAll('span')].map((group) => group.textContent)).toEqual([
+      'AAAAA',
+      'BBBBB',
+    ]);
+    expect(find('invite-dialog').textContent).toContain('for 40 people');
+    await press('invite-copy');
+    expect(copied).toEqual(['AAAAA-BBBBB']);
+    await accessible();
+  });
+
+  it.each([
+    ['invite_wrong', 'The code is not right'],
+    ['invite_expired', 'The code has ended'],
+    ['nobody_there', 'Nobody from the space was found'],
+    ['not_allowed', 'Your role does not allow this'],
+  ])('refused with %s: %s', async (code, words) => {
+    fake.answer('space.join', () => {
+      throw new CallError(code, 'Because.');
+    });
+    await show();
+    await press('join-space');
+    await type('join-code', 'x');
+    await press('dialog-confirm');
+    expect(find('join-error').textContent).toContain(words);
+    expect(find('join-code')).toHaveProperty('value', 'x');
+    await accessible();
+  });
+
+  it('that wait for a teacher say so', async () => {
+    await show();
+    await press('join-space');
+    await type('join-code', 'K7QDM 3XW9A PL2VE 8TRZC H4NJB 6YFSG QW1DX M5KUA');
+    await press('dialog-confirm');
+    await until(() => expect(find('join-pending').textContent).toContain('has not let you in yet'));
+  });
+
+  it('go to the address that was typed', async () => {
+    const asked: unknown[] = [];
+    fake.answer('space.join', (args) => {
+      asked.push(args);
+      return { space: 'sp1', name: '9B', state: 'member' };
+    });
+    await show();
+    await press('join-space');
+    await type('join-code', ' c ');
+    await type('join-address', '/ip4/10.77.0.1/tcp/47600');
+    await key(find('join-code'), 'Enter');
+    await until(() => expect(has('join-dialog')).toBe(false));
+    expect(asked).toEqual([{ invite: 'c', address: '/ip4/10.77.0.1/tcp/47600' }]);
+  });
+});
