@@ -109,9 +109,12 @@ impl Window {
                 .spawn()
                 .context("tauri-driver")?,
         );
-        wait::until("tauri-driver", PATIENCE, || {
-            Ok(TcpStream::connect(("127.0.0.1", port)).ok())
-        })?;
+        // It answers before the driver of the web view behind it does.
+        for (name, port) in [("tauri-driver", port), ("WebKitWebDriver", native)] {
+            wait::until(name, PATIENCE, || {
+                Ok(TcpStream::connect(("127.0.0.1", port)).ok())
+            })?;
+        }
 
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -258,6 +261,11 @@ impl Element<'_> {
     /// Types into it.
     pub fn write(&self, text: &str) -> Result<()> {
         self.post("value", &json!({ "text": text }))
+    }
+
+    /// Empties a field.
+    pub fn clear(&self) -> Result<()> {
+        self.post("clear", &json!({}))
     }
 
     /// Its text as shown.

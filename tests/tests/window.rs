@@ -1,8 +1,10 @@
 //! The real window, driven as a person would.
 
+use std::{fs, net::TcpListener, path::Path, time::Duration};
+
 use anyhow::Result;
 use artel_tests::{
-    skip,
+    samples, skip, wait,
     window::{self, Size, Window},
 };
 
@@ -11,8 +13,14 @@ const SIZE: Size = Size {
     height: 800,
 };
 
+/// How long work in the window may take on a slow machine without a graphics driver.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The Enter key.
+const ENTER: &str = "\u{E007}";
+
 /// The window, or a word about why there is none.
-fn open(name: &str, home: &std::path::Path) -> Result<Option<Window>> {
+fn open(name: &str, home: &Path) -> Result<Option<Window>> {
     if let Some(reason) = window::missing() {
         skip(name, &reason);
         return Ok(None);
@@ -27,8 +35,7 @@ fn the_page_is_shown_and_shut_in() -> Result<()> {
     let Some(window) = open("the_page_is_shown_and_shut_in", place.path())? else {
         return Ok(());
     };
-    window.find("#app *")?;
-    window.picture("first-run")?;
+    window.part("first-run")?;
     assert_eq!(
         window.script("return typeof window.__TAURI__")?,
         "undefined"
@@ -36,5 +43,148 @@ fn the_page_is_shown_and_shut_in() -> Result<()> {
     let evaluated =
         window.script("try { return new Function('return 1')() } catch { return 'refused' }")?;
     assert_eq!(evaluated, "refused", "the policy allows eval");
+    // A listener on this machine stands for the outside: no connection may reach it.
+    let outside = TcpListener::bind(("127.0.0.1", 0))?;
+    outside.set_nonblocking(true)?;
+    let address = format!("http://{}/", outside.local_addr()?);
+    window.script(&format!(
+        "fetch('{address}').catch(() => null); new Image().src = '{address}'; return null"
+    ))?;
+    window.script(&format!("location.href = '{address}'; return null"))?;
+    std::thread::sleep(Duration::from_secs(1));
+    window.part("first-run")?;
+    assert!(outside.accept().is_err(), "the page reached the outside");
+    window.close()
+}
+
+/// Make a profile, make a space, send a message, work through a folder, see a chart, look at the machine.
+#[test]
+fn a_first_day() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let Some(window) = open("a_first_day", &place.path().join("home"))? else {
+        return Ok(());
+    };
+    let at = |name: &str| place.path().join(name);
+    let text = |name: &str| at(name).to_string_lossy().into_owned();
+
+    window.part("first-run-name")?.write("Анна Петренко")?;
+    window
+        .part("first-run-passphrase")?
+        .write("correct horse battery staple")?;
+    window.picture("first-run")?;
+    window.part("first-run-create")?.click()?;
+
+    window.part("empty-new-space")?.click()?;
+    window.part("space-name-input")?.write("Class 7B")?;
+    window.part("dialog-confirm")?.click()?;
+    for message in ["Good morning!", "Доброго ранку, починаємо о дев’ятій."]
+    {
+        window.part("composer")?.write(message)?;
+        window.part("send")?.click()?;
+        window.shows("[data-testid=message-text]", message, PATIENCE)?;
+    }
+    window.picture("rooms")?;
+
+    samples::pictures(&at("Фото класса"), 6, 900, 600)?;
+    fs::write(at("Фото класса").join("letter.jpg"), "no picture")?;
+    window.part("rail-images")?.click()?;
+    window
+        .part("drop-images-path")?
+        .write(&format!("{}{ENTER}", text("Фото класса")))?;
+    window.part("images-input")?;
+    let out = window.part("images-out")?;
+    out.clear()?;
+    out.write(&text("Готово"))?;
+    window.part("images-start")?.click()?;
+    let pictures = || {
+        let entries = fs::read_dir(at("Готово")).ok()?;
+        let names = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned());
+        Some(names.filter(|name| name.starts_with("снимок")).count())
+    };
+    wait::until("six pictures", PATIENCE, || {
+        Ok((pictures() == Some(6)).then_some(()))
+    })?;
+    window.find_within("[data-testid=batch-view]", PATIENCE)?;
+    wait::until("a thumbnail that is drawn", PATIENCE, || {
+        let drawn = window.script(
+            "return [...document.querySelectorAll('[data-testid=thumbnail] img')].filter((img) => img.naturalWidth > 0).length",
+        )?;
+        Ok(drawn.as_u64().filter(|count| *count > 0))
+    })?;
+    window.picture("images")?;
+    window.part("tab-failed")?.click()?;
+    window.shows("[data-testid=failed-item]", "letter.jpg", PATIENCE)?;
+
+    samples::prices(&at("WANDER.csv"), 600)?;
+    window.part("rail-market")?.click()?;
+    window
+        .part("drop-market-path")?
+        .write(&format!("{}{ENTER}", text("WANDER.csv")))?;
+    window.shows("[data-testid=series]", "WANDER", PATIENCE)?;
+    window.part("chart")?;
+    wait::until("candles", PATIENCE, || {
+        let inked = window.script(
+            "return [...document.querySelectorAll('[data-testid=chart] canvas')].some((canvas) => {
+               if (!canvas.width || !canvas.height) return false;
+               const ink = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+               const colours = new Set();
+               for (let at = 0; at < ink.length; at += 4) colours.add((ink[at] << 16) | (ink[at + 1] << 8) | ink[at + 2]);
+               return colours.size > 8;
+             })",
+        )?;
+        Ok((inked == true).then_some(()))
+    })?;
+    window.picture("market")?;
+
+    samples::products(&at("товары.csv"), 40)?;
+    window.part("rail-catalog")?.click()?;
+    window
+        .part("drop-catalog-path")?
+        .write(&format!("{}{ENTER}", text("товары.csv")))?;
+    window.shows("[data-testid=product]", "A-0000", PATIENCE)?;
+    window.picture("catalog")?;
+
+    window.part("rail-machine")?.click()?;
+    window.part("place-machine")?;
+    window.picture("machine")?;
+    window.close()
+}
+
+/// What was said in the window is there when it is opened again.
+#[test]
+fn a_message_survives_the_window() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let name = "a_message_survives_the_window";
+    let Some(window) = open(name, place.path())? else {
+        return Ok(());
+    };
+    window.part("first-run-name")?.write("Boris")?;
+    window
+        .part("first-run-passphrase")?
+        .write("a long passphrase")?;
+    window.part("first-run-create")?.click()?;
+    window.part("empty-new-space")?.click()?;
+    window.part("space-name-input")?.write("Lab")?;
+    window.part("dialog-confirm")?.click()?;
+    window.part("composer")?.write("keep this")?;
+    window.part("send")?.click()?;
+    window.shows("[data-testid=message-text]", "keep this", PATIENCE)?;
+    // Dropped, not closed: its processes are killed.
+    drop(window);
+
+    let Some(window) = open(name, place.path())? else {
+        return Ok(());
+    };
+    window.part("first-run-passphrase")?.write("wrong")?;
+    window.part("first-run-open")?.click()?;
+    window.part("first-run-error")?;
+    window.part("first-run-passphrase")?.clear()?;
+    window
+        .part("first-run-passphrase")?
+        .write("a long passphrase")?;
+    window.part("first-run-open")?.click()?;
+    window.shows("[data-testid=message-text]", "keep this", PATIENCE)?;
     window.close()
 }

@@ -31,6 +31,7 @@ Usage: cargo xtask TASK
   bindings        write ui/src/bindings from the commands and events in Rust
   schema          write docs/schema.sql from the migrations
   icons           render icons/*.svg to the sizes the desktop needs
+  screens         drive the window and keep its pictures in docs/screens
   setup [--test]  install what is missing to build (and to test), and build the page
 ";
 
@@ -53,6 +54,7 @@ fn dispatch() -> Result<ExitCode> {
         "run" => run::run(&workspace, &rest),
         "test" => test::test(&workspace),
         "lint" => Ok(test::lint(&workspace)),
+        "screens" => test::screens(&workspace).map(done),
         "bench" => bench::bench(&workspace, &rest),
         "bindings" => generated::write(&workspace, generated::BINDINGS).map(done),
         "schema" => generated::write(&workspace, generated::SCHEMA).map(done),

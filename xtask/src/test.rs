@@ -137,6 +137,30 @@ pub(crate) fn lint(workspace: &Workspace) -> ExitCode {
     stages.finish()
 }
 
+/// The journeys of the window, with pictures for the documents.
+pub(crate) fn screens(workspace: &Workspace) -> Result<()> {
+    setup::packages(Purpose::Test)?;
+    setup::page(workspace)?;
+    let driver = tauri_driver(workspace)?;
+    shell::run(cargo(workspace).args(["build", "--workspace", "--bin", "artel-desktop"]))?;
+    let mut command = cargo(workspace);
+    command
+        .args([
+            "test",
+            "--workspace",
+            "--test",
+            "journeys",
+            "window::",
+            "--",
+            "--test-threads",
+            "1",
+        ])
+        .env("ARTEL_DESKTOP_BIN", workspace.program("artel-desktop"))
+        .env("ARTEL_SCREENS", workspace.root.join("docs").join("screens"))
+        .env("TAURI_DRIVER", driver);
+    shell::run(&mut command)
+}
+
 fn checks(stages: &mut Stages, workspace: &Workspace) {
     stages.command("format", cargo(workspace).args(["fmt", "--all", "--check"]));
     stages.stage("order of crates", || {
