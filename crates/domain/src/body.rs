@@ -245,3 +245,65 @@ fn decode_content(kind: u16, payload: &[u8]) -> Option<Content> {
         other => Content::Unknown(other),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{attachment::FileDigest, id::MessageId};
+
+    fn body(content: Content) -> Body {
+        Body { salt: [3; SALT], at: 1_700_000_000_000, content }
+    }
+
+    #[test]
+    fn every_kind_round_trips() {
+        let (file, _) = FileDigest::new().finish("порожній.txt", "text/plain").unwrap();
+        let target = MessageId::from_bytes([4; 32]);
+        for content in [
+            Content::Text { text: "Привіт".into(), reply_to: Some(target), attachments: vec![file.clone()] },
+            Content::Result(Manifest {
+                kind: "images".into(),
+                title: "12 pictures".into(),
+                facts: vec![("done".into(), "12".into())],
+                preview: Some(0),
+                attachments: vec![file],
+            }),
+            Content::Edit { target, text: "new".into() },
+            Content::Delete { target, edits: vec![target] },
+            Content::Control(Control::RoomCreate { nonce: [1; 16], name: "Room".into() }),
+        ] {
+            let wire = body(content.clone()).encode().unwrap();
+            assert_eq!(Body::decode(&wire).unwrap(), body(content));
+            assert!(Body::decode(wire.get(..wire.len() - 1).unwrap()).is_err(), "cut short");
+            assert!(Body::decode(&[wire.as_slice(), &[0]].concat()).is_err(), "with a byte too many");
+        }
+    }
+
+    #[test]
+    fn a_salt_hides_equal_texts() {
+        let content = Content::Text { text: "yes".into(), reply_to: None, attachments: Vec::new() };
+        let one = Body { salt: [1; SALT], at: 0, content: content.clone() }.encode().unwrap();
+        let two = Body { salt: [2; SALT], at: 0, content }.encode().unwrap();
+        assert_ne!(Body::hash_of(&one), Body::hash_of(&two));
+    }
+
+    #[test]
+    fn rules_are_kept_on_writing() {
+        let text = |text: String| Content::Text { text, reply_to: None, attachments: Vec::new() };
+        for (content, rule) in [
+            (text(String::new()), "a message has a text or a file"),
+            (text("x".repeat(MAX_TEXT + 1)), "a text has at most 32 KiB"),
+            (Content::Unknown(9), "only known kinds are written"),
+            (Content::Control(Control::RoomCreate { nonce: [0; 16], name: " ".into() }), "a name is not empty"),
+        ] {
+            assert_eq!(body(content).encode(), Err(RecordError::Rule { what: WHAT, rule }));
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_is_kept_as_such() {
+        let mut wire = body(Content::Text { text: "x".into(), reply_to: None, attachments: Vec::new() }).encode().unwrap();
+        wire.splice(HEAD - 2..HEAD, 900_u16.to_le_bytes());
+        assert_eq!(Body::decode(&wire).unwrap().content, Content::Unknown(900));
+    }
+}

@@ -137,7 +137,19 @@ mod tests {
 
     #[test]
     fn the_table_is_as_published() {
-        insta::assert_snapshot!(table(), @"");
+        insta::assert_snapshot!(table(), @r"
+        | may | owner | teacher | student | observer |
+        |---|---|---|---|---|
+        | read rooms open to them | ✓ | ✓ | ✓ | ✓ |
+        | write, react, attach, report | ✓ | ✓ | ✓ | – |
+        | countersign a join | ✓ | ✓ | ✓ | – |
+        | create rooms | ✓ | ✓ | – | – |
+        | invite and admit students | ✓ | ✓ | – | – |
+        | delete others' messages | ✓ | ✓ | – | – |
+        | remove students | ✓ | ✓ | – | – |
+        | name and remove teachers | ✓ | – | – | – |
+        | name co-owners, hand over | ✓ | – | – | – |
+        ");
     }
 
     #[test]

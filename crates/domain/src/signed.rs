@@ -241,3 +241,52 @@ pub fn decode_exact<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{certificate::DeviceCertificate, genesis::Genesis, key::{DeviceKey, MemberKey}};
+
+    fn genesis() -> Signed<Genesis> {
+        Signed::found(&MemberKey::from_bytes(&[1; 32]), "Клас", [2; 16], 5).unwrap()
+    }
+
+    #[test]
+    fn any_changed_bit_is_noticed() {
+        let wire = genesis().wire().to_vec();
+        assert_eq!(Signed::<Genesis>::open(&wire).unwrap(), genesis());
+        for byte in 0..wire.len() {
+            let mut bent = wire.clone();
+            *bent.get_mut(byte).unwrap() ^= 1;
+            assert!(Signed::<Genesis>::open(&bent).is_err(), "byte {byte}");
+        }
+        assert!(Signed::<Genesis>::open(wire.get(1..).unwrap()).is_err());
+    }
+
+    #[test]
+    fn errors_name_what_is_wrong() {
+        let mut newer = genesis().wire().to_vec();
+        *newer.get_mut(Signature::LEN).unwrap() = 2;
+        let error = Signed::<Genesis>::open(&newer).unwrap_err().to_string();
+        assert_eq!(error, "the founding of a space has version 2; this version of Artel knows 1");
+        let error = Signed::<Genesis>::open(&[0; 2_000]).unwrap_err().to_string();
+        assert_eq!(error, "the founding of a space has 2000 bytes; at most 1024 are allowed");
+    }
+
+    #[test]
+    fn a_signature_of_one_kind_is_none_of_another() {
+        let (member, device) = (MemberKey::from_bytes(&[1; 32]), DeviceKey::from_bytes(&[2; 32]));
+        let certificate = Signed::issue(&member, &device).unwrap();
+        assert!(Signed::<DeviceCertificate>::open(certificate.wire()).is_ok());
+        assert!(Signed::<Genesis>::open(certificate.wire()).is_err());
+    }
+
+    #[test]
+    fn nobody_claims_anothers_device() {
+        let (owner, thief) = (MemberKey::from_bytes(&[1; 32]), MemberKey::from_bytes(&[3; 32]));
+        let device = DeviceKey::from_bytes(&[2; 32]);
+        let mut stolen = Signed::issue(&owner, &device).unwrap().value().clone();
+        stolen.member = thief.id();
+        assert!(matches!(Signed::seal(stolen, &thief), Err(RecordError::Rule { .. })));
+    }
+}

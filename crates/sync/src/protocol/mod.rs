@@ -35,3 +35,6 @@ pub use ledger::{FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, Spac
 pub use memory::MemoryLedger;
 pub use node::{Entropy, Identity, InviteTerms, InviteView, MemberView, Node, RoomView, Sent, SpaceView};
 pub use roster::MemberState;
+
+#[cfg(test)]
+mod tests;

@@ -622,6 +622,3 @@ impl Member {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,343 @@
+//! The fold of the control feeds: who may do what, and that only the set of entries matters.
+
+use artel_domain::{
+    BodyHash, ChangeHash, Control, Cut, DeviceCertificate, DeviceKey, Envelope, Incarnation, InviteCode, InviteKey,
+    JoinClaim, MemberId, MemberKey, MessageId, Role, Signed, SpaceId,
+};
+use proptest::prelude::*;
+
+use super::super::{
+    MemberState,
+    roster::{ControlSet, Roster},
+};
+
+const FOREVER: i64 = i64::MAX;
+
+fn space() -> SpaceId {
+    SpaceId::from_bytes([42; 32])
+}
+
+struct Person {
+    member: MemberKey,
+    device: DeviceKey,
+    certificate: Signed<DeviceCertificate>,
+}
+
+fn person(n: u8) -> Person {
+    let (member, device) = (MemberKey::from_bytes(&[n; 32]), DeviceKey::from_bytes(&[n + 100; 32]));
+    let certificate = Signed::issue(&member, &device).unwrap();
+    Person { member, device, certificate }
+}
+
+type Written = (Signed<Envelope>, Control);
+
+/// What one writer has seen; merging two is meeting.
+#[derive(Clone, Default)]
+struct Seen(Vec<Written>);
+
+impl Seen {
+    fn set(&self) -> ControlSet {
+        let mut set = ControlSet::new(space(), person(1).member.id());
+        self.0.iter().for_each(|(envelope, control)| set.insert(envelope, Some(control.clone())));
+        set
+    }
+
+    fn roster(&self) -> Roster {
+        self.set().fold()
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for entry in &other.0 {
+            if !self.0.iter().any(|(envelope, _)| envelope.id() == entry.0.id()) {
+                self.0.push(entry.clone());
+            }
+        }
+    }
+
+    fn write(&mut self, by: &Person, control: Control) -> MessageId {
+        let own = self.0.iter().filter(|(e, _)| e.value().device == by.device.id()).max_by_key(|(e, _)| e.value().sequence);
+        let previous = own.map(|(e, _)| e.id());
+        let sequence = own.map_or(1, |(e, _)| e.value().sequence + 1);
+        let mut parents = self.set().tips(9);
+        parents.retain(|id| Some(*id) != previous);
+        parents.truncate(8);
+        parents.sort_unstable();
+        let lamport = self.0.iter().map(|(e, _)| e.value().lamport).max().unwrap_or(0) + 1;
+        let salt = blake3::hash(format!("{control:?}").as_bytes());
+        let envelope = Envelope {
+            space: space(),
+            room: space().control_room(),
+            device: by.device.id(),
+            incarnation: Incarnation::from_bytes([1; 16]),
+            sequence,
+            previous,
+            parents,
+            lamport,
+            body: BodyHash::from_bytes(*salt.as_bytes()),
+            change: ChangeHash::from_bytes([0; 32]),
+        };
+        let envelope = Signed::seal(envelope, &by.device).unwrap();
+        let id = envelope.id();
+        self.0.push((envelope, control));
+        id
+    }
+
+    fn found() -> Self {
+        let mut seen = Self::default();
+        let owner = person(1);
+        seen.write(&owner, Control::Found { certificate: owner.certificate.wire().to_vec(), name: "owner".into() });
+        seen.write(&owner, open(1, Role::Student, 100, false));
+        seen
+    }
+
+    fn join(&mut self, joiner: &Person, witness: &Person, seed: u8, judged_at: i64) -> MessageId {
+        let key = invite(seed);
+        let claim = JoinClaim::new(&space(), &joiner.certificate, "someone", &key, &witness.member.id());
+        self.write(witness, Control::Join { claim, judged_at })
+    }
+
+    /// Everything of a person that this writer has seen.
+    fn cuts(&self, of: &Person) -> Vec<Cut> {
+        let own = self.0.iter().filter(|(e, _)| e.value().device == of.device.id()).max_by_key(|(e, _)| e.value().sequence);
+        own.map(|(e, _)| Cut {
+            room: space().control_room(),
+            device: of.device.id(),
+            incarnation: e.value().incarnation,
+            sequence: e.value().sequence,
+            last: e.id(),
+        })
+        .into_iter()
+        .collect()
+    }
+
+    fn remove(&mut self, by: &Person, whom: &Person) -> MessageId {
+        let cuts = self.cuts(whom);
+        self.write(by, Control::Remove { member: whom.member.id(), cuts })
+    }
+
+    fn promote(&mut self, by: &Person, whom: &Person, role: Role) -> MessageId {
+        let cuts = self.cuts(whom);
+        self.write(by, Control::SetRole { member: whom.member.id(), role, cuts })
+    }
+}
+
+fn invite(seed: u8) -> InviteKey {
+    InviteCode::new([seed; 15], &space()).key()
+}
+
+fn open(seed: u8, role: Role, seats: u32, approve: bool) -> Control {
+    Control::InviteCreate { invite: invite(seed).id(), role, seats, expires_at: FOREVER, approve }
+}
+
+fn standing(roster: &Roster, who: &Person) -> Option<(Role, MemberState)> {
+    roster.member(&who.member.id()).map(|m| (m.role, m.state))
+}
+
+/// Owner 1, teacher 2, students 3 and 4.
+fn class() -> (Seen, [Person; 4]) {
+    let people = [person(1), person(2), person(3), person(4)];
+    let mut seen = Seen::found();
+    for who in &people[1..] {
+        seen.join(who, &people[0], 1, 0);
+    }
+    seen.promote(&people[0], &people[1], Role::Teacher);
+    (seen, people)
+}
+
+#[test]
+fn who_may_do_what() {
+    let (base, [owner, teacher, student, other]) = class();
+    let roster = base.roster();
+    assert_eq!(standing(&roster, &owner), Some((Role::Owner, MemberState::Member)));
+    assert_eq!(standing(&roster, &teacher), Some((Role::Teacher, MemberState::Member)));
+    assert_eq!(standing(&roster, &student), Some((Role::Student, MemberState::Member)));
+    let room = || Control::RoomCreate { nonce: [7; 16], name: "Room".into() };
+    let remove = |whom: &Person| Control::Remove { member: whom.member.id(), cuts: Vec::new() };
+    let role = |whom: &Person, role| Control::SetRole { member: whom.member.id(), role, cuts: Vec::new() };
+    let cases: &[(&str, &Person, Control, bool)] = &[
+        ("a teacher creates a room", &teacher, room(), true),
+        ("a student creates a room", &student, room(), false),
+        ("a teacher invites students", &teacher, open(9, Role::Student, 5, false), true),
+        ("a teacher invites a teacher", &teacher, open(9, Role::Teacher, 1, true), false),
+        ("a student invites", &student, open(9, Role::Student, 5, false), false),
+        ("a teacher removes a student", &teacher, remove(&student), true),
+        ("a teacher removes the owner", &teacher, remove(&owner), false),
+        ("a student removes a student", &student, remove(&other), false),
+        ("a student leaves", &student, remove(&student), true),
+        ("the last owner leaves", &owner, remove(&owner), false),
+        ("the owner names a co-owner", &owner, role(&student, Role::Owner), true),
+        ("a teacher names a teacher", &teacher, role(&student, Role::Teacher), false),
+        ("a teacher makes a student an observer", &teacher, role(&student, Role::Observer), true),
+        ("a student names itself a teacher", &student, role(&student, Role::Teacher), false),
+        ("a stranger creates a room", &person(50), room(), false),
+    ];
+    for (what, by, control, counts) in cases {
+        let mut seen = base.clone();
+        seen.write(by, control.clone());
+        assert_eq!(seen.roster() != roster, *counts, "{what}");
+    }
+}
+
+#[test]
+fn joins_need_a_sound_claim_a_seat_time_and_a_witness() {
+    let (base, [owner, teacher, student, _]) = class();
+    let joiner = person(20);
+    let mut through_student = base.clone();
+    through_student.join(&joiner, &student, 1, 0);
+    assert_eq!(standing(&through_student.roster(), &joiner), Some((Role::Student, MemberState::Member)));
+
+    let mut unknown = base.clone();
+    unknown.join(&joiner, &student, 77, 0);
+    assert_eq!(standing(&unknown.roster(), &joiner), None);
+
+    let mut borrowed = base.clone();
+    let claim = JoinClaim::new(&space(), &joiner.certificate, "x", &invite(1), &teacher.member.id());
+    borrowed.write(&student, Control::Join { claim, judged_at: 0 });
+    assert_eq!(standing(&borrowed.roster(), &joiner), None, "a claim is for one witness");
+
+    let mut late = base.clone();
+    let terms = Control::InviteCreate { invite: invite(5).id(), role: Role::Student, seats: 9, expires_at: 100, approve: false };
+    late.write(&owner, terms);
+    late.join(&joiner, &student, 5, 101);
+    assert_eq!(standing(&late.roster(), &joiner), None);
+    late.join(&joiner, &student, 5, 100);
+    assert_eq!(standing(&late.roster(), &joiner), Some((Role::Student, MemberState::Member)));
+
+    let mut full = base.clone();
+    full.write(&owner, open(6, Role::Student, 1, false));
+    full.join(&joiner, &student, 6, 0);
+    full.join(&person(21), &student, 6, 0);
+    assert_eq!(standing(&full.roster(), &person(21)), Some((Role::Student, MemberState::Pending)));
+    full.write(&teacher, Control::Admit { member: person(21).member.id() });
+    assert_eq!(standing(&full.roster(), &person(21)), Some((Role::Student, MemberState::Member)));
+
+    let mut observed = base.clone();
+    observed.promote(&owner, &student, Role::Observer);
+    observed.join(&joiner, &student, 1, 0);
+    assert_eq!(standing(&observed.roster(), &joiner), None, "an observer does not countersign");
+}
+
+#[test]
+fn a_removal_wins_over_what_the_removed_does_at_the_same_time() {
+    let (base, [owner, teacher, student, other]) = class();
+    let (mut left, mut right) = (base.clone(), base.clone());
+    left.remove(&owner, &teacher);
+    // Unaware, the teacher removes a student, lets someone in and makes a room.
+    right.remove(&teacher, &student);
+    right.write(&teacher, Control::RoomCreate { nonce: [1; 16], name: "Late".into() });
+    right.join(&person(30), &teacher, 1, 0);
+    left.merge(&right);
+    let roster = left.roster();
+    assert_eq!(standing(&roster, &teacher), Some((Role::Teacher, MemberState::Removed)));
+    assert_eq!(standing(&roster, &student), Some((Role::Student, MemberState::Member)));
+    assert_eq!(standing(&roster, &other), Some((Role::Student, MemberState::Member)));
+    assert!(roster.rooms.is_empty());
+    assert_eq!(standing(&roster, &person(30)), Some((Role::Student, MemberState::Pending)), "they wait");
+}
+
+#[test]
+fn among_owners_the_earlier_admitted_wins() {
+    let (mut base, [owner, teacher, ..]) = class();
+    base.promote(&owner, &teacher, Role::Owner);
+    let (mut left, mut right) = (base.clone(), base.clone());
+    left.remove(&owner, &teacher);
+    right.remove(&teacher, &owner);
+    left.merge(&right);
+    let roster = left.roster();
+    assert_eq!(standing(&roster, &owner), Some((Role::Owner, MemberState::Member)));
+    assert_eq!(standing(&roster, &teacher), Some((Role::Owner, MemberState::Removed)));
+}
+
+#[test]
+fn a_demotion_reaches_what_is_done_at_the_same_time() {
+    let (base, [owner, teacher, student, _]) = class();
+    let (mut left, mut right) = (base.clone(), base);
+    left.promote(&owner, &teacher, Role::Student);
+    right.remove(&teacher, &student);
+    left.merge(&right);
+    assert_eq!(standing(&left.roster(), &student), Some((Role::Student, MemberState::Member)));
+}
+
+#[test]
+fn a_revocation_voids_joins_that_it_does_not_list() {
+    let (base, [owner, teacher, ..]) = class();
+    let (mut left, mut right) = (base.clone(), base.clone());
+    let keep = base.roster().invite(&invite(1).id()).unwrap().joins.clone();
+    left.write(&owner, Control::InviteRevoke { invite: invite(1).id(), keep });
+    right.join(&person(30), &teacher, 1, 0);
+    left.merge(&right);
+    let roster = left.roster();
+    assert_eq!(standing(&roster, &person(30)), None);
+    assert_eq!(roster.members.len(), 4);
+}
+
+#[test]
+fn only_a_newer_invite_leads_a_removed_member_back() {
+    let (mut seen, [owner, _, student, _]) = class();
+    seen.remove(&owner, &student);
+    seen.join(&student, &owner, 1, 0);
+    assert_eq!(standing(&seen.roster(), &student), Some((Role::Student, MemberState::Removed)));
+    seen.write(&owner, open(8, Role::Student, 1, false));
+    seen.join(&student, &owner, 8, 0);
+    assert_eq!(standing(&seen.roster(), &student), Some((Role::Student, MemberState::Member)));
+}
+
+fn act(seen: &mut Seen, people: &[Person], (by, what, whom): (usize, u8, usize)) {
+    let (by, whom) = (&people[by % people.len()], &people[whom % people.len()]);
+    let _ = match what % 8 {
+        0 => seen.join(whom, by, 1, 0),
+        1 => seen.remove(by, whom),
+        2 => seen.promote(by, whom, Role::Teacher),
+        3 => seen.promote(by, whom, Role::Student),
+        4 => seen.promote(by, whom, Role::Owner),
+        5 => seen.write(by, Control::RoomCreate { nonce: [what; 16], name: "Room".into() }),
+        6 => seen.write(by, Control::InviteRevoke { invite: invite(1).id(), keep: Vec::new() }),
+        _ => seen.write(by, Control::Admit { member: whom.member.id() }),
+    };
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Writers act in three groups that do not hear of one another, then everything comes together in another order.
+    #[test]
+    fn the_order_of_arrival_never_matters(
+        groups in prop::collection::vec(prop::collection::vec((0_usize..6, any::<u8>(), 0_usize..6), 0..8), 3),
+        keys in prop::collection::vec(any::<u64>(), 64),
+    ) {
+        let people: Vec<Person> = (1..=6).map(person).collect();
+        let (base, _) = class();
+        let mut all = base.clone();
+        // A person writes in one group only: two histories of one device are another matter.
+        for (number, acts) in groups.iter().enumerate() {
+            let mut seen = base.clone();
+            for act_of in acts.iter().filter(|(by, ..)| by % 3 == number) {
+                act(&mut seen, &people, *act_of);
+            }
+            all.merge(&seen);
+        }
+        let expected = all.roster();
+        let mut waiting = all.0.clone();
+        let mut shuffled = Seen::default();
+        while !waiting.is_empty() {
+            let here = |id: &MessageId| shuffled.0.iter().any(|(e, _)| e.id() == *id);
+            let ready: Vec<usize> = (0..waiting.len())
+                .filter(|i| waiting[*i].0.value().parents.iter().chain(&waiting[*i].0.value().previous).all(here))
+                .collect();
+            let pick = ready[usize::try_from(keys[waiting.len() % keys.len()]).unwrap_or(0) % ready.len()];
+            shuffled.0.push(waiting.remove(pick));
+        }
+        prop_assert_eq!(normal(shuffled.roster()), normal(expected));
+        // And an owner always remains.
+        let owners = all.roster().members.iter().filter(|m| m.role == Role::Owner && m.state == MemberState::Member).count();
+        prop_assert!(owners >= 1);
+    }
+}
+
+/// What a roster says, without the places of entries in one set's memory.
+fn normal(roster: Roster) -> impl PartialEq + std::fmt::Debug {
+    let members: Vec<(MemberId, String, Role, MemberState, Option<Vec<Cut>>)> =
+        roster.members.into_iter().map(|m| (m.id, m.name, m.role, m.state, m.cuts)).collect();
+    let invites: Vec<_> = roster.invites.into_iter().map(|i| (i.id, i.used, i.revoked, i.joins)).collect();
+    (members, roster.rooms, invites)
+}

@@ -1,0 +1,3 @@
+//! What comes from outside, through the crate's public face.
+
+mod decoders;
