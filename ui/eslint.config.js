@@ -23,7 +23,7 @@ export default ts.config(
       'svelte/require-each-key': 'error',
       // Maps and sets here are replaced whole or never drawn.
       'svelte/prefer-svelte-reactivity': 'off',
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
     },
   },
   {

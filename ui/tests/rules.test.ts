@@ -127,6 +127,8 @@ describe.each(['light', 'dark'] as const)('the %s theme', (theme) => {
       ['text-2', under],
     ]),
     ...['ground', 'surface', 'chosen'].map((under) => ['accent-text', under]),
+    ['up', 'chosen'],
+    ['down', 'chosen'],
     ['on-accent', 'accent'],
     ['on-accent', 'accent-hover'],
     ...['good', 'note', 'warning', 'bad'].flatMap((tone) => [
@@ -147,5 +149,24 @@ describe.each(['light', 'dark'] as const)('the %s theme', (theme) => {
 
   it('has borders of fields that can be seen', () => {
     expect(contrast(of['line-strong'] ?? '', of['surface'] ?? '')).toBeGreaterThanOrEqual(3);
+  });
+});
+
+describe('the table of test ids', () => {
+  const table = read('../README.md').slice(read('../README.md').indexOf('## Test ids'));
+  const listed = [...table.matchAll(/`([a-z][a-z-]+)`/g)]
+    .map((found) => found[1] ?? '')
+    .filter((id) => !id.startsWith('data-'));
+  const source = files.map(read).join('\n');
+
+  it.each(listed)('%s is in the page', (id) => {
+    const parts = id.split('-');
+    const written = parts.map((_, at) => `${parts.slice(0, at).join('-')}${at > 0 ? '-' : ''}{`).slice(1);
+    const ends = parts.map((_, at) => `}-${parts.slice(at).join('-')}"`).slice(1);
+    const found =
+      source.includes(`"${id}"`) ||
+      source.includes(`'${id}'`) ||
+      [...written, ...ends].some((part) => source.includes(part));
+    expect(found).toBe(true);
   });
 });

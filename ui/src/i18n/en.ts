@@ -118,6 +118,7 @@ export const en = {
   'rooms.write.keys': 'Enter sends, Shift+Enter starts a new line',
   'rooms.send': 'Send (Enter)',
   'rooms.attach': 'Attach files',
+  'rooms.pasted': 'A pasted picture has no file. Save it and drop it here.',
   'rooms.detach': 'Remove {name}',
 
   'people.title': 'People',

@@ -138,6 +138,7 @@ export const ru: SlavicOf<typeof en> = {
   'rooms.write.keys': 'Enter отправляет, Shift+Enter начинает новую строку',
   'rooms.send': 'Отправить (Enter)',
   'rooms.attach': 'Приложить файлы',
+  'rooms.pasted': 'У вставленного снимка нет файла. Сохраните его и перетащите сюда.',
   'rooms.detach': 'Убрать {name}',
 
   'people.title': 'Люди',

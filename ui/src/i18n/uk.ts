@@ -133,6 +133,7 @@ export const uk: SlavicOf<typeof en> = {
   'rooms.write.keys': 'Enter надсилає, Shift+Enter починає новий рядок',
   'rooms.send': 'Надіслати (Enter)',
   'rooms.attach': 'Долучити файли',
+  'rooms.pasted': 'У вставленої світлини немає файлу. Збережіть її й перетягніть сюди.',
   'rooms.detach': 'Прибрати {name}',
 
   'people.title': 'Люди',
