@@ -6,7 +6,7 @@ import { CallError, type Name } from '../src/contract';
 import { Pages } from '../src/state/pages.svelte';
 import { Query } from '../src/state/query.svelte';
 import { prefs, setPane, startPrefs } from '../src/state/prefs.svelte';
-import { crosshair, drawn } from './doubles/charts';
+import { crosshair, drawn, view } from './doubles/charts';
 import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
 
 async function visit(place: string): Promise<void> {
@@ -101,6 +101,22 @@ describe('market', () => {
     crosshair.move({});
     await settle();
     expect(find('legend').textContent).toBe(newest);
+  });
+
+  it('asks for older bars as the view comes near the oldest, with functions over the same window', async () => {
+    const asked = heard('market.bars') as { limit: number }[];
+    const over = heard('market.overlay') as { limit: number }[];
+    await visit('market');
+    await until(() => expect(find('legend').textContent).toContain('RSI_14'));
+    view.seen({ from: 400, to: 700 });
+    await settle();
+    expect(asked.map(({ limit }) => limit)).toEqual([2000]);
+    for (let turn = 0; turn < 6; turn += 1) {
+      view.seen({ from: 3, to: 100 });
+      await settle();
+    }
+    expect(asked.map(({ limit }) => limit)).toEqual([2000, 4000, 8000, 16_000, 20_000]);
+    expect(over.every(({ limit }) => asked.some((bars) => bars.limit === limit))).toBe(true);
   });
 
   it('adds a function with its parameters and takes it off again', async () => {

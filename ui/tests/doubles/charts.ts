@@ -14,6 +14,8 @@ interface Drawn {
 export const drawn: Drawn[] = [];
 type Move = (event: { time?: number }) => void;
 export const crosshair: { move: Move } = { move: () => undefined };
+type Seen = (range: { from: number; to: number }) => void;
+export const view: { seen: Seen } = { seen: () => undefined };
 
 export function createChart() {
   drawn.length = 0;
@@ -23,6 +25,9 @@ export function createChart() {
     scrollToPosition: () => undefined,
     scrollPosition: () => 0,
     fitContent: () => undefined,
+    subscribeVisibleLogicalRangeChange(seen: Seen) {
+      view.seen = seen;
+    },
   };
   return {
     addSeries(kind: string, _options: unknown, pane = 0) {

@@ -54,6 +54,9 @@ export function inkOf(element: Element): Ink {
 
 const seconds = (at: number): UTCTimestamp => Math.round(at / 1000) as UTCTimestamp;
 
+/** How many bars before the oldest one more are asked for. */
+const nearOldest = 20;
+
 /** Digits after the point that prices of this size need. */
 export function precision(prices: readonly number[]): number {
   const last = Math.abs(prices.at(-1) ?? 1);
@@ -76,6 +79,8 @@ export class Candles {
     ink: Ink,
     language: string,
     read: (reading: Reading | undefined) => void,
+    /** Told when the view comes near the oldest bar. */
+    oldest: () => void,
   ) {
     this.#ink = ink;
     this.#read = read;
@@ -101,6 +106,9 @@ export class Candles {
     this.#chart.subscribeCrosshairMove(({ time }) => {
       const at = typeof time === 'number' ? this.#index.get(time) : undefined;
       this.#read(this.reading(at ?? this.#newest()));
+    });
+    this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+      if (range && range.from < nearOldest && this.#bars) oldest();
     });
     this.paint(ink);
   }
