@@ -1,4 +1,4 @@
--- The schema of an Artel database, version 4.
+-- The schema of an Artel database, version 5.
 -- Generated from crates/store/migrations; ARTEL_BLESS=1 with the test `schema_document_is_current` rewrites it.
 
 CREATE TABLE settings (
@@ -100,6 +100,12 @@ CREATE TABLE waits (
     PRIMARY KEY (parent, child)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE record_references (
+    target BLOB NOT NULL CHECK (length(target) = 32),
+    record BLOB NOT NULL CHECK (length(record) = 32),
+    PRIMARY KEY (target, record)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE bodies (
     hash BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
     wire BLOB NOT NULL DEFAULT x'',
@@ -189,6 +195,67 @@ CREATE TABLE attachments (
 
 CREATE INDEX attachments_by_file ON attachments (file);
 
+CREATE TABLE jobs (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    title TEXT NOT NULL,
+    -- The kind's own parameters, JSON.
+    params TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN (
+        'waiting', 'running', 'paused', 'interrupted', 'done', 'done_in_part', 'failed', 'cancelled'
+    )),
+    -- Run of the program that has it, while it is running.
+    boot TEXT NOT NULL DEFAULT '',
+    -- 1 once all items are listed.
+    listed INTEGER NOT NULL DEFAULT 0 CHECK (listed IN (0, 1)),
+    -- Input of the item listed last.
+    cursor TEXT NOT NULL DEFAULT '',
+    -- Items listed, which is also the position of the next one.
+    items INTEGER NOT NULL DEFAULT 0,
+    -- Units of all items, and of those that have their result.
+    total INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    skipped INTEGER NOT NULL DEFAULT 0,
+    worked_ms INTEGER NOT NULL DEFAULT 0,
+    peak_memory INTEGER NOT NULL DEFAULT 0,
+    backend TEXT NOT NULL DEFAULT '',
+    -- Folder or file of the results, or empty.
+    out TEXT NOT NULL DEFAULT '',
+    -- Why it failed or was paused, or empty.
+    error TEXT NOT NULL DEFAULT '',
+    created_at_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE job_items (
+    job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    input TEXT NOT NULL,
+    -- Where the output is meant to go, or empty.
+    target TEXT NOT NULL DEFAULT '',
+    units INTEGER NOT NULL DEFAULT 1,
+    state TEXT NOT NULL DEFAULT 'waiting'
+        CHECK (state IN ('waiting', 'running', 'done', 'failed', 'skipped')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    -- Why it failed, or empty.
+    error TEXT NOT NULL DEFAULT '',
+    -- Hash of everything that decides the output, or empty.
+    key TEXT NOT NULL DEFAULT '',
+    output TEXT NOT NULL DEFAULT '',
+    -- BLAKE3 of the output, or empty.
+    hash TEXT NOT NULL DEFAULT '',
+    method TEXT NOT NULL DEFAULT '',
+    -- NULL for methods without a score: every number may be one.
+    score REAL,
+    took_us INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (job, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX job_items_by_state ON job_items (job, state, position);
+
+CREATE INDEX job_items_by_key ON job_items (key, target) WHERE key <> '';
+
 CREATE TABLE price_series (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     source TEXT NOT NULL,
@@ -240,3 +307,78 @@ CREATE TABLE indicator_run_files (
     hash BLOB NOT NULL CHECK (length(hash) = 32),
     PRIMARY KEY (run, position)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE catalog_groups (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    type_key TEXT NOT NULL,
+    gender_key TEXT NOT NULL,
+    brand_key TEXT NOT NULL,
+    revision INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (brand_key, type_key, gender_key)
+) STRICT;
+
+CREATE INDEX catalog_groups_by_brand ON catalog_groups (brand_key);
+
+CREATE TABLE catalog_imports (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    path TEXT NOT NULL,
+    started_at_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE catalog_products (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    vendor_code TEXT NOT NULL UNIQUE,
+    group_id INTEGER NOT NULL REFERENCES catalog_groups (id),
+    import_id INTEGER NOT NULL REFERENCES catalog_imports (id),
+    line INTEGER NOT NULL,
+    given INTEGER NOT NULL DEFAULT 0,
+    name TEXT NOT NULL DEFAULT '',
+    sku TEXT NOT NULL DEFAULT '',
+    barcode TEXT NOT NULL DEFAULT '',
+    picture TEXT NOT NULL DEFAULT '',
+    brand TEXT NOT NULL DEFAULT '',
+    type TEXT NOT NULL DEFAULT '',
+    gender TEXT NOT NULL DEFAULT '',
+    size TEXT NOT NULL DEFAULT '',
+    season TEXT NOT NULL DEFAULT '',
+    color TEXT NOT NULL DEFAULT '',
+    material TEXT NOT NULL DEFAULT '',
+    upper_material TEXT NOT NULL DEFAULT '',
+    fastener TEXT NOT NULL DEFAULT '',
+    last_mega TEXT NOT NULL DEFAULT '',
+    last_best TEXT NOT NULL DEFAULT '',
+    last_new TEXT NOT NULL DEFAULT '',
+    model TEXT NOT NULL DEFAULT '',
+    stock TEXT NOT NULL DEFAULT '',
+    -- Vendor code and name in small letters, for searching.
+    search TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+CREATE INDEX catalog_products_by_group ON catalog_products (group_id, id);
+
+CREATE TABLE catalog_results (
+    product INTEGER NOT NULL PRIMARY KEY REFERENCES catalog_products (id) ON DELETE CASCADE,
+    group_id INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    settings BLOB NOT NULL CHECK (length(settings) = 32),
+    recommendations INTEGER NOT NULL DEFAULT 0,
+    document TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '',
+    detail TEXT NOT NULL DEFAULT '',
+    -- What the document goes without, a line each.
+    left_out TEXT NOT NULL DEFAULT '',
+    CHECK ((document = '') <> (reason = ''))
+) STRICT;
+
+CREATE INDEX catalog_results_by_reason ON catalog_results (reason);
+
+CREATE TABLE catalog_recommendations (
+    product INTEGER NOT NULL REFERENCES catalog_results (product) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    recommended INTEGER NOT NULL REFERENCES catalog_products (id) ON DELETE CASCADE,
+    score INTEGER NOT NULL,
+    terms TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (product, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX catalog_recommendations_by_recommended ON catalog_recommendations (recommended);

@@ -77,6 +77,13 @@ CREATE TABLE waits (
     PRIMARY KEY (parent, child)
 ) STRICT, WITHOUT ROWID;
 
+-- Records that edit or delete another.
+CREATE TABLE record_references (
+    target BLOB NOT NULL CHECK (length(target) = 32),
+    record BLOB NOT NULL CHECK (length(record) = 32),
+    PRIMARY KEY (target, record)
+) STRICT, WITHOUT ROWID;
+
 -- Bodies beside the records, so that they can be erased; an erased one stays as a mark.
 CREATE TABLE bodies (
     hash BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),

@@ -521,6 +521,31 @@ pub fn bodiless(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Notes that a record edits or deletes another.
+pub fn put_reference(
+    connection: &Connection,
+    target: &MessageId,
+    record: &MessageId,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO record_references (target, record) VALUES (?1, ?2)")?
+        .execute([target.as_bytes(), record.as_bytes()])?;
+    Ok(())
+}
+
+/// Records that edit or delete another, ascending.
+pub fn references(
+    connection: &Connection,
+    target: &MessageId,
+) -> Result<Vec<MessageId>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT record FROM record_references WHERE target = ?1 ORDER BY record")?;
+    let rows = statement.query_map([target.as_bytes()], |row| {
+        Ok(MessageId::from_bytes(row.get(0)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Up to where a peer holds a feed of this device.
 pub fn delivered(connection: &Connection, feed: &Feed, peer: &DeviceId) -> Result<u64, StoreError> {
     let Some(feed) = find_feed(connection, feed)? else {

@@ -30,7 +30,7 @@ pub struct NewMessage<'a> {
     pub late: bool,
     /// Something that it builds on is missing.
     pub provisional: bool,
-    /// What it says; none until the body is here.
+    /// What it says; none if its body was erased.
     pub content: Option<NewContent<'a>>,
     /// Its body was erased.
     pub erased: bool,
@@ -153,8 +153,8 @@ pub fn insert(connection: &Connection, message: &NewMessage<'_>) -> Result<(), S
     revise(connection, &message.id)
 }
 
-/// Adds what a message says, once its body is here.
-pub fn fill(
+/// Adds what a message says.
+fn fill(
     connection: &Connection,
     id: &MessageId,
     content: &NewContent<'_>,

@@ -48,6 +48,22 @@ pub struct SpaceMembers {
     pub space: String,
 }
 
+/// Lists the invites of a space, oldest first. Codes are shown once, when they are made.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceInvites {
+    /// Id or unique name of the space.
+    pub space: String,
+}
+
+/// Makes a pending member a member.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceAdmit {
+    /// Id or unique name of the space.
+    pub space: String,
+    /// Id or unique name of the member.
+    pub member: String,
+}
+
 /// Creates a room for all members.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct RoomNew {
@@ -176,6 +192,27 @@ pub struct InviteInfo {
     pub seats: u32,
     /// When it ends, Unix milliseconds.
     pub expires_at: i64,
+}
+
+/// How an invite stands.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct InviteState {
+    /// Id of the invite; its code is known only to those who were shown it.
+    pub id: String,
+    /// Role of those who join.
+    pub role: String,
+    /// How many may join.
+    pub seats: u32,
+    /// How many have.
+    pub used: u32,
+    /// When it ends, Unix milliseconds.
+    pub expires_at: i64,
+    /// Whether each one waits to be admitted.
+    pub approve: bool,
+    /// Whether it was revoked.
+    pub revoked: bool,
+    /// Name of the member who made it.
+    pub by: String,
 }
 
 /// Outcome of joining.

@@ -1,117 +1,80 @@
 //! Spaces, rooms, messages and peers: handlers and the driver of the sync core.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `driver` | one thread, one transaction a batch; nothing leaves before the commit |
+//! | `ledger` | the sync core's storage on that transaction |
+//! | `view` | messages as shown, in the same transaction |
+//! | `network` | the libp2p network: start, stop, peers |
+//! | `names` | names and ids that users give |
+//! | `spaces`, `messages`, `attachments`, `share` | the commands |
+
+mod attachments;
+mod driver;
+mod ledger;
+mod messages;
+mod names;
+mod network;
+mod share;
+mod spaces;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use share::Shareable;
+
+use std::sync::Arc;
+
+use artel_sync::{net::Network, protocol::Node};
+use tokio::sync::Mutex;
 
 use crate::{
-    api::{Command, Handle, rooms as api},
-    error::{AppError, Code},
-    session::Session,
+    error::AppError,
+    session::{Core, Media, Session},
 };
 
-impl Handle<api::SpaceNew> for Session {
-    async fn handle(&self, _: api::SpaceNew) -> Result<<api::SpaceNew as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
+use driver::Driver;
 
-impl Handle<api::SpaceList> for Session {
-    async fn handle(&self, _: api::SpaceList) -> Result<<api::SpaceList as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::SpaceInvite> for Session {
-    async fn handle(&self, _: api::SpaceInvite) -> Result<<api::SpaceInvite as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::SpaceJoin> for Session {
-    async fn handle(&self, _: api::SpaceJoin) -> Result<<api::SpaceJoin as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::SpaceMembers> for Session {
-    async fn handle(&self, _: api::SpaceMembers) -> Result<<api::SpaceMembers as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::RoomNew> for Session {
-    async fn handle(&self, _: api::RoomNew) -> Result<<api::RoomNew as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::RoomList> for Session {
-    async fn handle(&self, _: api::RoomList) -> Result<<api::RoomList as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::RoomSend> for Session {
-    async fn handle(&self, _: api::RoomSend) -> Result<<api::RoomSend as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::RoomRead> for Session {
-    async fn handle(&self, _: api::RoomRead) -> Result<<api::RoomRead as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::RoomSeen> for Session {
-    async fn handle(&self, _: api::RoomSeen) -> Result<<api::RoomSeen as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::AttachmentSave> for Session {
-    async fn handle(&self, _: api::AttachmentSave) -> Result<<api::AttachmentSave as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::Share> for Session {
-    async fn handle(&self, _: api::Share) -> Result<<api::Share as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::NodeStart> for Session {
-    async fn handle(&self, _: api::NodeStart) -> Result<<api::NodeStart as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::NetPeers> for Session {
-    async fn handle(&self, _: api::NetPeers) -> Result<<api::NetPeers as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::NetDial> for Session {
-    async fn handle(&self, _: api::NetDial) -> Result<<api::NetDial as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-
-/// State of this part of a session.
+/// State of this part of a session. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct State {}
+pub(crate) struct State {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    driver: Driver,
+    network: Mutex<Option<Network>>,
+}
 
 impl State {
-    /// Starts this part.
-    pub(crate) async fn start(_core: &crate::session::Core) -> Result<Self, AppError> {
-        Ok(Self {})
+    /// Loads the spaces and starts the driver. The network stays off.
+    pub(crate) async fn start(core: &Core) -> Result<Self, AppError> {
+        let core = core.clone();
+        let driver = tokio::task::spawn_blocking(move || Driver::start(&core)).await??;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                driver,
+                network: Mutex::new(None),
+            }),
+        })
     }
 
-    /// Stops it and waits.
-    pub(crate) async fn stop(&self) {}
+    /// Stops the network and the driver and waits for both.
+    pub(crate) async fn stop(&self) {
+        self.stop_network().await;
+        self.inner.driver.stop().await;
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Node) -> T + Send + 'static,
+    ) -> Result<T, AppError> {
+        self.inner.driver.look(look).await
+    }
 }
 
-/// Bytes of `attachment/<id>` for the page.
-pub(crate) async fn media(_session: &Session, id: &str) -> Result<crate::session::Media, AppError> {
-    Err(AppError::new(Code::NotFound, format!("there is no attachment \"{id}\"")))
+/// Bytes of `attachment/<id>` for the page: a picture small enough to show.
+pub(crate) async fn media(session: &Session, id: &str) -> Result<Media, AppError> {
+    attachments::media(session, id).await
 }

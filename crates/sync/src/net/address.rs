@@ -61,6 +61,22 @@ impl Target {
         }
     }
 
+    /// Reads an address to listen on: a multiaddress, or `IP:PORT`. It may be unspecified, and port
+    /// 0 means any.
+    pub fn parse_listen(text: &str) -> Result<SocketAddr, BadAddress> {
+        let text = text.trim();
+        if let Ok(socket) = text.parse() {
+            return Ok(socket);
+        }
+        let address: Multiaddr = text
+            .parse()
+            .map_err(|_| BadAddress::Malformed(text.to_owned()))?;
+        Self::from_multiaddr(&address)
+            .filter(|target| target.peer.is_none())
+            .map(|target| target.socket)
+            .ok_or_else(|| BadAddress::NotTcp(text.to_owned()))
+    }
+
     /// Reads `/ip4|ip6/…/tcp/PORT[/p2p/PEER]` and nothing else.
     pub fn from_multiaddr(address: &Multiaddr) -> Option<Self> {
         let mut parts = address.iter();
@@ -113,6 +129,20 @@ impl fmt::Display for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_to_listen_on() {
+        let check = |text: &str, expected: Option<&str>| {
+            let got = Target::parse_listen(text).ok().map(|socket| socket.to_string());
+            assert_eq!(got.as_deref(), expected, "{text}");
+        };
+        check("/ip4/0.0.0.0/tcp/0", Some("0.0.0.0:0"));
+        check("10.0.0.1:9", Some("10.0.0.1:9"));
+        check("/ip6/::/tcp/5", Some("[::]:5"));
+        check("/ip4/0.0.0.0/udp/0", None);
+        check("0.0.0.0", None);
+        check("localhost:9", None);
+    }
 
     #[test]
     fn typed_addresses() {

@@ -1,0 +1,704 @@
+//! Drives the sync core: one thread, one transaction a batch, nothing leaves before the commit.
+//!
+//! Frames, commands and the clock come in by one queue. What waits is taken together, handed to
+//! the [`Node`] inside one transaction of the store, and the view follows in the same one. Only
+//! when that is durable do frames go out, callers hear back and listeners learn (invariant 3).
+//! When it fails, nothing has happened: links are dropped and the node is loaded again.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use artel_domain::{DeviceId, DeviceKey, MemberKey};
+use artel_store::{Connection, StoreError, addresses, identity};
+use artel_sync::{
+    net::{self, LinkId, Network, device_of},
+    protocol::{
+        CommandError, Entropy, Event, Identity, Lane, Ledger, LedgerError, Node, Output, Reason,
+    },
+};
+use tokio::sync::{broadcast, oneshot, watch};
+use tracing::{info, warn};
+
+use super::{
+    ledger::SqlLedger,
+    network::PeerTable,
+    view::{self, Changes},
+};
+use crate::{
+    api,
+    error::{AppError, Code},
+    installation::{no_identity, now_ms},
+    session::Core,
+};
+
+/// Most inputs in one transaction.
+const BATCH: usize = 64;
+/// How often the core is told the time while the network runs.
+const TICK: Duration = Duration::from_millis(250);
+/// Pause before the next attempt to load after a failure.
+const RELOAD: Duration = Duration::from_secs(1);
+/// How long a peer that broke the rules is not dialled.
+const BAN: Duration = Duration::from_mins(10);
+/// Join outcomes that may wait for a slow listener.
+const OUTCOMES: usize = 64;
+
+/// Why a step of a command failed.
+pub(super) enum Failed {
+    /// The database did: the whole batch is undone.
+    Ledger(LedgerError),
+    /// The command did, and changed nothing.
+    Command(AppError),
+}
+
+impl From<LedgerError> for Failed {
+    fn from(reason: LedgerError) -> Self {
+        Self::Ledger(reason)
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(reason: StoreError) -> Self {
+        match reason {
+            StoreError::NotFound { .. } => Self::Command(reason.into()),
+            _ => Self::Ledger(LedgerError(Box::new(reason))),
+        }
+    }
+}
+
+impl From<AppError> for Failed {
+    fn from(reason: AppError) -> Self {
+        Self::Command(reason)
+    }
+}
+
+impl From<CommandError> for Failed {
+    fn from(reason: CommandError) -> Self {
+        match reason {
+            CommandError::Ledger(reason) => Self::Ledger(reason),
+            other => Self::Command(command_error(&other)),
+        }
+    }
+}
+
+fn command_error(reason: &CommandError) -> AppError {
+    let code = match reason {
+        CommandError::NoSpace
+        | CommandError::NoRoom
+        | CommandError::NoMessage
+        | CommandError::NoAttachment
+        | CommandError::NoMember
+        | CommandError::NoInvite => Code::NotFound,
+        CommandError::Forbidden { .. } => Code::NotAllowed,
+        CommandError::Record(_) => Code::BadArguments,
+        CommandError::AlreadyMember => Code::Exists,
+        CommandError::Ledger(_) | CommandError::Entropy(_) | CommandError::Feed(_) => {
+            Code::Internal
+        }
+    };
+    let error = AppError::new(code, reason.to_string());
+    match reason {
+        CommandError::Forbidden { .. } => error.hint("Ask a teacher or the owner of the space."),
+        _ => error,
+    }
+}
+
+fn ledger_error(reason: LedgerError) -> AppError {
+    match reason.0.downcast::<StoreError>() {
+        Ok(reason) => (*reason).into(),
+        Err(reason) => AppError::internal(&reason),
+    }
+}
+
+enum BatchError {
+    Store(StoreError),
+    Ledger(LedgerError),
+}
+
+impl From<StoreError> for BatchError {
+    fn from(reason: StoreError) -> Self {
+        Self::Store(reason)
+    }
+}
+
+impl From<LedgerError> for BatchError {
+    fn from(reason: LedgerError) -> Self {
+        Self::Ledger(reason)
+    }
+}
+
+impl From<BatchError> for AppError {
+    fn from(reason: BatchError) -> Self {
+        match reason {
+            BatchError::Store(reason) => reason.into(),
+            BatchError::Ledger(reason) => ledger_error(reason),
+        }
+    }
+}
+
+/// What a command works with.
+pub(super) struct Work<'a> {
+    pub node: &'a mut Node,
+    pub ledger: &'a mut dyn Ledger,
+    pub tx: &'a Connection,
+    pub now: i64,
+}
+
+trait Act: Send {
+    fn run(&mut self, work: &mut Work<'_>) -> Result<(), LedgerError>;
+    /// Answers the caller. An error means that nothing was kept.
+    fn finish(self: Box<Self>, failure: Option<&AppError>);
+}
+
+type Reply<T> = oneshot::Sender<Result<T, AppError>>;
+
+struct Ask<T, F> {
+    run: Option<F>,
+    result: Option<Result<T, AppError>>,
+    reply: Reply<T>,
+}
+
+impl<T, F> Act for Ask<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Work<'_>) -> Result<T, Failed> + Send,
+{
+    fn run(&mut self, work: &mut Work<'_>) -> Result<(), LedgerError> {
+        let Some(run) = self.run.take() else {
+            return Ok(());
+        };
+        match run(work) {
+            Ok(value) => self.result = Some(Ok(value)),
+            Err(Failed::Command(reason)) => self.result = Some(Err(reason)),
+            Err(Failed::Ledger(reason)) => return Err(reason),
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, failure: Option<&AppError>) {
+        let result = match failure {
+            Some(reason) => Err(reason.clone()),
+            None => self.result.unwrap_or_else(|| Err(closed())),
+        };
+        // The caller may have stopped waiting; what it asked for is done all the same.
+        let _ = self.reply.send(result);
+    }
+}
+
+enum Input {
+    Net(net::Event),
+    Act(Box<dyn Act>),
+    Look(Box<dyn FnOnce(&Node) + Send>),
+    Attach(Network),
+    Detach,
+    Stop,
+}
+
+/// How a join went, for the command that waits for it.
+pub(super) type Outcome = Event;
+
+/// What the driver tells those who wait.
+pub(super) struct Signals {
+    /// Joined, pending, refused.
+    pub outcomes: broadcast::Sender<Outcome>,
+    /// Counts up whenever a peer confirmed something.
+    pub delivered: watch::Sender<u64>,
+    /// Counts up whenever a file moved on.
+    pub files: watch::Sender<u64>,
+    /// Peers and own addresses.
+    pub peers: Mutex<PeerTable>,
+}
+
+impl Signals {
+    pub(super) fn peers(&self) -> MutexGuard<'_, PeerTable> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives work to the driver's thread.
+pub(super) struct Driver {
+    inputs: mpsc::Sender<Input>,
+    pub signals: Arc<Signals>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.inputs.send(Input::Stop);
+    }
+}
+
+fn closed() -> AppError {
+    AppError::new(Code::Locked, "the profile is being closed")
+}
+
+impl Driver {
+    /// Loads the node and starts the thread.
+    pub(super) fn start(core: &Core) -> Result<Self, AppError> {
+        let signals = Arc::new(Signals {
+            outcomes: broadcast::channel(OUTCOMES).0,
+            delivered: watch::channel(0).0,
+            files: watch::channel(0).0,
+            peers: Mutex::default(),
+        });
+        let node = load(core)?;
+        let (inputs, queue) = mpsc::channel();
+        let runner = Runner {
+            core: core.clone(),
+            signals: Arc::clone(&signals),
+            inside: Arc::new(Mutex::new(Inside {
+                node: Some(node),
+                ..Inside::default()
+            })),
+            network: None,
+        };
+        let thread = thread::Builder::new()
+            .name("artel-rooms".to_owned())
+            .spawn(move || runner.run(&queue))
+            .map_err(|reason| AppError::internal(&reason))?;
+        Ok(Self {
+            inputs,
+            signals,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Runs a command in the next transaction; answers once that is durable.
+    pub(super) async fn ask<T, F>(&self, run: F) -> Result<T, AppError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Work<'_>) -> Result<T, Failed> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let act = Ask {
+            run: Some(run),
+            result: None,
+            reply,
+        };
+        self.give(Input::Act(Box::new(act)))?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Looks at the node without a transaction.
+    pub(super) async fn look<T, F>(&self, look: F) -> Result<T, AppError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Node) -> T + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.give(Input::Look(Box::new(move |node| {
+            let _ = reply.send(look(node));
+        })))?;
+        answer.await.map_err(|_| closed())
+    }
+
+    /// Connects a running network; its events are passed on until it ends.
+    pub(super) fn attach(
+        &self,
+        network: Network,
+        mut events: tokio::sync::mpsc::UnboundedReceiver<net::Event>,
+    ) -> Result<(), AppError> {
+        self.give(Input::Attach(network))?;
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                if inputs.send(Input::Net(event)).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Forgets the network.
+    pub(super) fn detach(&self) {
+        let _ = self.inputs.send(Input::Detach);
+    }
+
+    fn give(&self, input: Input) -> Result<(), AppError> {
+        self.inputs.send(input).map_err(|_| closed())
+    }
+
+    /// Ends the thread and waits for it.
+    pub(super) async fn stop(&self) {
+        let _ = self.inputs.send(Input::Stop);
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // A panic there was reported when it happened.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+/// The identity as the core wants it, and the node from what is kept.
+fn load(core: &Core) -> Result<Node, AppError> {
+    let name = core.opened().summary.name.clone();
+    let kept = core
+        .store()
+        .read(identity::get)?
+        .ok_or_else(no_identity)?;
+    let device = kept
+        .device_secret
+        .as_ref()
+        .map(DeviceKey::from_bytes)
+        .ok_or_else(no_identity)?;
+    let id = device.id();
+    let who = Identity {
+        member: MemberKey::from_bytes(&kept.member_secret),
+        device,
+        name,
+    };
+    core.store()
+        .write_with(move |tx| {
+            let mut ledger = SqlLedger::new(tx, id);
+            Ok::<_, BatchError>(Node::load(who, Entropy::system(), &mut ledger)?)
+        })
+        .map_err(AppError::from)
+}
+
+/// Something to release after the commit.
+enum Release {
+    Send(LinkId, Lane, Vec<u8>),
+    Close(LinkId, Reason),
+    Outcome(Outcome),
+    Tell(api::Event),
+}
+
+#[derive(Default)]
+struct Inside {
+    node: Option<Node>,
+    batch: Vec<Input>,
+    tick: bool,
+    links: HashMap<DeviceId, LinkId>,
+    /// Where connected peers can be dialled, until they are known as members.
+    reachable: HashMap<DeviceId, String>,
+    releases: Vec<Release>,
+    delivered: bool,
+    files: bool,
+}
+
+impl Inside {
+    /// Works off the batch within a transaction.
+    fn work(&mut self, tx: &Connection) -> Result<(), BatchError> {
+        let Some(mut node) = self.node.take() else {
+            return Ok(());
+        };
+        let now = now_ms();
+        let device = node.device();
+        let me = node.member();
+        let mut ledger = SqlLedger::new(tx, device);
+        let mut changes = Changes::default();
+        let mut batch = std::mem::take(&mut self.batch);
+        for input in &mut batch {
+            match input {
+                Input::Net(event) => self.on_net(&mut node, &mut ledger, now, event)?,
+                Input::Act(act) => act.run(&mut Work {
+                    node: &mut node,
+                    ledger: &mut ledger,
+                    tx,
+                    now,
+                })?,
+                _ => {}
+            }
+            self.collect(tx, me, &mut node, &mut changes)?;
+        }
+        self.batch = batch;
+        if self.tick {
+            node.tick(&mut ledger, now)?;
+            self.collect(tx, me, &mut node, &mut changes)?;
+        }
+        for (message, index) in std::mem::take(&mut changes.wanted) {
+            match node.fetch(&mut ledger, now, message, index) {
+                Err(CommandError::Ledger(reason)) => return Err(reason.into()),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        self.collect(tx, me, &mut node, &mut changes)?;
+        self.remember(tx, &node, now)?;
+        self.delivered = changes.delivered;
+        let events = view::events(tx, &node, &mut changes)?;
+        self.releases
+            .extend(events.into_iter().map(Release::Tell));
+        self.node = Some(node);
+        Ok(())
+    }
+
+    fn on_net(
+        &mut self,
+        node: &mut Node,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        event: &net::Event,
+    ) -> Result<(), LedgerError> {
+        match event {
+            net::Event::Connected { link, peer, .. } => {
+                if let Some(device) = device_of(peer) {
+                    self.links.insert(device, *link);
+                    node.connected(ledger, now, device)?;
+                }
+            }
+            net::Event::Disconnected { link, peer, .. } => {
+                if let Some(device) = device_of(peer)
+                    && self.links.get(&device) == Some(link)
+                {
+                    self.links.remove(&device);
+                    self.reachable.remove(&device);
+                    node.disconnected(ledger, now, device)?;
+                }
+            }
+            net::Event::Frame(frame) => {
+                if let Some(device) = device_of(&frame.peer)
+                    && self.links.get(&device) == Some(&frame.link)
+                {
+                    node.received(ledger, now, device, &frame.bytes)?;
+                }
+            }
+            net::Event::Reachable { peer, address } => {
+                if let Some(device) = device_of(peer) {
+                    self.reachable.insert(device, address.to_string());
+                }
+            }
+            net::Event::Listening { .. } | net::Event::RoundTrip { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Takes what the node wants done, each thing for the link of this moment.
+    fn collect(
+        &mut self,
+        tx: &Connection,
+        me: artel_domain::MemberId,
+        node: &mut Node,
+        changes: &mut Changes,
+    ) -> Result<(), StoreError> {
+        for output in node.take_outputs() {
+            match output {
+                Output::Send { peer, lane, bytes } => {
+                    if let Some(link) = self.links.get(&peer) {
+                        self.releases.push(Release::Send(*link, lane, bytes));
+                    }
+                }
+                Output::Disconnect { peer, reason } => {
+                    if let Some(link) = self.links.remove(&peer) {
+                        self.releases.push(Release::Close(link, reason));
+                    }
+                }
+                Output::Event(event) => {
+                    view::apply(tx, me, &event, changes)?;
+                    match event {
+                        Event::Joined { .. } | Event::Pending { .. } | Event::JoinRefused { .. } => {
+                            self.releases.push(Release::Outcome(event));
+                        }
+                        Event::Attachment { .. } => self.files = true,
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the addresses of peers that have proven membership.
+    fn remember(&mut self, tx: &Connection, node: &Node, now: i64) -> Result<(), StoreError> {
+        let known: Vec<DeviceId> = self
+            .reachable
+            .keys()
+            .filter(|device| !node.peer_spaces(device).is_empty())
+            .copied()
+            .collect();
+        for device in known {
+            if let Some(address) = self.reachable.remove(&device) {
+                addresses::reached(tx, &address, device.as_bytes(), now)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Runner {
+    core: Core,
+    signals: Arc<Signals>,
+    inside: Arc<Mutex<Inside>>,
+    network: Option<Network>,
+}
+
+impl Runner {
+    fn run(mut self, queue: &mpsc::Receiver<Input>) {
+        let mut next_tick = Instant::now();
+        loop {
+            let first = if self.network.is_some() {
+                let wait = next_tick.saturating_duration_since(Instant::now());
+                match queue.recv_timeout(wait) {
+                    Ok(input) => Some(input),
+                    Err(mpsc::RecvTimeoutError::Timeout) => None,
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                }
+            } else {
+                match queue.recv() {
+                    Ok(input) => Some(input),
+                    Err(mpsc::RecvError) => return,
+                }
+            };
+            let mut batch = Vec::new();
+            let mut next = first;
+            while let Some(input) = next {
+                match input {
+                    Input::Stop => return,
+                    Input::Attach(network) => self.network = Some(network),
+                    Input::Detach => {
+                        self.network = None;
+                        // Its links are gone; the events that say so were passed on before.
+                        self.signals.peers().clear();
+                    }
+                    Input::Net(event) => {
+                        self.note(&event);
+                        batch.push(Input::Net(event));
+                    }
+                    other => batch.push(other),
+                }
+                next = if batch.len() < BATCH {
+                    queue.try_recv().ok()
+                } else {
+                    None
+                };
+            }
+            let tick = self.network.is_some() && Instant::now() >= next_tick;
+            if tick {
+                next_tick = Instant::now() + TICK;
+            }
+            self.turn(batch, tick);
+        }
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the list of peers.
+    fn note(&self, event: &net::Event) {
+        if self.signals.peers().note(event) {
+            self.core.tell(api::Event::Peers);
+        }
+    }
+
+    fn turn(&mut self, batch: Vec<Input>, tick: bool) {
+        let (looks, batch): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .partition(|input| matches!(input, Input::Look(_)));
+        if tick || !batch.is_empty() {
+            self.commit(batch, tick);
+        }
+        let inside = self.inside();
+        if let Some(node) = &inside.node {
+            for look in looks {
+                if let Input::Look(look) = look {
+                    look(node);
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: Vec<Input>, tick: bool) {
+        {
+            let mut inside = self.inside();
+            inside.batch = batch;
+            inside.tick = tick;
+        }
+        if self.inside().node.is_none() {
+            self.reload();
+        }
+        let work = Arc::clone(&self.inside);
+        let outcome = self.core.store().write_with(move |tx| {
+            work.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .work(tx)
+        });
+        let failure: Option<AppError> = outcome.err().map(AppError::from);
+        let mut inside = self.inside();
+        let lost = inside.node.is_none();
+        let failure = failure.or_else(|| lost.then(|| AppError::internal(&"the rooms are not loaded")));
+        let batch = std::mem::take(&mut inside.batch);
+        let releases = std::mem::take(&mut inside.releases);
+        let (delivered, files) = (
+            std::mem::take(&mut inside.delivered),
+            std::mem::take(&mut inside.files),
+        );
+        if failure.is_some() {
+            inside.node = None;
+            inside.reachable.clear();
+            let links = std::mem::take(&mut inside.links);
+            if let Some(network) = &self.network {
+                for link in links.into_values() {
+                    network.disconnect(link, RELOAD);
+                }
+            }
+        }
+        drop(inside);
+        match &failure {
+            None => self.release(releases, delivered, files),
+            Some(reason) => {
+                warn!(%reason, "a batch was undone");
+                self.reload();
+            }
+        }
+        for input in batch {
+            if let Input::Act(act) = input {
+                act.finish(failure.as_ref());
+            }
+        }
+    }
+
+    fn release(&self, releases: Vec<Release>, delivered: bool, files: bool) {
+        for release in releases {
+            match release {
+                Release::Send(link, lane, bytes) => {
+                    if let Some(network) = &self.network {
+                        let lane = match lane {
+                            Lane::Text => net::Lane::Text,
+                            Lane::File => net::Lane::File,
+                        };
+                        network.send(link, lane, bytes);
+                    }
+                }
+                Release::Close(link, reason) => {
+                    info!(%reason, "a peer is sent away");
+                    if let Some(network) = &self.network {
+                        let pause = match reason {
+                            Reason::Crowded => Duration::from_mins(1),
+                            _ => BAN,
+                        };
+                        network.disconnect(link, pause);
+                    }
+                }
+                Release::Outcome(outcome) => {
+                    // Nobody may be waiting.
+                    let _ = self.signals.outcomes.send(outcome);
+                }
+                Release::Tell(event) => self.core.tell(event),
+            }
+        }
+        if delivered {
+            self.signals.delivered.send_modify(|count| *count += 1);
+        }
+        if files {
+            self.signals.files.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn reload(&self) {
+        match load(&self.core) {
+            Ok(node) => self.inside().node = Some(node),
+            Err(reason) => {
+                warn!(%reason, "the rooms cannot be loaded");
+                thread::sleep(RELOAD);
+            }
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The sync core's ledger, bound to an open transaction of the store.
+
+use artel_domain::{BodyHash, DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId};
+use artel_store::{
+    Connection, StoreError, blobs, feeds,
+    identity::{self, Beginning, Reason},
+};
+use artel_sync::protocol::{
+    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, SpaceRow, Standing, StoredBody,
+    StoredRecord,
+};
+
+use crate::installation::now_ms;
+
+/// A ledger for as long as one transaction is open.
+pub(super) struct SqlLedger<'a> {
+    tx: &'a Connection,
+    device: DeviceId,
+}
+
+impl<'a> SqlLedger<'a> {
+    pub(super) fn new(tx: &'a Connection, device: DeviceId) -> Self {
+        Self { tx, device }
+    }
+}
+
+fn failed(reason: StoreError) -> LedgerError {
+    LedgerError(Box::new(reason))
+}
+
+pub(super) fn feed(key: &FeedKey) -> feeds::Feed {
+    feeds::Feed {
+        space: key.space,
+        room: key.room,
+        device: key.device,
+        incarnation: key.incarnation,
+    }
+}
+
+fn key(feed: &feeds::Feed) -> FeedKey {
+    FeedKey {
+        space: feed.space,
+        room: feed.room,
+        device: feed.device,
+        incarnation: feed.incarnation,
+    }
+}
+
+fn to_number(standing: Standing) -> u8 {
+    match standing {
+        Standing::Settled => 0,
+        Standing::Provisional => 1,
+        Standing::Void => 2,
+    }
+}
+
+fn to_standing(number: u8) -> Standing {
+    match number {
+        0 => Standing::Settled,
+        1 => Standing::Provisional,
+        _ => Standing::Void,
+    }
+}
+
+fn to_record(record: feeds::Record) -> StoredRecord {
+    StoredRecord {
+        id: record.id,
+        feed: key(&record.feed),
+        sequence: record.sequence,
+        lamport: record.lamport,
+        body: record.body,
+        envelope: record.envelope,
+        change: record.change,
+        standing: to_standing(record.standing),
+        shown: record.shown,
+        late: record.late,
+    }
+}
+
+impl Ledger for SqlLedger<'_> {
+    fn incarnation(&self) -> LedgerResult<Option<Incarnation>> {
+        let identity = identity::get(self.tx).map_err(failed)?;
+        Ok(identity.map(|identity| Incarnation::from_bytes(identity.incarnation)))
+    }
+
+    fn set_incarnation(&mut self, incarnation: Incarnation) -> LedgerResult<()> {
+        let marker = identity::get(self.tx)
+            .map_err(failed)?
+            .map(|identity| identity.machine_marker.clone())
+            .unwrap_or_default();
+        identity::start_incarnation(
+            self.tx,
+            &Beginning {
+                incarnation: *incarnation.as_bytes(),
+                device_public: *self.device.as_bytes(),
+                machine_marker: &marker,
+                at_ms: now_ms(),
+                reason: Reason::Conflict,
+            },
+        )
+        .map_err(failed)
+    }
+
+    fn spaces(&self) -> LedgerResult<Vec<SpaceRow>> {
+        let spaces = feeds::spaces(self.tx).map_err(failed)?;
+        Ok(spaces
+            .into_iter()
+            .map(|row| SpaceRow {
+                space: row.space,
+                genesis: row.genesis,
+                secret: row.secret,
+            })
+            .collect())
+    }
+
+    fn put_space(&mut self, row: &SpaceRow) -> LedgerResult<()> {
+        feeds::put_space(
+            self.tx,
+            &feeds::Space {
+                space: row.space,
+                genesis: row.genesis.clone(),
+                secret: row.secret,
+            },
+        )
+        .map_err(failed)
+    }
+
+    fn joins(&self) -> LedgerResult<Vec<JoinRow>> {
+        let joins = feeds::joins(self.tx).map_err(failed)?;
+        Ok(joins
+            .into_iter()
+            .map(|row| JoinRow {
+                invite: row.invite,
+                code: row.code,
+                name: row.name,
+                genesis: row.genesis,
+            })
+            .collect())
+    }
+
+    fn put_join(&mut self, row: &JoinRow) -> LedgerResult<()> {
+        feeds::put_join(
+            self.tx,
+            &feeds::Join {
+                invite: row.invite,
+                code: row.code.clone(),
+                name: row.name.clone(),
+                genesis: row.genesis.clone(),
+            },
+        )
+        .map_err(failed)
+    }
+
+    fn remove_join(&mut self, invite: &InviteId) -> LedgerResult<()> {
+        feeds::remove_join(self.tx, invite).map_err(failed)
+    }
+
+    fn put_record(&mut self, record: &StoredRecord) -> LedgerResult<()> {
+        feeds::put_record(
+            self.tx,
+            &feeds::Record {
+                id: record.id,
+                feed: feed(&record.feed),
+                sequence: record.sequence,
+                lamport: record.lamport,
+                body: record.body,
+                envelope: record.envelope.clone(),
+                change: record.change.clone(),
+                standing: to_number(record.standing),
+                shown: record.shown,
+                late: record.late,
+            },
+        )
+        .map_err(failed)
+    }
+
+    fn record(&self, id: &MessageId) -> LedgerResult<Option<StoredRecord>> {
+        let record = feeds::record(self.tx, id).map_err(failed)?;
+        Ok(record.map(to_record))
+    }
+
+    fn update_record(
+        &mut self,
+        id: &MessageId,
+        standing: Standing,
+        shown: bool,
+        late: bool,
+    ) -> LedgerResult<()> {
+        feeds::update_record(self.tx, id, to_number(standing), shown, late).map_err(failed)
+    }
+
+    fn feed_records(
+        &self,
+        key: &FeedKey,
+        from: u64,
+        limit: usize,
+    ) -> LedgerResult<Vec<StoredRecord>> {
+        let records = feeds::feed_records(self.tx, &feed(key), from, limit).map_err(failed)?;
+        Ok(records.into_iter().map(to_record).collect())
+    }
+
+    fn room_records(
+        &self,
+        space: &SpaceId,
+        room: &RoomId,
+        after: Option<(u64, MessageId)>,
+        limit: usize,
+    ) -> LedgerResult<Vec<StoredRecord>> {
+        let records = feeds::room_records(self.tx, space, room, after, limit).map_err(failed)?;
+        Ok(records.into_iter().map(to_record).collect())
+    }
+
+    fn heads(&self, space: &SpaceId) -> LedgerResult<Vec<Head>> {
+        let heads = feeds::heads(self.tx, space).map_err(failed)?;
+        Ok(heads
+            .into_iter()
+            .map(|head| Head {
+                feed: key(&head.feed),
+                sequence: head.sequence,
+                id: head.id,
+                lamport: head.lamport,
+                change: head.change,
+                standing: to_standing(head.standing),
+            })
+            .collect())
+    }
+
+    fn replace_head(&mut self, old: Option<&MessageId>, new: &Head) -> LedgerResult<()> {
+        feeds::replace_head(
+            self.tx,
+            old,
+            &feeds::Head {
+                feed: feed(&new.feed),
+                sequence: new.sequence,
+                id: new.id,
+                lamport: new.lamport,
+                change: new.change,
+                standing: to_number(new.standing),
+            },
+        )
+        .map_err(failed)
+    }
+
+    fn seal_term(
+        &mut self,
+        last: &MessageId,
+        records: &[MessageId],
+        compact: &[u8],
+    ) -> LedgerResult<()> {
+        feeds::seal_term(self.tx, last, records, compact).map_err(failed)
+    }
+
+    fn sealed_term(&self, last: &MessageId) -> LedgerResult<Option<Vec<u8>>> {
+        feeds::sealed_term(self.tx, last).map_err(failed)
+    }
+
+    fn put_wait(&mut self, parent: &MessageId, child: &MessageId) -> LedgerResult<()> {
+        feeds::put_wait(self.tx, parent, child).map_err(failed)
+    }
+
+    fn take_waits(&mut self, parent: &MessageId) -> LedgerResult<Vec<MessageId>> {
+        feeds::take_waits(self.tx, parent).map_err(failed)
+    }
+
+    fn body(&self, hash: &BodyHash) -> LedgerResult<Option<StoredBody>> {
+        let body = feeds::body(self.tx, hash).map_err(failed)?;
+        Ok(body.map(|body| match body {
+            feeds::Body::Here(wire) => StoredBody::Here(wire),
+            feeds::Body::Erased => StoredBody::Erased,
+        }))
+    }
+
+    fn put_body(&mut self, hash: &BodyHash, wire: &[u8]) -> LedgerResult<()> {
+        feeds::put_body(self.tx, hash, wire).map_err(failed)
+    }
+
+    fn erase_body(&mut self, hash: &BodyHash) -> LedgerResult<()> {
+        feeds::erase_body(self.tx, hash).map_err(failed)
+    }
+
+    fn bodiless(&self, space: &SpaceId, limit: usize) -> LedgerResult<Vec<MessageId>> {
+        feeds::bodiless(self.tx, space, limit).map_err(failed)
+    }
+
+    fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()> {
+        feeds::put_reference(self.tx, target, record).map_err(failed)
+    }
+
+    fn references(&self, target: &MessageId) -> LedgerResult<Vec<MessageId>> {
+        feeds::references(self.tx, target).map_err(failed)
+    }
+
+    fn delivered(&self, key: &FeedKey, peer: &DeviceId) -> LedgerResult<u64> {
+        feeds::delivered(self.tx, &feed(key), peer).map_err(failed)
+    }
+
+    fn set_delivered(&mut self, key: &FeedKey, peer: &DeviceId, through: u64) -> LedgerResult<()> {
+        feeds::set_delivered(self.tx, &feed(key), peer, through).map_err(failed)
+    }
+
+    fn chunk_list(&self, file: &FileId) -> LedgerResult<Option<Vec<u8>>> {
+        blobs::chunk_list(self.tx, file).map_err(failed)
+    }
+
+    fn put_chunk_list(&mut self, file: &FileId, size: u64, list: &[u8]) -> LedgerResult<()> {
+        blobs::put_chunk_list(self.tx, file, size, list).map_err(failed)
+    }
+
+    fn chunk(&self, file: &FileId, index: u32) -> LedgerResult<Option<Vec<u8>>> {
+        blobs::chunk(self.tx, file, index).map_err(failed)
+    }
+
+    fn put_chunk(&mut self, file: &FileId, index: u32, bytes: &[u8]) -> LedgerResult<()> {
+        blobs::put_chunk(self.tx, file, index, bytes).map_err(failed)
+    }
+
+    fn chunks_here(&self, file: &FileId) -> LedgerResult<u32> {
+        let holding = blobs::holding(self.tx, file).map_err(failed)?;
+        Ok(holding.chunks)
+    }
+
+    fn missing_chunks(
+        &self,
+        file: &FileId,
+        count: u32,
+        from: u32,
+        limit: usize,
+    ) -> LedgerResult<Vec<u32>> {
+        blobs::missing_chunks(self.tx, file, count, from, limit).map_err(failed)
+    }
+}

@@ -1,0 +1,239 @@
+//! Rooms: create, list, send, read, mark as read.
+
+use std::{path::PathBuf, time::Duration};
+
+use artel_domain::{Content, Role};
+use artel_store::{feeds, rooms};
+use artel_sync::protocol::{MemberState, Sent, SpaceView};
+use tokio::time::{Instant, timeout_at};
+
+use super::{attachments, ledger, names, view};
+use crate::{
+    api::{self as wire, Command, Handle, rooms as api},
+    error::AppError,
+    session::Session,
+};
+
+/// Messages of a page unless given, and at most.
+const PAGE: u32 = 100;
+const LONGEST_PAGE: u32 = 1_000;
+/// Size of an attached file: for students and observers, and for those who run the room.
+const STUDENT_LIMIT: u64 = 5 * 1024 * 1024;
+const STAFF_LIMIT: u64 = 200 * 1024 * 1024;
+
+/// How large a file the caller may attach.
+fn attach_limit(space: &SpaceView) -> u64 {
+    match space.role {
+        Some(Role::Owner | Role::Teacher) => STAFF_LIMIT,
+        Some(Role::Student | Role::Observer) | None => STUDENT_LIMIT,
+    }
+}
+
+impl Handle<api::RoomNew> for Session {
+    async fn handle(
+        &self,
+        command: api::RoomNew,
+    ) -> Result<<api::RoomNew as Command>::Reply, AppError> {
+        let name = command.name.trim().to_owned();
+        self.rooms
+            .inner
+            .driver
+            .ask(move |work| {
+                let space = names::space(work.node, &command.space)?;
+                let room = work
+                    .node
+                    .create_room(work.ledger, work.now, space.space, &name)?;
+                Ok(api::RoomInfo {
+                    room: room.to_string(),
+                    space: space.space.to_string(),
+                    name,
+                    unread: 0,
+                    last: None,
+                    last_at: None,
+                })
+            })
+            .await
+    }
+}
+
+impl Handle<api::RoomList> for Session {
+    async fn handle(
+        &self,
+        command: api::RoomList,
+    ) -> Result<<api::RoomList as Command>::Reply, AppError> {
+        self.rooms
+            .inner
+            .driver
+            .ask(move |work| {
+                let spaces = match &command.space {
+                    Some(text) => vec![names::space(work.node, text)?],
+                    None => work
+                        .node
+                        .spaces()
+                        .into_iter()
+                        .filter(|space| space.state == MemberState::Member)
+                        .collect(),
+                };
+                let mut list = Vec::new();
+                for space in spaces {
+                    for room in work.node.rooms(&space.space) {
+                        let summary = rooms::summary(work.tx, &space.space, &room.room)?;
+                        let (last, last_at) = match summary.last {
+                            Some((text, at)) => (Some(view::last_words(&text)), Some(at)),
+                            None => (None, None),
+                        };
+                        list.push(api::RoomInfo {
+                            room: room.room.to_string(),
+                            space: space.space.to_string(),
+                            name: room.name,
+                            unread: summary.unread,
+                            last,
+                            last_at,
+                        });
+                    }
+                }
+                Ok(list)
+            })
+            .await
+    }
+}
+
+impl Handle<api::RoomSend> for Session {
+    async fn handle(
+        &self,
+        command: api::RoomSend,
+    ) -> Result<<api::RoomSend as Command>::Reply, AppError> {
+        let reply_to = command
+            .reply_to
+            .as_deref()
+            .map(names::message)
+            .transpose()?;
+        let text = command.room;
+        let (space, room) = self
+            .rooms
+            .look(move |node| names::room(node, &text))
+            .await??;
+        let paths: Vec<PathBuf> = command.attach.iter().map(PathBuf::from).collect();
+        let attachments =
+            attachments::take_in(&self.core, paths, attach_limit(&space), true).await?;
+        let content = Content::Text {
+            text: command.text,
+            reply_to,
+            attachments,
+        };
+        let guest = match command.wait_s {
+            Some(_) => Some(self.rooms.ensure_network(&self.core).await?),
+            None => None,
+        };
+        let result = self
+            .post(space, room.room, content, command.wait_s.map(Duration::from_secs))
+            .await;
+        if let Some(guest) = guest {
+            guest.leave().await;
+        }
+        result
+    }
+}
+
+impl Session {
+    /// Writes a record, and waits for a peer to hold it if asked to.
+    pub(super) async fn post(
+        &self,
+        space: SpaceView,
+        room: artel_domain::RoomId,
+        content: Content,
+        wait: Option<Duration>,
+    ) -> Result<api::Sent, AppError> {
+        let mut delivered = self.rooms.inner.driver.signals.delivered.subscribe();
+        let sent = self
+            .rooms
+            .inner
+            .driver
+            .ask(move |work| {
+                Ok(work
+                    .node
+                    .send(work.ledger, work.now, space.space, room, content)?)
+            })
+            .await?;
+        let mut peers = 0;
+        if let Some(wait) = wait {
+            let deadline = Instant::now() + wait;
+            loop {
+                peers = self.holders(&sent).await?;
+                if peers > 0 {
+                    break;
+                }
+                match timeout_at(deadline, delivered.changed()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) | Err(_) => break,
+                }
+            }
+        }
+        Ok(api::Sent {
+            message: sent.id.to_string(),
+            state: if peers > 0 { "delivered" } else { "stored" }.to_owned(),
+            peers,
+        })
+    }
+
+    async fn holders(&self, sent: &Sent) -> Result<u32, AppError> {
+        let (feed, sequence) = (ledger::feed(&sent.feed), sent.sequence);
+        self.core
+            .read(move |connection| feeds::deliveries(connection, &feed, sequence))
+            .await
+    }
+}
+
+impl Handle<api::RoomRead> for Session {
+    async fn handle(
+        &self,
+        command: api::RoomRead,
+    ) -> Result<<api::RoomRead as Command>::Reply, AppError> {
+        let limit = command.limit.unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
+        let before = command
+            .before
+            .as_deref()
+            .map(names::message)
+            .transpose()?;
+        let text = command.room;
+        let (space, room, people) = self
+            .rooms
+            .look(move |node| {
+                let (space, room) = names::room(node, &text)?;
+                let people = view::People::of(node, &space.space);
+                Ok::<_, AppError>((space.space, room.room, people))
+            })
+            .await??;
+        let mut page = self
+            .core
+            .read(move |connection| {
+                rooms::page(connection, &space, &room, before.as_ref(), limit + 1)
+            })
+            .await?;
+        let more = page.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+        if more {
+            page.remove(0);
+        }
+        Ok(api::Page {
+            messages: page
+                .into_iter()
+                .map(|message| view::to_wire(message, &people))
+                .collect(),
+            more,
+        })
+    }
+}
+
+impl Handle<api::RoomSeen> for Session {
+    async fn handle(
+        &self,
+        command: api::RoomSeen,
+    ) -> Result<<api::RoomSeen as Command>::Reply, AppError> {
+        let id = names::message(&command.message)?;
+        let changed = self.core.write(move |tx| rooms::seen(tx, &id)).await?;
+        if changed {
+            self.core.tell(wire::Event::Spaces);
+        }
+        Ok(())
+    }
+}

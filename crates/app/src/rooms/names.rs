@@ -1,0 +1,181 @@
+//! Names and ids that users give for spaces, rooms and messages.
+
+use artel_domain::{MessageId, SpaceId};
+use artel_sync::protocol::{MemberView, Node, RoomView, SpaceView};
+
+use crate::error::{AppError, Code};
+
+/// Shortest beginning of an id that stands for it.
+const SHORTEST: usize = 8;
+
+/// Whether a text is an id, or a beginning of it that is long enough.
+fn is_id(text: &str, id: &str) -> bool {
+    text.len() >= SHORTEST
+        && text.len() <= id.len()
+        && id
+            .get(..text.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(text))
+}
+
+/// The one candidate that a text names: by id or its beginning, by exact name, or by name in any
+/// case.
+fn choose<T>(
+    what: &str,
+    text: &str,
+    candidates: Vec<T>,
+    id: impl Fn(&T) -> String,
+    name: impl Fn(&T) -> String,
+    full_name: impl Fn(&T) -> String,
+) -> Result<T, AppError> {
+    let text = text.trim();
+    let folded = text.to_lowercase();
+    let tests: [&dyn Fn(&T) -> bool; 4] = [
+        &|c| is_id(text, &id(c)),
+        &|c| name(c) == text || full_name(c) == text,
+        &|c| name(c).to_lowercase() == folded,
+        &|c| full_name(c).to_lowercase() == folded,
+    ];
+    for test in tests {
+        let mut fitting: Vec<usize> = Vec::new();
+        for (index, candidate) in candidates.iter().enumerate() {
+            if test(candidate) {
+                fitting.push(index);
+            }
+        }
+        match fitting.as_slice() {
+            [] => {}
+            [only] => {
+                let only = *only;
+                return candidates
+                    .into_iter()
+                    .nth(only)
+                    .ok_or_else(|| AppError::internal(&"a candidate is gone"));
+            }
+            several => {
+                let list: Vec<String> = several
+                    .iter()
+                    .filter_map(|index| candidates.get(*index))
+                    .map(|c| format!("{} ({})", full_name(c), short(&id(c))))
+                    .collect();
+                return Err(AppError::new(
+                    Code::Ambiguous,
+                    format!("\"{text}\" fits several {what}s: {}", list.join(", ")),
+                )
+                .hint("Give the id, or its first eight characters."));
+            }
+        }
+    }
+    let known: Vec<String> = candidates.iter().take(8).map(full_name).collect();
+    let error = AppError::new(Code::NotFound, format!("there is no {what} \"{text}\""))
+        .param("name", text);
+    Err(if known.is_empty() {
+        error.hint("Make a space (artel space new NAME) or join one (artel space join INVITE).")
+    } else {
+        error.hint(format!("There are: {}", known.join(", ")))
+    })
+}
+
+fn short(id: &str) -> &str {
+    id.get(..SHORTEST).unwrap_or(id)
+}
+
+/// The space that a text names.
+pub(super) fn space(node: &Node, text: &str) -> Result<SpaceView, AppError> {
+    choose(
+        "space",
+        text,
+        node.spaces(),
+        |space| space.space.to_string(),
+        |space| space.name.clone(),
+        |space| space.name.clone(),
+    )
+}
+
+/// The room that a text names, also as `SPACE/ROOM`.
+pub(super) fn room(node: &Node, text: &str) -> Result<(SpaceView, RoomView), AppError> {
+    let rooms: Vec<(SpaceView, RoomView)> = node
+        .spaces()
+        .into_iter()
+        .flat_map(|space| {
+            node.rooms(&space.space)
+                .into_iter()
+                .map(move |room| (space.clone(), room))
+        })
+        .collect();
+    choose(
+        "room",
+        text,
+        rooms,
+        |(_, room)| room.room.to_string(),
+        |(_, room)| room.name.clone(),
+        |(space, room)| format!("{}/{}", space.name, room.name),
+    )
+}
+
+/// The member of a space that a text names.
+pub(super) fn member(node: &Node, space: &SpaceId, text: &str) -> Result<MemberView, AppError> {
+    choose(
+        "member",
+        text,
+        node.members(space),
+        |member| member.member.to_string(),
+        |member| member.name.clone(),
+        |member| member.name.clone(),
+    )
+}
+
+/// A message id.
+pub(super) fn message(text: &str) -> Result<MessageId, AppError> {
+    text.parse().map_err(|reason| {
+        AppError::new(
+            Code::BadArguments,
+            format!("\"{text}\" is not a message id: {reason}"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_ids_and_what_is_between() {
+        let all = [
+            ("aaaaaaaa11", "Клас 7-Б", "Клас 7-Б"),
+            ("aaaaaaaa22", "General", "Клас 7-Б/General"),
+            ("bbbbbbbb33", "general", "Other/general"),
+            ("cccccccc44", "General", "Third/General"),
+            ("dddddddd55", "bbbbbbbb33", "x/bbbbbbbb33"),
+        ];
+        let check = |text: &str, expected: Result<&str, &str>| {
+            let got = choose(
+                "room",
+                text,
+                all.to_vec(),
+                |c| c.0.to_owned(),
+                |c| c.1.to_owned(),
+                |c| c.2.to_owned(),
+            );
+            match (got, expected) {
+                (Ok(got), Ok(id)) => assert_eq!(got.0, id, "{text}"),
+                (Err(got), Err(words)) => assert!(
+                    got.message.contains(words),
+                    "{text}: {} does not contain {words}",
+                    got.message
+                ),
+                (got, expected) => panic!("{text}: {got:?} instead of {expected:?}"),
+            }
+        };
+        check("Клас 7-Б", Ok("aaaaaaaa11"));
+        check(" клас 7-б ", Ok("aaaaaaaa11"));
+        check("general", Ok("bbbbbbbb33"));
+        check("General", Err("Клас 7-Б/General (aaaaaaaa), Third/General (cccccccc)"));
+        check("Third/General", Ok("cccccccc44"));
+        check("other/GENERAL", Ok("bbbbbbbb33"));
+        check("aaaaaaaa", Err("fits several"));
+        check("AAAAAAAA1", Ok("aaaaaaaa11"));
+        check("bbbbbbbb33", Ok("bbbbbbbb33"));
+        check("aaaa", Err("there is no room \"aaaa\""));
+        check("", Err("there is no room"));
+    }
+}

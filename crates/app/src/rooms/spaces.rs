@@ -1,0 +1,402 @@
+//! Spaces, invites, joining, members.
+
+use std::time::Duration;
+
+use artel_domain::{InviteCode, InviteId, MemberId, Role};
+use artel_store::{Connection, rooms};
+use artel_sync::protocol::{
+    Event, InviteTerms, InviteView, MemberState, MemberView, Node, Refusal, SpaceView,
+};
+use tokio::{
+    sync::broadcast,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    State,
+    driver::{Failed, Outcome},
+    names, network,
+};
+use crate::{
+    api::{Command, Handle, rooms as api},
+    error::{AppError, Code},
+    session::Session,
+};
+
+/// Seats of an invite unless given.
+const SEATS: u32 = 40;
+/// Lifetime of an invite in seconds unless given: a day.
+const LIFETIME_S: u64 = 24 * 60 * 60;
+/// How long to look for a member unless given.
+const LOOK_FOR: Duration = Duration::from_secs(30);
+/// After a peer did not know the invite, others may still: how long they are waited for.
+const SECOND_OPINION: Duration = Duration::from_secs(3);
+
+fn state_word(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Member => "member",
+        MemberState::Pending => "pending",
+        MemberState::Removed => "removed",
+    }
+}
+
+/// A space as the façade speaks of it.
+fn describe(
+    node: &Node,
+    connection: &Connection,
+    view: &SpaceView,
+) -> Result<api::SpaceInfo, Failed> {
+    let members: Vec<MemberView> = node
+        .members(&view.space)
+        .into_iter()
+        .filter(|member| member.state == MemberState::Member)
+        .collect();
+    let mut unread = 0_u32;
+    for room in node.rooms(&view.space) {
+        let summary = rooms::summary(connection, &view.space, &room.room)?;
+        unread = unread.saturating_add(summary.unread);
+    }
+    Ok(api::SpaceInfo {
+        space: view.space.to_string(),
+        name: view.name.clone(),
+        role: view.role.map_or("", Role::name).to_owned(),
+        state: state_word(view.state).to_owned(),
+        members: count(members.len()),
+        online: count(members.iter().filter(|member| member.online).count()),
+        unread,
+    })
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+impl Handle<api::SpaceNew> for Session {
+    async fn handle(
+        &self,
+        command: api::SpaceNew,
+    ) -> Result<<api::SpaceNew as Command>::Reply, AppError> {
+        let name = command.name.trim().to_owned();
+        self.rooms
+            .inner
+            .driver
+            .ask(move |work| {
+                let id = work.node.found_space(work.ledger, work.now, &name)?;
+                let view = work
+                    .node
+                    .spaces()
+                    .into_iter()
+                    .find(|space| space.space == id)
+                    .ok_or_else(|| AppError::internal(&"the new space is not there"))?;
+                describe(work.node, work.tx, &view)
+            })
+            .await
+    }
+}
+
+impl Handle<api::SpaceList> for Session {
+    async fn handle(
+        &self,
+        _: api::SpaceList,
+    ) -> Result<<api::SpaceList as Command>::Reply, AppError> {
+        self.rooms
+            .inner
+            .driver
+            .ask(|work| {
+                work.node
+                    .spaces()
+                    .iter()
+                    .map(|view| describe(work.node, work.tx, view))
+                    .collect()
+            })
+            .await
+    }
+}
+
+impl Handle<api::SpaceInvite> for Session {
+    async fn handle(
+        &self,
+        command: api::SpaceInvite,
+    ) -> Result<<api::SpaceInvite as Command>::Reply, AppError> {
+        let role = match &command.role {
+            None => Role::Student,
+            Some(text) => text
+                .parse::<Role>()
+                .map_err(|reason| AppError::new(Code::BadArguments, reason.to_string()))?,
+        };
+        let above_student = role > Role::Student;
+        let seats = command.seats.unwrap_or(if above_student { 1 } else { SEATS });
+        let lifetime = command.expires_s.unwrap_or(LIFETIME_S);
+        let lifetime_ms = i64::try_from(lifetime.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let approve = command.approve || above_student;
+        self.rooms
+            .inner
+            .driver
+            .ask(move |work| {
+                let space = names::space(work.node, &command.space)?;
+                let expires_at = work.now.saturating_add(lifetime_ms);
+                let terms = InviteTerms {
+                    role,
+                    seats,
+                    expires_at,
+                    approve,
+                };
+                let code = work
+                    .node
+                    .create_invite(work.ledger, work.now, space.space, terms)?;
+                Ok(api::InviteInfo {
+                    invite: code.to_string(),
+                    space: space.space.to_string(),
+                    role: role.name().to_owned(),
+                    seats,
+                    expires_at,
+                })
+            })
+            .await
+    }
+}
+
+impl Handle<api::SpaceInvites> for Session {
+    async fn handle(
+        &self,
+        command: api::SpaceInvites,
+    ) -> Result<<api::SpaceInvites as Command>::Reply, AppError> {
+        self.rooms
+            .look(move |node| {
+                let space = names::space(node, &command.space)?;
+                let members = node.members(&space.space);
+                let name = |by: MemberId| {
+                    members
+                        .iter()
+                        .find(|member| member.member == by)
+                        .map_or_else(|| by.to_string(), |member| member.name.clone())
+                };
+                Ok(node
+                    .invites(&space.space)
+                    .into_iter()
+                    .map(
+                        |InviteView {
+                             invite,
+                             terms,
+                             used,
+                             revoked,
+                             by,
+                         }| api::InviteState {
+                            id: invite.to_string(),
+                            role: terms.role.name().to_owned(),
+                            seats: terms.seats,
+                            used,
+                            expires_at: terms.expires_at,
+                            approve: terms.approve,
+                            revoked,
+                            by: name(by),
+                        },
+                    )
+                    .collect())
+            })
+            .await?
+    }
+}
+
+impl Handle<api::SpaceMembers> for Session {
+    async fn handle(
+        &self,
+        command: api::SpaceMembers,
+    ) -> Result<<api::SpaceMembers as Command>::Reply, AppError> {
+        self.rooms
+            .look(move |node| {
+                let space = names::space(node, &command.space)?;
+                Ok(node
+                    .members(&space.space)
+                    .into_iter()
+                    .map(|member| api::MemberInfo {
+                        member: member.member.to_string(),
+                        name: member.name,
+                        role: member.role.name().to_owned(),
+                        state: state_word(member.state).to_owned(),
+                        online: member.online,
+                        me: member.me,
+                    })
+                    .collect())
+            })
+            .await?
+    }
+}
+
+impl Handle<api::SpaceAdmit> for Session {
+    async fn handle(
+        &self,
+        command: api::SpaceAdmit,
+    ) -> Result<<api::SpaceAdmit as Command>::Reply, AppError> {
+        self.rooms
+            .inner
+            .driver
+            .ask(move |work| {
+                let space = names::space(work.node, &command.space)?;
+                let member = names::member(work.node, &space.space, &command.member)?;
+                work.node
+                    .admit(work.ledger, work.now, space.space, member.member)?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+impl Handle<api::SpaceJoin> for Session {
+    async fn handle(
+        &self,
+        command: api::SpaceJoin,
+    ) -> Result<<api::SpaceJoin as Command>::Reply, AppError> {
+        let code: InviteCode = command.invite.parse().map_err(|reason| {
+            AppError::new(Code::InviteWrong, format!("this is not an invite: {reason}"))
+                .hint("An invite is eight groups of five letters and digits. Copy it whole.")
+        })?;
+        let target = command
+            .address
+            .as_deref()
+            .map(network::parse_target)
+            .transpose()?;
+        let wait = command.timeout_s.map_or(LOOK_FOR, Duration::from_secs);
+        let outcomes = self.rooms.inner.driver.signals.outcomes.subscribe();
+        let guest = self.rooms.ensure_network(&self.core).await?;
+        let joined = self.join(code, target, wait, outcomes).await;
+        guest.leave().await;
+        joined
+    }
+}
+
+impl Session {
+    async fn join(
+        &self,
+        code: InviteCode,
+        target: Option<artel_sync::net::Target>,
+        wait: Duration,
+        outcomes: broadcast::Receiver<Outcome>,
+    ) -> Result<api::Joined, AppError> {
+        if let (Some(target), Some(network)) = (target, self.rooms.network().await) {
+            network
+                .dial(target)
+                .await
+                .map_err(|reason| network::dial_error(&reason))?;
+        }
+        let invite = self
+            .rooms
+            .inner
+            .driver
+            .ask(move |work| Ok(work.node.join(work.ledger, work.now, &code)?))
+            .await?;
+        match await_join(&self.rooms, invite, wait, outcomes).await {
+            Ok(joined) => Ok(joined),
+            Err(reason) => {
+                self.rooms
+                    .inner
+                    .driver
+                    .ask(move |work| Ok(work.node.cancel_join(work.ledger, invite)?))
+                    .await?;
+                Err(reason)
+            }
+        }
+    }
+}
+
+async fn await_join(
+    state: &State,
+    invite: InviteId,
+    wait: Duration,
+    mut outcomes: broadcast::Receiver<Outcome>,
+) -> Result<api::Joined, AppError> {
+    let mut deadline = Instant::now() + wait;
+    let mut refused = None;
+    loop {
+        let outcome = match timeout_at(deadline, outcomes.recv()).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(broadcast::error::RecvError::Lagged(_))) => continue,
+            Ok(Err(broadcast::error::RecvError::Closed)) => {
+                return Err(AppError::new(Code::Locked, "the profile is being closed"));
+            }
+            Err(_) => {
+                return Err(refused.map_or_else(|| nobody(wait), |refusal| refusal_error(&refusal)));
+            }
+        };
+        match outcome {
+            Event::Joined { space, invite: led } if led == invite => {
+                let name = state
+                    .look(move |node| {
+                        node.spaces()
+                            .into_iter()
+                            .find(|view| view.space == space)
+                            .map(|view| view.name)
+                    })
+                    .await?
+                    .unwrap_or_default();
+                return Ok(api::Joined {
+                    space: space.to_string(),
+                    name,
+                    state: "member".to_owned(),
+                });
+            }
+            Event::Pending {
+                space,
+                name,
+                invite: led,
+            } if led == invite => {
+                return Ok(api::Joined {
+                    space: space.to_string(),
+                    name,
+                    state: "pending".to_owned(),
+                });
+            }
+            Event::JoinRefused {
+                invite: led,
+                refusal,
+                ..
+            } if led == invite => match refusal {
+                Refusal::Expired | Refusal::Revoked | Refusal::Removed | Refusal::Unsound => {
+                    return Err(refusal_error(&refusal));
+                }
+                Refusal::Unknown | Refusal::Observer => {
+                    refused = Some(refusal);
+                    deadline = deadline.min(Instant::now() + SECOND_OPINION);
+                }
+            },
+            _ => {}
+        }
+    }
+}
+
+fn nobody(wait: Duration) -> AppError {
+    AppError::new(
+        Code::NobodyThere,
+        format!(
+            "no member of that space was found in {} seconds",
+            wait.as_secs()
+        ),
+    )
+    .hint(
+        "Check that a member's machine is on and on this network, or give its address: \
+         artel space join INVITE --address /ip4/…/tcp/47600",
+    )
+}
+
+fn refusal_error(refusal: &Refusal) -> AppError {
+    let code = match refusal {
+        Refusal::Expired => Code::InviteExpired,
+        Refusal::Unknown | Refusal::Revoked | Refusal::Unsound => Code::InviteWrong,
+        Refusal::Removed => Code::NotAllowed,
+        Refusal::Observer => Code::NobodyThere,
+    };
+    let text = refusal.to_string();
+    match text.split_once("; ") {
+        Some((message, hint)) => AppError::new(code, message).hint(capital(hint)),
+        None => AppError::new(code, text),
+    }
+}
+
+/// A hint is a sentence.
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    match rest.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), rest.as_str()),
+        None => String::new(),
+    }
+}

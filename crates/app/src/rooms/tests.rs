@@ -1,0 +1,377 @@
+//! Two and three nodes in one process, over real TCP on the loopback interface.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use artel_store::profile;
+
+use super::*;
+use crate::{
+    api::{Handle, rooms as api},
+    error::Code,
+    installation::{NewDevice, new_member},
+};
+
+/// How long anything here may take; a loaded machine needs some of it.
+const SOON: Duration = Duration::from_secs(30);
+
+struct Host {
+    _home: Arc<tempfile::TempDir>,
+    path: std::path::PathBuf,
+    name: String,
+    session: Session,
+}
+
+async fn open(home: &Path, name: &str) -> Session {
+    let (path, name) = (home.to_owned(), name.to_owned());
+    let opened = tokio::task::spawn_blocking(move || profile::open(&path, &name, "secret"))
+        .await
+        .unwrap()
+        .unwrap();
+    Session::start(home.to_owned(), opened).await.unwrap()
+}
+
+impl Host {
+    async fn new(name: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().to_owned();
+        let member = new_member().unwrap();
+        let device = NewDevice::generate(artel_store::identity::Reason::Created).unwrap();
+        profile::create_with(
+            &path,
+            name,
+            "secret",
+            *member.id().as_bytes(),
+            0,
+            move |tx| device.create(tx, &member),
+        )
+        .unwrap();
+        let session = open(&path, name).await;
+        Self {
+            _home: Arc::new(home),
+            path,
+            name: name.to_owned(),
+            session,
+        }
+    }
+
+    async fn start(&self) -> String {
+        let info = self
+            .session
+            .handle(api::NodeStart {
+                port: None,
+                no_mdns: true,
+                listen: vec!["127.0.0.1:0".to_owned()],
+            })
+            .await
+            .unwrap();
+        info.addresses.first().expect("an address").clone()
+    }
+
+    /// Ends the session as a process would, and opens the profile again.
+    async fn restart(&mut self) {
+        self.session.close().await;
+        let old = std::mem::replace(&mut self.session, dummy_session().await);
+        drop(old);
+        self.session = open(&self.path, &self.name).await;
+    }
+
+    async fn send(&self, room: &str, text: &str) -> api::Sent {
+        self.session
+            .handle(api::RoomSend {
+                room: room.to_owned(),
+                text: text.to_owned(),
+                attach: Vec::new(),
+                reply_to: None,
+                wait_s: None,
+            })
+            .await
+            .unwrap()
+    }
+
+    async fn page(&self, room: &str) -> Vec<api::Message> {
+        let page = self
+            .session
+            .handle(api::RoomRead {
+                room: room.to_owned(),
+                limit: None,
+                before: None,
+            })
+            .await;
+        page.map(|page| page.messages).unwrap_or_default()
+    }
+
+    async fn texts(&self, room: &str) -> Vec<String> {
+        self.page(room).await.into_iter().map(|m| m.text).collect()
+    }
+
+    async fn until_texts(&self, room: &str, expected: &[&str]) {
+        let reached = tokio::time::timeout(SOON, async {
+            while self.texts(room).await != expected {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        assert!(
+            reached.is_ok(),
+            "{} has {:?} and not {expected:?}",
+            self.name,
+            self.texts(room).await
+        );
+    }
+
+    async fn invite(&self, space: &str, expires_s: u64) -> String {
+        self.session
+            .handle(api::SpaceInvite {
+                space: space.to_owned(),
+                role: None,
+                seats: None,
+                expires_s: Some(expires_s),
+                approve: false,
+            })
+            .await
+            .unwrap()
+            .invite
+    }
+
+    async fn join(&self, invite: &str, address: &str) -> Result<api::Joined, AppError> {
+        self.session
+            .handle(api::SpaceJoin {
+                invite: invite.to_owned(),
+                address: Some(address.to_owned()),
+                timeout_s: Some(SOON.as_secs()),
+            })
+            .await
+    }
+
+    async fn found(&self, name: &str) {
+        let info = self
+            .session
+            .handle(api::SpaceNew {
+                name: name.to_owned(),
+            })
+            .await
+            .unwrap();
+        assert_eq!((info.role.as_str(), info.members), ("owner", 1));
+    }
+}
+
+/// A session to stand in while another is dropped.
+async fn dummy_session() -> Session {
+    let host = Box::pin(Host::new("stand-in")).await;
+    host.session
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_peers_join_talk_and_return() {
+    let (ann, mut ben) = (Host::new("Анна").await, Host::new("Ben").await);
+    ann.found("Клас 7-Б").await;
+    ann.send("General", "before anyone came").await;
+    let at_ann = ann.start().await;
+    ben.start().await;
+    let invite = ann.invite("Клас 7-Б", 3600).await;
+    let joined = ben.join(&invite, &at_ann).await.unwrap();
+    assert_eq!((joined.name.as_str(), joined.state.as_str()), ("Клас 7-Б", "member"));
+    ben.until_texts("General", &["before anyone came"]).await;
+
+    let sent = ben
+        .session
+        .handle(api::RoomSend {
+            room: "Клас 7-Б/General".to_owned(),
+            text: "привіт".to_owned(),
+            attach: Vec::new(),
+            reply_to: None,
+            wait_s: Some(SOON.as_secs()),
+        })
+        .await
+        .unwrap();
+    assert_eq!((sent.state.as_str(), sent.peers), ("delivered", 1));
+    ann.until_texts("general", &["before anyone came", "привіт"]).await;
+    let page = ann.page("General").await;
+    assert_eq!((page[1].name.as_str(), page[1].role.as_str()), ("Ben", "student"));
+    assert!(page[0].mine && !page[1].mine);
+    assert_eq!(page[0].delivered, 1);
+
+    let rooms = ann.session.handle(api::RoomList { space: None }).await.unwrap();
+    assert_eq!(rooms.len(), 1);
+    assert_eq!((rooms[0].unread, rooms[0].last.as_deref()), (1, Some("привіт")));
+    let seen = api::RoomSeen {
+        room: rooms[0].room.clone(),
+        message: page[1].id.clone(),
+    };
+    ann.session.handle(seen).await.unwrap();
+    let rooms = ann.session.handle(api::RoomList { space: None }).await.unwrap();
+    assert_eq!(rooms[0].unread, 0);
+
+    // Written while the other is away, on both sides.
+    ben.restart().await;
+    ben.send("General", "written offline").await;
+    ann.send("General", "meanwhile").await;
+    ben.start().await;
+    let all = ["before anyone came", "привіт"];
+    tokio::time::timeout(SOON, async {
+        while ann.texts("General").await.len() < 4 || ben.texts("General").await.len() < 4 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("what was written apart did not meet");
+    let (at_ann, at_ben) = (ann.texts("General").await, ben.texts("General").await);
+    assert_eq!(at_ann, at_ben);
+    assert_eq!(at_ann[..2], all);
+
+    let peers = ann.session.handle(api::NetPeers {}).await.unwrap();
+    assert_eq!(peers.peers.len(), 1);
+    assert_eq!(peers.peers[0].name.as_deref(), Some("Ben"));
+    assert_eq!(peers.peers[0].spaces, ["Клас 7-Б"]);
+    ann.session.close().await;
+    ben.session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_arrives_through_a_third_peer_when_its_author_is_gone() {
+    let ann = Host::new("Ann").await;
+    let ben = Host::new("Ben").await;
+    let eve = Host::new("Eve").await;
+    ann.found("Room").await;
+    let at_ann = ann.start().await;
+    let at_ben = ben.start().await;
+    eve.start().await;
+    let invite = ann.invite("Room", 3600).await;
+    ben.join(&invite, &at_ann).await.unwrap();
+    ann.send("General", "one").await;
+    ann.send("General", "two").await;
+    ben.until_texts("General", &["one", "two"]).await;
+    ann.session.close().await;
+    eve.join(&invite, &at_ben).await.unwrap();
+    eve.until_texts("General", &["one", "two"]).await;
+    assert_eq!(eve.page("General").await[0].name, "Ann");
+    ben.session.close().await;
+    eve.session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_and_expired_invites_say_so() {
+    let (ann, ben) = (Host::new("Ann").await, Host::new("Ben").await);
+    ann.found("One").await;
+    ann.found("Two").await;
+    let at_ann = ann.start().await;
+    ben.start().await;
+    let expired = ann.invite("One", 0).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let error = ben.join(&expired, &at_ann).await.unwrap_err();
+    assert_eq!(error.code, Code::InviteExpired, "{error:?}");
+
+    let good = ann.invite("One", 3600).await;
+    let other = if good.starts_with('A') { 'B' } else { 'A' };
+    let wrong = format!("{other}{}", &good[1..]);
+    let error = ben.join(&wrong, &at_ann).await.unwrap_err();
+    assert_eq!(error.code, Code::InviteWrong, "{error:?}");
+    assert!(error.hint.is_some());
+
+    let error = ben.join("ABC", &at_ann).await.unwrap_err();
+    assert_eq!(error.code, Code::InviteWrong);
+    let error = ben.join(&good, "/ip4/127.0.0.1/tcp/1").await.unwrap_err();
+    assert_eq!(error.code, Code::NobodyThere);
+    assert!(ben.session.handle(api::SpaceList {}).await.unwrap().is_empty());
+    // Nothing of it stands in the way of the good one.
+    ben.join(&good, &at_ann).await.unwrap();
+    let again = ben.join(&good, &at_ann).await.unwrap_err();
+    assert_eq!(again.code, Code::Exists);
+    ann.session.close().await;
+    ben.session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_travel_on_demand_and_resume() {
+    let (ann, mut ben) = (Host::new("Ann").await, Host::new("Ben").await);
+    ann.found("Room").await;
+    let at_ann = ann.start().await;
+    ben.start().await;
+    let invite = ann.invite("Room", 3600).await;
+    ben.join(&invite, &at_ann).await.unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("велике фото.bin");
+    let content: Vec<u8> = (0..24 * 1024 * 1024_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(&source, &content).unwrap();
+    let picture = folder.path().join("photo.png");
+    image::RgbImage::from_fn(600, 400, |x, y| image::Rgb([(x % 256) as u8, (y % 256) as u8, ((x * y) % 251) as u8]))
+        .save(&picture)
+        .unwrap();
+    let send = |host: &Host, paths: Vec<&Path>| {
+        let command = api::RoomSend {
+            room: "General".to_owned(),
+            text: String::new(),
+            attach: paths.iter().map(|path| path.display().to_string()).collect(),
+            reply_to: None,
+            wait_s: None,
+        };
+        let session = host.session.clone();
+        async move { session.handle(command).await }
+    };
+    send(&ann, vec![&source, &picture]).await.unwrap();
+    let too_large = send(&ben, vec![&source]).await.unwrap_err();
+    assert_eq!(too_large.code, Code::TooLarge);
+
+    tokio::time::timeout(SOON, async {
+        while ben.page("General").await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap();
+    let page = ben.page("General").await;
+    let files = &page[0].attachments;
+    assert_eq!(files.len(), 2, "the preview is not listed");
+    assert_eq!((files[0].name.as_str(), files[0].have), ("велике фото.bin", 0));
+    // The preview comes by itself.
+    let preview = format!("attachment/{}", files[1].id);
+    tokio::time::timeout(SOON, async {
+        while ben.session.media(&preview).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("no preview came");
+
+    // Break the transfer in the middle, then go on.
+    let saving = {
+        let session = ben.session.clone();
+        let command = api::AttachmentSave {
+            attachment: files[0].id.clone(),
+            to: folder.path().join("copy.bin").display().to_string(),
+            timeout_s: Some(1),
+        };
+        tokio::spawn(async move { session.handle(command).await })
+    };
+    let some = tokio::time::timeout(SOON, async {
+        loop {
+            let have = ben.page("General").await[0].attachments[0].have;
+            if have > 0 {
+                return have;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .expect("nothing of the file came");
+    ben.restart().await;
+    drop(saving.await);
+    let kept = ben.page("General").await[0].attachments[0].have;
+    assert!(kept >= some, "{kept} after the restart, {some} before");
+    ben.start().await;
+    let saved = ben
+        .session
+        .handle(api::AttachmentSave {
+            attachment: files[0].id.clone(),
+            to: folder.path().display().to_string(),
+            timeout_s: Some(SOON.as_secs()),
+        })
+        .await
+        .unwrap();
+    assert!(saved.path.ends_with("велике фото (2).bin"), "{}", saved.path);
+    assert_eq!(std::fs::read(&saved.path).unwrap(), content);
+    assert_eq!(saved.hash, files[0].hash);
+    ann.session.close().await;
+    ben.session.close().await;
+}

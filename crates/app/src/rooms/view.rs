@@ -1,0 +1,392 @@
+//! What is shown, kept in step with what the sync core says, in its transaction.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use artel_domain::{
+    Attachment, Body, Content, FileId, MemberId, MessageId, RoomId, SpaceId,
+    attachment::chunk_count, limits::CHUNK,
+};
+use artel_store::{
+    Connection, StoreError,
+    rooms::{self, MessageFile, NewContent, NewMessage},
+};
+use artel_sync::protocol::{Event, MemberView, Node, Shown};
+use serde::{Deserialize, Serialize};
+
+use super::{attachments::AttachmentId, ledger};
+use crate::api::{self, rooms as wire};
+
+/// Media types of previews carry this parameter: the position of the file they show in small.
+const PREVIEW_OF: &str = "; preview-of=";
+/// A result's preview up to this many bytes is fetched without being asked for.
+const FETCH_UNASKED: u64 = 1024 * 1024;
+/// Messages told one by one in a batch; beyond it listeners are told to ask again.
+const MOST_TOLD: usize = 128;
+
+/// Media type of a preview of the file at `position`.
+pub(super) fn preview_type(media_type: &str, position: usize) -> String {
+    format!("{media_type}{PREVIEW_OF}{position}")
+}
+
+fn preview_of(attachment: &Attachment) -> Option<u8> {
+    attachment
+        .media_type
+        .split_once(PREVIEW_OF)
+        .and_then(|(_, position)| position.parse().ok())
+}
+
+/// A shared result as it is kept beside its message.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptResult {
+    kind: String,
+    title: String,
+    facts: Vec<(String, String)>,
+    preview: Option<u8>,
+}
+
+/// What a batch changed, to be told once it is durable.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    spaces: bool,
+    peers: bool,
+    overflow: bool,
+    messages: BTreeSet<MessageId>,
+    files: HashMap<FileId, u64>,
+    /// Attachments to ask for at once.
+    pub wanted: Vec<(MessageId, u8)>,
+    /// Whether a peer confirmed something.
+    pub delivered: bool,
+    notices: Vec<api::Notice>,
+}
+
+impl Changes {
+    fn touch(&mut self, id: MessageId) {
+        if self.messages.len() < MOST_TOLD {
+            self.messages.insert(id);
+        } else {
+            self.overflow = true;
+        }
+    }
+
+    fn want(&mut self, id: MessageId, content: &Content) {
+        for (position, attachment) in content.attachments().iter().enumerate() {
+            let Ok(position) = u8::try_from(position) else {
+                continue;
+            };
+            let chosen = match content {
+                Content::Result(manifest) => manifest.preview == Some(position),
+                _ => preview_of(attachment).is_some(),
+            };
+            if chosen && attachment.size <= FETCH_UNASKED {
+                self.wanted.push((id, position));
+            }
+        }
+    }
+}
+
+/// Brings the view in step with one event.
+pub(super) fn apply(
+    tx: &Connection,
+    me: MemberId,
+    event: &Event,
+    changes: &mut Changes,
+) -> Result<(), StoreError> {
+    match event {
+        Event::SpaceChanged(_) | Event::Joined { .. } | Event::Pending { .. } => {
+            changes.spaces = true;
+        }
+        Event::Presence { .. } => {
+            changes.spaces = true;
+            changes.peers = true;
+        }
+        Event::Shown(shown) => show(tx, me, shown, changes)?,
+        Event::Settled { id, .. } => {
+            rooms::settle(tx, id)?;
+            changes.touch(*id);
+        }
+        Event::Withdrawn { id, .. } => {
+            if let Some(target) = rooms::withdraw(tx, id)? {
+                changes.touch(target);
+            }
+            // A message that is gone cannot be told; listeners ask again.
+            changes.overflow = true;
+        }
+        Event::Erased { id, .. } => {
+            rooms::erase(tx, id)?;
+            changes.touch(*id);
+        }
+        Event::Delivered { last, .. } => {
+            changes.delivered = true;
+            changes.touch(*last);
+        }
+        Event::Attachment {
+            message,
+            index,
+            file,
+            have,
+            size,
+            ..
+        } => {
+            changes.files.insert(*file, *have);
+            if have == size {
+                tracing::debug!(%message, index, "file complete");
+            }
+        }
+        Event::Forked(_) => changes.notices.push(api::Notice {
+            level: api::NoticeLevel::Warning,
+            code: "copied_profile".to_owned(),
+            message: "A copied profile is in use: two machines write as the same device. \
+                      Both histories are kept."
+                .to_owned(),
+        }),
+        Event::Reborn(_) => changes.notices.push(api::Notice {
+            level: api::NoticeLevel::Note,
+            code: "new_incarnation".to_owned(),
+            message: "Others hold more of this device's messages than this machine: it goes on \
+                      under a new mark, and nothing is lost."
+                .to_owned(),
+        }),
+        Event::JoinRefused { .. } => {}
+    }
+    Ok(())
+}
+
+fn show(
+    tx: &Connection,
+    me: MemberId,
+    shown: &Shown,
+    changes: &mut Changes,
+) -> Result<(), StoreError> {
+    let content = shown.body.as_ref().map(|body| &body.content);
+    match content {
+        Some(Content::Edit { target, text }) => {
+            rooms::revision(tx, &shown.id, shown.lamport, target, Some(text))?;
+            changes.touch(*target);
+            return Ok(());
+        }
+        Some(Content::Delete { target, .. }) => {
+            rooms::revision(tx, &shown.id, shown.lamport, target, None)?;
+            changes.touch(*target);
+            return Ok(());
+        }
+        Some(Content::Control(_)) => return Ok(()),
+        Some(Content::Text { .. } | Content::Result(_) | Content::Unknown(_)) | None => {}
+    }
+    if shown.room == shown.space.control_room() {
+        return Ok(());
+    }
+    let result = kept_result(content);
+    rooms::insert(
+        tx,
+        &NewMessage {
+            id: shown.id,
+            feed: ledger::feed(&shown.feed),
+            sequence: shown.sequence,
+            lamport: shown.lamport,
+            author: shown.author,
+            mine: shown.author == me,
+            late: shown.late,
+            provisional: shown.provisional,
+            content: shown
+                .body
+                .as_ref()
+                .map(|body| new_content(body, &result)),
+            erased: shown.erased,
+        },
+    )?;
+    if let Some(content) = content
+        && shown.author != me
+    {
+        changes.want(shown.id, content);
+    }
+    changes.touch(shown.id);
+    Ok(())
+}
+
+fn kept_result(content: Option<&Content>) -> String {
+    let Some(Content::Result(manifest)) = content else {
+        return String::new();
+    };
+    let kept = KeptResult {
+        kind: manifest.kind.clone(),
+        title: manifest.title.clone(),
+        facts: manifest.facts.clone(),
+        preview: manifest.preview,
+    };
+    // Strings and numbers always have a JSON form.
+    serde_json::to_string(&kept).unwrap_or_default()
+}
+
+fn new_content<'a>(body: &'a Body, result: &'a str) -> NewContent<'a> {
+    let (text, reply_to) = match &body.content {
+        Content::Text { text, reply_to, .. } => (text.as_str(), *reply_to),
+        _ => ("", None),
+    };
+    NewContent {
+        at: body.at,
+        text,
+        reply_to,
+        result,
+        attachments: body
+            .content
+            .attachments()
+            .iter()
+            .map(|attachment| (attachment, preview_of(attachment)))
+            .collect(),
+    }
+}
+
+/// Names and roles of the members of some spaces.
+#[derive(Debug, Default)]
+pub(super) struct People {
+    spaces: HashMap<SpaceId, HashMap<MemberId, (String, &'static str)>>,
+}
+
+impl People {
+    /// Those of one space.
+    pub(super) fn of(node: &Node, space: &SpaceId) -> Self {
+        let mut people = Self::default();
+        people.learn(node, space);
+        people
+    }
+
+    fn learn(&mut self, node: &Node, space: &SpaceId) {
+        self.spaces.entry(*space).or_insert_with(|| {
+            node.members(space)
+                .into_iter()
+                .map(|MemberView { member, name, role, .. }| (member, (name, role.name())))
+                .collect()
+        });
+    }
+
+    fn name_and_role(&self, space: &SpaceId, member: &MemberId) -> (String, &'static str) {
+        self.spaces
+            .get(space)
+            .and_then(|members| members.get(member))
+            .cloned()
+            .unwrap_or_else(|| {
+                let id = member.to_string();
+                (id.get(..8).unwrap_or(&id).to_owned(), "")
+            })
+    }
+}
+
+/// Bytes that are here of a file.
+pub(super) fn have(file: &MessageFile) -> u64 {
+    if file.chunks >= chunk_count(file.size) {
+        file.size
+    } else {
+        file.size
+            .min(u64::from(file.chunks).saturating_mul(CHUNK as u64))
+    }
+}
+
+/// A message as the façade speaks of it.
+pub(super) fn to_wire(message: rooms::Message, people: &People) -> wire::Message {
+    let (name, role) = people.name_and_role(&message.space, &message.author);
+    let id = message.id;
+    let attachment_id = |position| AttachmentId {
+        message: id,
+        position,
+    };
+    let result = serde_json::from_str::<KeptResult>(&message.result)
+        .ok()
+        .map(|kept| wire::ResultInfo {
+            kind: kept.kind,
+            title: kept.title,
+            facts: kept.facts,
+            preview: kept
+                .preview
+                .map(|position| attachment_id(position).to_string()),
+        });
+    wire::Message {
+        id: message.id.to_string(),
+        author: message.author.to_string(),
+        name,
+        role: role.to_owned(),
+        at: message.at,
+        text: message.text,
+        edited: message.edited,
+        deleted: message.deleted,
+        reply_to: message.reply_to.map(|id| id.to_string()),
+        attachments: message
+            .files
+            .iter()
+            .filter(|file| file.preview_of.is_none())
+            .map(|file| wire::Attachment {
+                id: attachment_id(file.position).to_string(),
+                name: artel_domain::sanitize(&file.name),
+                size: file.size,
+                hash: file.hash.to_string(),
+                media_type: file.media_type.clone(),
+                have: have(file),
+            })
+            .collect(),
+        reactions: Vec::new(),
+        result,
+        mine: message.mine,
+        late: message.late,
+        provisional: message.provisional,
+        delivered: message.delivered,
+    }
+}
+
+/// One line for a room list.
+pub(super) fn last_words(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let text = match serde_json::from_str::<KeptResult>(text) {
+        Ok(kept) => kept.title,
+        Err(_) => text.to_owned(),
+    };
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}…", line.get(..cut).unwrap_or_default()),
+        None => line,
+    }
+}
+
+/// The events to tell once the transaction is durable.
+pub(super) fn events(
+    tx: &Connection,
+    node: &Node,
+    changes: &mut Changes,
+) -> Result<Vec<api::Event>, StoreError> {
+    let mut events = Vec::new();
+    let mut people = People::default();
+    for id in std::mem::take(&mut changes.messages) {
+        if let Some(message) = rooms::message(tx, &id)? {
+            people.learn(node, &message.space);
+            events.push(api::Event::Message {
+                room: message.room.to_string(),
+                message: Box::new(to_wire(message, &people)),
+            });
+        }
+    }
+    let mut told = HashSet::new();
+    for (file, have) in std::mem::take(&mut changes.files) {
+        for (message, position) in rooms::carriers(tx, &file, 16)? {
+            let id = AttachmentId { message, position };
+            if told.insert(id)
+                && let Some(message) = rooms::message(tx, &message)?
+                && let Some(file) = message.files.iter().find(|file| file.position == position)
+            {
+                events.push(api::Event::Attachment {
+                    attachment: id.to_string(),
+                    have,
+                    size: file.size,
+                });
+            }
+        }
+    }
+    if changes.spaces || changes.overflow {
+        events.push(api::Event::Spaces);
+    }
+    if changes.peers {
+        events.push(api::Event::Peers);
+    }
+    events.extend(changes.notices.drain(..).map(api::Event::Notice));
+    Ok(events)
+}
+
+/// Rooms and spaces whose names are looked up.
+pub(super) type RoomKey = (SpaceId, RoomId);
