@@ -20,6 +20,7 @@ mod machine;
 mod market;
 mod profile;
 mod rooms;
+mod settings;
 
 /// BLAKE3 of a content, hexadecimal, as attachments and outputs carry it.
 pub fn content_hash(content: &[u8]) -> String {

@@ -31,7 +31,7 @@ impl Handle<api::ProfileShow> for Session {
         let bytes = folder_size(&opened.path);
         Ok(api::ProfileDetail {
             profile: opened.summary.name.clone(),
-            member: member(&opened.summary),
+            member: member_id(&opened.summary.member_public),
             device: identity
                 .device_secret
                 .as_ref()
@@ -101,7 +101,7 @@ impl Handle<api::ProfileNew> for Host {
         })
         .await??;
         Ok(api::ProfileCreated {
-            member: member(&summary),
+            member: member_id(&summary.member_public),
             profile: summary.name,
         })
     }
@@ -119,13 +119,13 @@ impl Handle<api::ProfileDelete> for Host {
 }
 
 /// Public part of the member key, hexadecimal.
-pub(crate) fn member(summary: &ProfileSummary) -> String {
-    MemberId::from_bytes(summary.member_public).to_string()
+pub(crate) fn member_id(public: &[u8; 32]) -> String {
+    MemberId::from_bytes(*public).to_string()
 }
 
 fn info(summary: ProfileSummary) -> api::ProfileInfo {
     api::ProfileInfo {
-        member: member(&summary),
+        member: member_id(&summary.member_public),
         profile: summary.name,
         in_use: summary.in_use,
         created_at: summary.created_at_ms,

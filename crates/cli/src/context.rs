@@ -97,21 +97,25 @@ impl Context {
 
     /// The passphrase from the file, the environment or a prompt with these words.
     pub(crate) fn passphrase(&self, prompt: &str) -> anyhow::Result<Zeroizing<String>> {
+        match self.given_passphrase()? {
+            Some(passphrase) => Ok(passphrase),
+            None => ask(prompt, "Set ARTEL_PASSPHRASE or give --passphrase-file F"),
+        }
+    }
+
+    /// The passphrase of a profile that is being made; typed ones are asked for twice.
+    pub(crate) fn new_passphrase(&self, prompt: &str) -> anyhow::Result<Zeroizing<String>> {
+        match self.given_passphrase()? {
+            Some(passphrase) => Ok(passphrase),
+            None => ask_twice(prompt, "Set ARTEL_PASSPHRASE or give --passphrase-file F"),
+        }
+    }
+
+    fn given_passphrase(&self) -> anyhow::Result<Option<Zeroizing<String>>> {
         if let Some(file) = &self.global.passphrase_file {
-            return first_line(file);
+            return first_line(file).map(Some);
         }
-        if let Ok(passphrase) = std::env::var("ARTEL_PASSPHRASE") {
-            return Ok(Zeroizing::new(passphrase));
-        }
-        if !std::io::stdin().is_terminal() {
-            return Err(AppError::new(
-                Code::PassphraseNeeded,
-                "no passphrase was given and there is no terminal to ask on",
-            )
-            .hint("Set ARTEL_PASSPHRASE or give --passphrase-file F")
-            .into());
-        }
-        Ok(Zeroizing::new(rpassword::prompt_password(prompt)?))
+        Ok(std::env::var("ARTEL_PASSPHRASE").ok().map(Zeroizing::new))
     }
 
     /// Talks to the process that holds the profile, or opens it here when none does.
@@ -120,6 +124,29 @@ impl Context {
         let passphrase = self.passphrase(&format!("Passphrase of {profile}: "))?;
         Client::connect(&self.host, &profile, &passphrase).await
     }
+}
+
+fn ask(prompt: &str, otherwise: &str) -> anyhow::Result<Zeroizing<String>> {
+    if !std::io::stdin().is_terminal() {
+        return Err(AppError::new(
+            Code::PassphraseNeeded,
+            "no passphrase was given and there is no terminal to ask on",
+        )
+        .hint(otherwise)
+        .into());
+    }
+    Ok(Zeroizing::new(rpassword::prompt_password(prompt)?))
+}
+
+/// Asks for a new passphrase, and once more, since nobody can look up what was mistyped.
+pub(crate) fn ask_twice(prompt: &str, otherwise: &str) -> anyhow::Result<Zeroizing<String>> {
+    let first = ask(prompt, otherwise)?;
+    if first != ask("Once more: ", otherwise)? {
+        return Err(AppError::new(Code::BadArguments, "the two passphrases differ")
+            .hint("Try again.")
+            .into());
+    }
+    Ok(first)
 }
 
 /// First line of a passphrase file, without its line end.

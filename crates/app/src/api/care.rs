@@ -73,6 +73,8 @@ pub struct BackupInfo {
     pub bytes: u64,
     /// Seconds it took; only known when just made.
     pub seconds: Option<f64>,
+    /// Why it cannot be restored, as far as its beginning shows.
+    pub problem: Option<String>,
 }
 
 /// Outcome of reading a backup through.

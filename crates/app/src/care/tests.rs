@@ -1,0 +1,151 @@
+use super::health::{self, Grade};
+use crate::{
+    api::{
+        Handle,
+        care::{CareBackup, CareBackups, CareHealth, CareRestore, CareVerify},
+        machine::{SettingsList, SettingsSet},
+        profile::{ProfileList, ProfileLock, ProfileNew, ProfilePasswd, ProfileShow},
+    },
+    error::Code,
+    host::Host,
+};
+
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+async fn host_with_profile() -> (tempfile::TempDir, Host) {
+    let home = tempfile::tempdir().unwrap();
+    let host = Host::new(home.path().join("дім"));
+    host.handle(ProfileNew {
+        name: "Лена".to_owned(),
+        passphrase: "x".to_owned(),
+    })
+    .await
+    .unwrap();
+    (home, host)
+}
+
+fn restore(backup: &str, name: Option<&str>, dry_run: bool) -> CareRestore {
+    CareRestore {
+        backup: backup.to_owned(),
+        passphrase: "x".to_owned(),
+        name: name.map(str::to_owned),
+        dry_run,
+    }
+}
+
+#[tokio::test]
+async fn a_backup_restores_the_same_person_on_a_new_device() {
+    let (_home, host) = host_with_profile().await;
+    let session = host.open("Лена", "x").await.unwrap();
+    session
+        .handle(SettingsSet {
+            key: "backup.remind_days".to_owned(),
+            value: "30".to_owned(),
+        })
+        .await
+        .unwrap();
+    let before = session.handle(ProfileShow {}).await.unwrap();
+    let made = session.handle(CareBackup {}).await.unwrap();
+    assert_eq!(session.handle(CareBackups {}).await.unwrap()[0].backup, made.backup);
+    for backup in [None, Some(made.backup.clone()), Some(made.path.clone())] {
+        let verified = session.handle(CareVerify { backup }).await.unwrap();
+        assert!(verified.good, "{:?}", verified.problem);
+    }
+    session.close().await;
+    drop(session);
+
+    let taken = host.handle(restore(&made.backup, None, true)).await.err().unwrap();
+    assert_eq!(taken.code, Code::Exists);
+    let planned = host.handle(restore(&made.backup, Some("Лена 2"), true)).await.unwrap();
+    assert!(planned.device.is_none());
+    assert_eq!(host.handle(ProfileList {}).await.unwrap().len(), 1, "a dry run made a profile");
+
+    let restored = host.handle(restore(&made.backup, Some("Лена 2"), false)).await.unwrap();
+    let session = host.open("Лена 2", "x").await.unwrap();
+    let after = session.handle(ProfileShow {}).await.unwrap();
+    assert_eq!(after.member, before.member);
+    assert_eq!(Some(&after.device), restored.device.as_ref());
+    assert_ne!(after.device, before.device);
+    assert_ne!(after.incarnation, before.incarnation);
+    assert_eq!(session.handle(SettingsList {}).await.unwrap()[0].value, "30");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn health_is_well_and_finds_a_damaged_header() {
+    let (_home, host) = host_with_profile().await;
+    let session = host.open("Лена", "x").await.unwrap();
+    let health = session.handle(CareHealth {}).await.unwrap();
+    let grade = |health: &crate::api::care::Health, name: &str| {
+        let check = health.checks.iter().find(|check| check.name == name);
+        check.unwrap_or_else(|| panic!("{name} was not looked at")).grade.clone()
+    };
+    for name in ["database", "header", "log", "backup", "clock", "disk_speed", "disk_space"] {
+        if name != "disk_space" {
+            assert_eq!(grade(&health, name), "well", "{name}");
+        }
+    }
+    let path = session.core().opened().path.join("header.b");
+    std::fs::write(path, b"damaged").unwrap();
+    let health = session.handle(CareHealth {}).await.unwrap();
+    assert_eq!(grade(&health, "header"), "warning");
+    assert_ne!(health.verdict, "well");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn locking_lets_go_of_the_profile_and_passwd_changes_what_opens_it() {
+    let (_home, host) = host_with_profile().await;
+    let session = host.open("Лена", "x").await.unwrap();
+    session
+        .handle(ProfilePasswd {
+            old: "x".to_owned(),
+            new: "y".to_owned(),
+        })
+        .await
+        .unwrap();
+    let mut events = session.events();
+    session.handle(ProfileLock {}).await.unwrap();
+    loop {
+        if matches!(events.recv().await.unwrap(), crate::api::Event::Locked) {
+            break;
+        }
+    }
+    drop(session);
+    // The task that closed it lets go a moment later.
+    let mut last = None;
+    for _ in 0..100 {
+        match host.open("Лена", "x").await {
+            Err(error) if error.code == Code::InUse => {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            other => {
+                last = other.err();
+                break;
+            }
+        }
+    }
+    assert_eq!(last.unwrap().code, Code::WrongPassphrase);
+    host.open("Лена", "y").await.unwrap();
+}
+
+#[test]
+fn backups_are_asked_for_in_time() {
+    let grade = |newest, created, days| health::backup(newest, created, 100 * DAY, days).grade;
+    assert_eq!(grade(None, 99 * DAY, Some(7)), Grade::Well, "a new profile");
+    assert_eq!(grade(None, 90 * DAY, Some(7)), Grade::Warning, "never a backup");
+    assert_eq!(grade(Some(95 * DAY), 0, Some(7)), Grade::Well);
+    assert_eq!(grade(Some(92 * DAY), 0, Some(7)), Grade::Warning);
+    assert_eq!(grade(Some(92 * DAY), 0, Some(30)), Grade::Well);
+    assert_eq!(grade(None, 0, None), Grade::Well, "reminders are off");
+    assert_eq!(grade(Some(101 * DAY), 0, Some(7)), Grade::Well, "a clock that went back");
+}
+
+#[test]
+fn a_clock_that_is_behind_is_noticed() {
+    let now = 1_800_000_000_000;
+    assert_eq!(health::clock(now, now).grade, Grade::Well);
+    assert_eq!(health::clock(now, now + DAY / 2).grade, Grade::Well);
+    assert_eq!(health::clock(now, now + 2 * DAY).grade, Grade::Warning);
+    assert_eq!(health::clock(0, 0).grade, Grade::Warning);
+}
