@@ -29,7 +29,9 @@ macro_rules! migrations {
 const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_core.sql",
     2 "0002_rooms.sql",
+    3 "0003_jobs.sql",
     4 "0004_market.sql",
+    5 "0005_catalog.sql",
 };
 
 /// Version of the schema that this build writes.
