@@ -290,6 +290,8 @@ describe('errors', () => {
   });
 
   it('are named in the reader’s language, with what to do', () => {
+    expect(wordsOf(new CallError('offline', 'm', 'Start with --port 0.')).hint).toBe('Start with --port 0.');
+    expect(wordsOf(new CallError('invite_expired', 'm')).hint).toBe('Ask for a new one.');
     setLanguage('ru');
     expect(wordsOf(new CallError('invite_expired', 'the invite ended an hour ago'))).toEqual({
       title: 'Срок кода истёк',

@@ -1,6 +1,6 @@
 /** Short words at the corner of the window. They are read out and go by themselves. */
 import { CallError } from '../contract';
-import { maybe } from '../i18n/index.svelte';
+import { language, maybe } from '../i18n/index.svelte';
 import { on } from './events';
 
 export type Level = 'good' | 'note' | 'warning' | 'bad';
@@ -37,10 +37,12 @@ export function dismiss(id: number): void {
 
 /** What an error is called in the reader's language, and what to do. */
 export function wordsOf(error: CallError): { title: string; detail: string; hint: string | undefined } {
+  const hint = maybe(`hint.${error.code}`, error.params);
   return {
     title: maybe(`error.${error.code}`, error.params) ?? maybe('error.internal') ?? error.message,
     detail: error.message,
-    hint: maybe(`hint.${error.code}`, error.params) ?? error.hint,
+    // English words from outside know the case; ours are for those who read another language.
+    hint: language() === 'en' ? (error.hint ?? hint) : (hint ?? error.hint),
   };
 }
 
