@@ -1,58 +1,77 @@
-//! Prices and indicators: handlers.
+//! Prices and indicators: files in, series kept, functions over them, files out.
+
+mod chart;
+mod import;
+mod run;
+mod series;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use artel_compute::indicators::{CallError, ComputeError};
+use tokio::sync::Semaphore;
 
 use crate::{
     api::{Command, Handle, market as api},
     error::{AppError, Code},
-    session::Session,
+    session::{Core, Session},
 };
 
-impl Handle<api::MarketImport> for Session {
-    async fn handle(&self, _: api::MarketImport) -> Result<<api::MarketImport as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
+/// State of this part of a session.
+#[derive(Clone)]
+pub(crate) struct State {
+    /// One import or run at a time: each is as large as it wants to be within its memory.
+    turn: Arc<Semaphore>,
+}
+
+impl State {
+    /// Starts this part.
+    #[expect(clippy::unused_async, reason = "every part of a session starts alike")]
+    pub(crate) async fn start(_core: &Core) -> Result<Self, AppError> {
+        let turn = Arc::new(Semaphore::new(1));
+        Ok(Self { turn })
+    }
+}
+
+impl From<CallError> for AppError {
+    fn from(error: CallError) -> Self {
+        Self::new(Code::BadArguments, error.to_string())
+            .hint("Write a function as NAME or NAME:PARAMETER:…, such as RSI:14. See: artel market functions")
+    }
+}
+
+impl From<ComputeError> for AppError {
+    fn from(error: ComputeError) -> Self {
+        Self::new(Code::BadInput, error.to_string())
     }
 }
 
 impl Handle<api::MarketList> for Session {
     async fn handle(&self, _: api::MarketList) -> Result<<api::MarketList as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
+        self.core.read(|connection| Ok(series::list(artel_store::market::list(connection)?))).await
     }
 }
 
-impl Handle<api::MarketFunctions> for Session {
-    async fn handle(&self, _: api::MarketFunctions) -> Result<<api::MarketFunctions as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::MarketBars> for Session {
-    async fn handle(&self, _: api::MarketBars) -> Result<<api::MarketBars as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::MarketOverlay> for Session {
-    async fn handle(&self, _: api::MarketOverlay) -> Result<<api::MarketOverlay as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
+impl Handle<api::MarketImport> for Session {
+    async fn handle(
+        &self,
+        command: api::MarketImport,
+    ) -> Result<<api::MarketImport as Command>::Reply, AppError> {
+        let _turn = self.market.turn.acquire().await.map_err(|reason| AppError::internal(&reason))?;
+        let core = self.core.clone();
+        tokio::task::spawn_blocking(move || import::import(&core, &command)).await?
     }
 }
 
 impl Handle<api::MarketIndicators> for Session {
-    async fn handle(&self, _: api::MarketIndicators) -> Result<<api::MarketIndicators as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
+    async fn handle(
+        &self,
+        command: api::MarketIndicators,
+    ) -> Result<<api::MarketIndicators as Command>::Reply, AppError> {
+        let _turn = self.market.turn.acquire().await.map_err(|reason| AppError::internal(&reason))?;
+        let core = self.core.clone();
+        tokio::task::spawn_blocking(move || run::run(&core, &command)).await?
     }
-}
-
-
-/// State of this part of a session.
-#[derive(Clone)]
-pub(crate) struct State {}
-
-impl State {
-    /// Starts this part.
-    pub(crate) async fn start(_core: &crate::session::Core) -> Result<Self, AppError> {
-        Ok(Self {})
-    }
-
-    /// Stops it and waits.
-    pub(crate) async fn stop(&self) {}
 }

@@ -33,7 +33,7 @@ pub struct MarketFunctions {}
 /// Reads bars for a chart.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct MarketBars {
-    /// Symbol.
+    /// Symbol; `SYMBOL@INTERVAL` where it has several intervals (see [`SeriesInfo::series`]).
     pub symbol: String,
     /// Only bars before this time, Unix milliseconds.
     pub before: Option<i64>,
@@ -44,7 +44,7 @@ pub struct MarketBars {
 /// Computes one function over a symbol for a chart, aligned with `market.bars` of the same window.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct MarketOverlay {
-    /// Symbol.
+    /// As in `market.bars`.
     pub symbol: String,
     /// Function and parameters, such as `SMA:50` or `MACD:12:26:9`.
     pub function: String,
@@ -57,7 +57,7 @@ pub struct MarketOverlay {
 /// Computes indicators over whole series and writes them to a file or folder.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct MarketIndicators {
-    /// Symbols; all when empty.
+    /// Symbols, as in `market.bars`; all series when empty.
     pub symbols: Vec<String>,
     /// Functions with parameters; every function with defaults when empty.
     #[serde(default)]
@@ -112,10 +112,14 @@ pub struct RowProblem {
 /// A price series.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct SeriesInfo {
+    /// What to ask for it by: the symbol, or `SYMBOL@INTERVAL` where it has several intervals.
+    pub series: String,
     /// Symbol.
     pub symbol: String,
     /// Interval such as `1d`.
     pub interval: String,
+    /// Whether volumes are known.
+    pub has_volume: bool,
     /// Number of bars.
     pub bars: u64,
     /// First bar, Unix milliseconds.
@@ -141,7 +145,9 @@ pub struct FunctionInfo {
     pub group: String,
     /// Parameters with defaults, in order.
     pub parameters: Vec<ParameterInfo>,
-    /// Output names, in order.
+    /// Columns it reads, in order.
+    pub inputs: Vec<String>,
+    /// Output names, in order; empty for the one that bears the function's own name.
     pub outputs: Vec<String>,
     /// Whether it is drawn over the prices.
     pub overlap: bool,
@@ -162,6 +168,8 @@ pub struct ParameterInfo {
     pub max: f64,
     /// Whether only whole numbers make sense.
     pub integer: bool,
+    /// Value and name of each choice, where it is chosen from a list.
+    pub choices: Vec<(f64, String)>,
 }
 
 /// Bars by column; all columns have the same length.
@@ -227,9 +235,9 @@ pub struct SymbolRun {
     pub symbol: String,
     /// Number of bars.
     pub bars: u64,
-    /// Number of functions computed.
+    /// Number of functions computed; those that need volumes are left out where there are none.
     pub functions: u32,
-    /// Seconds it took.
+    /// Seconds it took, writing included.
     pub seconds: f64,
     /// `miss`, `memory` or `disk`.
     pub cache: String,

@@ -1,0 +1,341 @@
+//! Price files into the store.
+
+use std::{
+    convert::Infallible,
+    fs::File,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use artel_compute::market::{
+    Bar, Field, Format, Interval, MarketError, Options, ReadError, Sessions, Survey, Zone, read,
+};
+use artel_store::{
+    StoreError, Transaction,
+    market::{self as store, Bars, Merged},
+};
+
+use super::series::AT;
+use crate::{
+    api::{Event, market as api},
+    error::{AppError, Code},
+    session::Core,
+};
+
+/// Where imported files are from, as part of a series' identity.
+const SOURCE: &str = "file";
+
+/// Longest symbol, in letters.
+const SYMBOL_LONGEST: usize = 64;
+
+/// Endings of files that are taken from a folder.
+const ENDINGS: [&str; 3] = ["csv", "tsv", "txt"];
+
+/// Imports every file; one that is refused leaves the others alone.
+pub(super) fn import(core: &Core, command: &api::MarketImport) -> Result<api::MarketImported, AppError> {
+    let wanted = Wanted::from(command)?;
+    let paths = files(&command.paths)?;
+    if wanted.symbol.is_some() && paths.len() > 1 {
+        return Err(AppError::new(
+            Code::BadArguments,
+            format!("one symbol was given for {} files", paths.len()),
+        )
+        .hint("Import them one by one, or leave the symbol out: it is then the file's name."));
+    }
+    let files: Vec<_> = paths.iter().map(|path| import_file(core, &wanted, path)).collect();
+    if files.iter().any(|file| file.error.is_none()) {
+        core.tell(Event::Market);
+    }
+    Ok(api::MarketImported { files })
+}
+
+/// What was asked for, checked.
+struct Wanted {
+    symbol: Option<String>,
+    interval: Option<Interval>,
+    options: Options,
+    skip_bad_rows: bool,
+}
+
+impl Wanted {
+    fn from(command: &api::MarketImport) -> Result<Self, AppError> {
+        let bad = |reason: String| AppError::new(Code::BadArguments, reason);
+        let field = |(field, column): &(String, String)| match Field::by_name(field) {
+            Some(field) => Ok((field, column.clone())),
+            None => Err(bad(format!(
+                "\"{field}\" is no part of a bar: time, open, high, low, close and volume are"
+            ))),
+        };
+        let interval = command.interval.as_deref().map(str::parse::<Interval>).transpose();
+        let zone = command.tz.as_deref().map(str::parse::<Zone>).transpose();
+        Ok(Self {
+            symbol: command.symbol.as_deref().map(symbol).transpose()?,
+            interval: interval.map_err(|reason| bad(reason.to_string()))?,
+            options: Options {
+                map: command.map.iter().map(field).collect::<Result<_, _>>()?,
+                zone: zone
+                    .map_err(|reason| bad(reason.to_string()).hint("Use a name such as Europe/Kyiv, or +03:00."))?
+                    .unwrap_or_default(),
+            },
+            skip_bad_rows: command.skip_bad_rows,
+        })
+    }
+}
+
+/// A symbol that can be told apart in lists and columns.
+fn symbol(text: &str) -> Result<String, AppError> {
+    let text = text.trim();
+    let refused = |reason: &str| {
+        Err(AppError::new(Code::BadName, format!("\"{text}\" cannot be a symbol: {reason}"))
+            .hint("Give another one: --symbol S"))
+    };
+    if text.is_empty() {
+        return refused("it is empty");
+    }
+    if text.chars().count() > SYMBOL_LONGEST {
+        return refused("it is longer than 64 letters");
+    }
+    if text.chars().any(|letter| letter.is_control() || matches!(letter, ',' | AT)) {
+        return refused("commas, @ and control characters have a meaning beside it");
+    }
+    Ok(text.to_owned())
+}
+
+/// The files that the paths stand for: folders for the price files right in them, by name.
+fn files(paths: &[String]) -> Result<Vec<PathBuf>, AppError> {
+    let mut files = Vec::new();
+    for path in paths {
+        let path = PathBuf::from(path);
+        if !path.is_dir() {
+            files.push(path);
+            continue;
+        }
+        let failed = |reason: &dyn std::fmt::Display| {
+            AppError::new(Code::File, format!("{}: {reason}", path.display())).param("path", path.display())
+        };
+        let before = files.len();
+        for entry in walkdir::WalkDir::new(&path).max_depth(1).sort_by_file_name() {
+            let entry = entry.map_err(|reason| failed(&reason))?;
+            let ending = entry.path().extension().map(|ending| ending.to_string_lossy().to_lowercase());
+            if entry.file_type().is_file() && ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
+                files.push(entry.into_path());
+            }
+        }
+        if files.len() == before {
+            return Err(failed(&"there is no .csv, .tsv or .txt file in this folder"));
+        }
+    }
+    if files.is_empty() {
+        return Err(AppError::new(Code::BadArguments, "no file was given"));
+    }
+    Ok(files)
+}
+
+/// Why a file was not imported.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("{0}")]
+    File(#[from] MarketError),
+    #[error("{0}")]
+    Open(std::io::Error),
+    #[error("line {line}: {reason}{}", others(*more))]
+    BadRow { line: u64, reason: String, more: u64 },
+    #[error("no row of it can be used")]
+    NothingLeft,
+    #[error("{0}")]
+    Symbol(AppError),
+    #[error("{symbol} has volumes and this file has none. Name its column with --map volume=COLUMN, or import under another symbol")]
+    NoVolume { symbol: String },
+    #[error("it changed while it was read. Import it again")]
+    Changed,
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+fn others(more: u64) -> String {
+    match more {
+        0 => ". Fix the row".to_owned(),
+        more => format!(" (and {more} more such rows). Fix the rows"),
+    }
+}
+
+impl From<ReadError<Self>> for Refusal {
+    fn from(error: ReadError<Self>) -> Self {
+        match error {
+            ReadError::File(error) => Self::File(error),
+            ReadError::Sink(error) => error,
+        }
+    }
+}
+
+impl From<ReadError<Infallible>> for Refusal {
+    fn from(error: ReadError<Infallible>) -> Self {
+        match error {
+            ReadError::File(error) => Self::File(error),
+            ReadError::Sink(never) => match never {},
+        }
+    }
+}
+
+impl Refusal {
+    /// Names the file, the reason and the way out.
+    fn told_of(&self, path: &Path) -> String {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        let text = self.to_string();
+        let joint = if text.starts_with("line ") { "," } else { ":" };
+        let way_out = match self {
+            Self::BadRow { .. } => " or import with --skip-bad-rows.",
+            Self::File(MarketError::NoColumn { field, .. }) => {
+                return format!("{name}{joint} {text}. Name it with --map {field}=COLUMN.");
+            }
+            Self::File(MarketError::NoInterval { .. }) => ". Give it with --interval, such as 1d.",
+            Self::File(MarketError::Utf16 | MarketError::NotUtf8 { .. }) => ". Save it as CSV in UTF-8.",
+            _ => ".",
+        };
+        format!("{name}{joint} {text}{way_out}")
+    }
+}
+
+fn import_file(core: &Core, wanted: &Wanted, path: &Path) -> api::MarketFile {
+    let mut file = api::MarketFile {
+        path: path.display().to_string(),
+        symbol: None,
+        interval: None,
+        format: None,
+        bars: 0,
+        added: 0,
+        replaced: 0,
+        skipped: Vec::new(),
+        skipped_total: 0,
+        error: None,
+    };
+    if let Err(refusal) = fill(core, wanted, path, &mut file) {
+        file.error = Some(refusal.told_of(path));
+    }
+    file
+}
+
+/// Surveys the file, then reads it again into one transaction.
+fn fill(core: &Core, wanted: &Wanted, path: &Path, file: &mut api::MarketFile) -> Result<(), Refusal> {
+    let open = || File::open(path).map_err(Refusal::Open);
+    let survey = read(open()?, &wanted.options, |_: &[Bar]| Ok::<_, Infallible>(()))?;
+    file.format = Some(survey.format.to_string());
+    file.bars = survey.bars;
+    file.skipped_total = survey.problems_total;
+    file.skipped = survey
+        .problems
+        .iter()
+        .map(|problem| api::RowProblem {
+            line: problem.line,
+            reason: problem.reason.clone(),
+        })
+        .collect();
+    if let Some(first) = survey.problems.first()
+        && !wanted.skip_bad_rows
+    {
+        return Err(Refusal::BadRow {
+            line: first.line,
+            reason: first.reason.clone(),
+            more: survey.problems_total - 1,
+        });
+    }
+    if survey.bars == 0 {
+        return Err(Refusal::NothingLeft);
+    }
+    let symbol = match &wanted.symbol {
+        Some(symbol) => symbol.clone(),
+        None => named_after(path, survey.format).map_err(Refusal::Symbol)?,
+    };
+    let interval = match wanted.interval {
+        Some(interval) => interval,
+        None => told(core, &symbol, &survey)?,
+    };
+    file.symbol = Some(symbol.clone());
+    file.interval = Some(interval.to_string());
+    let input = open()?;
+    let options = wanted.options.clone();
+    let merged = core.store().write_with(move |transaction| {
+        let target = Target { symbol, interval };
+        target.store(transaction, input, &options, &survey)
+    })?;
+    file.added = merged.added;
+    file.replaced = merged.replaced;
+    Ok(())
+}
+
+/// The symbol that a file's name says: all of it, or of a Binance file (`BTCUSDT-1h-2024-01`)
+/// the first part.
+fn named_after(path: &Path, format: Format) -> Result<String, AppError> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let named = match (format, stem.split_once('-')) {
+        (Format::Klines, Some((first, _))) => first,
+        _ => &stem,
+    };
+    symbol(named)
+}
+
+/// The interval by the times; of a file too short to tell, that of the symbol's only series.
+fn told(core: &Core, symbol: &str, survey: &Survey) -> Result<Interval, Refusal> {
+    let known = if survey.bars > 2 {
+        None
+    } else {
+        let stored = core.store().read(|connection| store::of_symbol(connection, symbol))?;
+        match stored.as_slice() {
+            [only] => only.interval.parse().ok(),
+            _ => None,
+        }
+    };
+    let unknown = MarketError::NoInterval { bars: survey.bars };
+    known.or(survey.interval).ok_or_else(|| unknown.into())
+}
+
+/// The series that a file goes to.
+struct Target {
+    symbol: String,
+    interval: Interval,
+}
+
+impl Target {
+    fn store(
+        &self,
+        transaction: &Transaction<'_>,
+        input: File,
+        options: &Options,
+        survey: &Survey,
+    ) -> Result<Merged, Refusal> {
+        let interval = self.interval.to_string();
+        let series = store::open_series(transaction, SOURCE, &self.symbol, &interval, survey.has_volume)?;
+        if series.has_volume && !survey.has_volume {
+            return Err(Refusal::NoVolume {
+                symbol: self.symbol.clone(),
+            });
+        }
+        let mut merged = Merged::default();
+        let again = read(input, options, |batch: &[Bar]| -> Result<(), Refusal> {
+            merged += store::merge(transaction, series.id, &by_column(batch))?;
+            Ok(())
+        })?;
+        if again.hash != survey.hash {
+            return Err(Refusal::Changed);
+        }
+        let mut sessions = Sessions::new(self.interval);
+        store::visit_times(transaction, series.id, |times| sessions.learn(times))?;
+        store::visit_times(transaction, series.id, |times| sessions.count(times))?;
+        store::settle(transaction, series.id, sessions.gaps(), now_ms())?;
+        Ok(merged)
+    }
+}
+
+fn by_column(batch: &[Bar]) -> Bars {
+    let mut bars = Bars::default();
+    for bar in batch {
+        bars.push(bar.time, [bar.open, bar.high, bar.low, bar.close, bar.volume]);
+    }
+    bars
+}
+
+/// The clock, Unix milliseconds.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,398 @@
+//! Indicators over whole series, to files.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use artel_compute::{
+    gpu::{Backend, GpuError, Path as Route, Router},
+    indicators::{Call, ComputeError, Output, kernels::Computed},
+};
+use artel_store::market::{self as store, Bars, Run, RunFile, Series};
+use rayon::prelude::*;
+
+use super::{
+    import::now_ms,
+    series,
+    table::{Columns, Csv, folder_of, may_replace},
+};
+use crate::{
+    api::market as api,
+    error::{AppError, Code},
+    session::Core,
+};
+
+/// Bars that are loaded at a time, so that the kernels see many series at once.
+const GROUP_BARS: u64 = 2_000_000;
+
+/// Memory for outputs that are computed at the same time, in bytes.
+const AT_ONCE: usize = 128 << 20;
+
+/// Most letters of a run's list of symbols.
+const SYMBOLS_SHOWN: usize = 200;
+
+/// A GPU that was asked for and cannot be used.
+pub(super) fn no_gpu(reason: &GpuError) -> AppError {
+    AppError::new(Code::NoGpu, reason.to_string()).hint("Use --backend auto or cpu.")
+}
+
+/// Computes and writes; a symbol that fails leaves the others alone.
+pub(super) fn run(core: &Core, command: &api::MarketIndicators) -> Result<api::IndicatorsDone, AppError> {
+    let started = Instant::now();
+    let plan = Plan::from(command)?;
+    let all = core.store().read(store::list)?;
+    let names = wanted(&all, &command.symbols)?;
+    let mut sink = Sink::open(command.out.as_deref(), &plan)?;
+    let mut reports = Vec::new();
+    let mut failed = Vec::new();
+    let mut group: Vec<(String, Series)> = Vec::new();
+    for name in names {
+        match series::find(&all, &name) {
+            Ok(series) => group.push((name, series)),
+            Err(error) => {
+                reports.push(failure(name, 0, error.message.clone()));
+                failed.push(error);
+            }
+        }
+        if group.iter().map(|(_, series)| series.bars).sum::<u64>() >= GROUP_BARS {
+            plan.group(core, std::mem::take(&mut group), &mut sink, &mut reports)?;
+        }
+    }
+    plan.group(core, group, &mut sink, &mut reports)?;
+    let done: Vec<&api::SymbolRun> = reports.iter().filter(|report| report.error.is_none()).collect();
+    if done.is_empty() {
+        return Err(nothing_done(&reports, failed));
+    }
+    let names: Vec<&str> = done.iter().map(|report| report.symbol.as_str()).collect();
+    let routes: BTreeSet<&str> = done.iter().map(|report| report.backend.as_str()).collect();
+    let kept = Run {
+        at_ms: now_ms(),
+        symbols: shortened(&names.join(", ")),
+        functions: done.iter().map(|report| report.functions).max().unwrap_or(0),
+        bars: done.iter().map(|report| report.bars).sum(),
+        seconds: started.elapsed().as_secs_f64(),
+        backend: routes.into_iter().collect::<Vec<_>>().join(", "),
+        files: sink.finish()?,
+    };
+    let out = kept.files.iter().map(|file| file.path.clone()).collect();
+    let id = core.store().write(move |transaction| store::add_run(transaction, &kept))?;
+    Ok(api::IndicatorsDone {
+        run: format!("run:{id}"),
+        symbols: reports,
+        out,
+    })
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= SYMBOLS_SHOWN {
+        return text.to_owned();
+    }
+    text.chars().take(SYMBOLS_SHOWN).chain(['…']).collect()
+}
+
+/// The series that were asked for, each once; all of them if none was named.
+fn wanted(all: &[Series], symbols: &[String]) -> Result<Vec<String>, AppError> {
+    if symbols.is_empty() {
+        if all.is_empty() {
+            return Err(AppError::new(Code::NotFound, "there are no prices yet")
+                .hint("Add some: artel market import FILE"));
+        }
+        return Ok(series::labels(all));
+    }
+    let mut seen = BTreeSet::new();
+    let names = symbols.iter().map(|name| name.trim().to_owned());
+    Ok(names.filter(|name| seen.insert(name.clone())).collect())
+}
+
+fn failure(symbol: String, bars: u64, error: String) -> api::SymbolRun {
+    api::SymbolRun {
+        symbol,
+        bars,
+        functions: 0,
+        seconds: 0.0,
+        cache: "miss".to_owned(),
+        backend: "cpu".to_owned(),
+        error: Some(error),
+    }
+}
+
+/// The error of a run in which nothing succeeded.
+fn nothing_done(reports: &[api::SymbolRun], mut errors: Vec<AppError>) -> AppError {
+    if reports.len() == 1
+        && let Some(error) = errors.pop()
+    {
+        return error;
+    }
+    let said = |report: &api::SymbolRun| Some(format!("{}: {}", report.symbol, report.error.as_ref()?));
+    let reasons: Vec<String> = reports.iter().take(10).filter_map(said).collect();
+    let code = if errors.is_empty() { Code::BadInput } else { Code::NotFound };
+    AppError::new(code, reasons.join("\n")).hint("See which series there are: artel market list")
+}
+
+/// What to compute and how.
+struct Plan {
+    calls: Vec<Call>,
+    /// Whether the functions were named, so that one that cannot be computed is an error.
+    named: bool,
+    router: Router,
+}
+
+impl Plan {
+    fn from(command: &api::MarketIndicators) -> Result<Self, AppError> {
+        let backend: Backend = command
+            .backend
+            .as_deref()
+            .unwrap_or("auto")
+            .parse()
+            .map_err(|reason: artel_compute::gpu::UnknownBackend| AppError::new(Code::BadArguments, reason.to_string()))?;
+        let named = !command.only.is_empty();
+        let mut seen = BTreeSet::new();
+        let calls = if named {
+            let calls = command.only.iter().map(|text| text.parse::<Call>());
+            calls.collect::<Result<Vec<_>, _>>()?
+        } else {
+            Call::all()
+        };
+        Ok(Self {
+            calls: calls.into_iter().filter(|call| seen.insert(call.to_string())).collect(),
+            named,
+            router: Router::new(backend),
+        })
+    }
+
+    fn columns(&self) -> Vec<String> {
+        self.calls.iter().flat_map(Call::columns).collect()
+    }
+
+    /// Loads a group of series, runs our kernels over all of them and the other functions over
+    /// each.
+    fn group(
+        &self,
+        core: &Core,
+        group: Vec<(String, Series)>,
+        sink: &mut Sink,
+        reports: &mut Vec<api::SymbolRun>,
+    ) -> Result<(), AppError> {
+        let started = Instant::now();
+        let load = |(name, of): (String, Series)| {
+            let bars = core.store().read(|connection| series::load(connection, &of))?;
+            Ok((name, of, bars))
+        };
+        let loaded: Vec<(String, Series, Bars)> = group.into_iter().map(load).collect::<Result<_, AppError>>()?;
+        let mut kernels = self.kernels(&loaded)?;
+        let shared = started.elapsed().as_secs_f64() / loaded.len().max(1) as f64;
+        for (index, (name, of, bars)) in loaded.into_iter().enumerate() {
+            let started = Instant::now();
+            let own = kernels.iter_mut().map(|made| made.get_mut(index).and_then(Option::take));
+            let count = bars.len() as u64;
+            match self.one(&name, &of, bars, own.collect(), sink)? {
+                Ok(done) => reports.push(api::SymbolRun {
+                    symbol: name,
+                    bars: count,
+                    functions: done.functions,
+                    seconds: started.elapsed().as_secs_f64() + shared,
+                    cache: "miss".to_owned(),
+                    backend: done.routes.into_iter().collect::<Vec<_>>().join(", "),
+                    error: None,
+                }),
+                Err(error) => reports.push(failure(name, count, error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// For each call, what our kernels made of each series; nothing where none serves it.
+    fn kernels(&self, loaded: &[(String, Series, Bars)]) -> Result<Vec<Vec<Option<Computed>>>, AppError> {
+        let closes: Vec<&[f64]> = loaded.iter().map(|(_, _, bars)| bars.close.as_slice()).collect();
+        let made = self.calls.iter().map(|call| match call.kernel() {
+            Some((kernel, period)) => {
+                let made = kernel.run(period, &closes, &self.router).map_err(|reason| no_gpu(&reason))?;
+                Ok(made.into_iter().map(Some).collect())
+            }
+            None => Ok(Vec::new()),
+        });
+        made.collect()
+    }
+
+    /// Computes one series and writes it. The outer error ends the run, the inner one is of this
+    /// series alone.
+    fn one(
+        &self,
+        name: &str,
+        of: &Series,
+        bars: Bars,
+        own: Vec<Option<Computed>>,
+        sink: &mut Sink,
+    ) -> Result<Result<Done, ComputeError>, AppError> {
+        let columns = series::columns(&bars, of);
+        let mut done = Done::default();
+        let mut table = sink.table();
+        let width = bars.len().max(1) * 3 * size_of::<f64>();
+        let at_once = (AT_ONCE / width).clamp(1, self.calls.len().max(1));
+        let mut pairs: Vec<(&Call, Option<Computed>)> = self.calls.iter().zip(own).collect();
+        while !pairs.is_empty() {
+            let batch: Vec<_> = pairs.drain(..at_once.min(pairs.len())).collect();
+            let made: Vec<_> = batch
+                .into_par_iter()
+                .map(|(call, own)| match own {
+                    Some(own) => (call, Ok((vec![own.output], own.path))),
+                    None => (call, call.compute(&columns).map(|outputs| (outputs, Route::Cpu))),
+                })
+                .collect();
+            for (call, made) in made {
+                let outputs = match made {
+                    Ok((outputs, route)) => {
+                        done.functions += 1;
+                        done.routes.insert(route.to_string());
+                        outputs
+                    }
+                    // The columns stay, empty: other series of the file may have volumes.
+                    Err(ComputeError::NoVolume { .. }) if !self.named => call.columns().iter().map(|_| nothing()).collect(),
+                    Err(error) => return Ok(Err(error)),
+                };
+                if let Some(table) = &mut table {
+                    for output in outputs {
+                        table.push(output).map_err(|reason| sink.failed(&reason))?;
+                    }
+                }
+            }
+        }
+        if let Some(table) = &mut table {
+            sink.write(name, &bars.time, table)?;
+        }
+        Ok(Ok(done))
+    }
+}
+
+/// What was done for one series.
+#[derive(Default)]
+struct Done {
+    functions: u32,
+    routes: BTreeSet<String>,
+}
+
+fn nothing() -> Output {
+    Output {
+        first: 0,
+        values: artel_compute::indicators::Values::Real(Vec::new()),
+    }
+}
+
+/// Where the values go.
+struct Sink {
+    target: Target,
+    columns: Vec<String>,
+    files: Vec<RunFile>,
+}
+
+enum Target {
+    Nowhere,
+    /// All series in one file.
+    File { path: PathBuf, csv: Csv },
+    /// A file for each series.
+    Folder(PathBuf),
+}
+
+impl Sink {
+    fn open(out: Option<&str>, plan: &Plan) -> Result<Self, AppError> {
+        let columns = plan.columns();
+        let target = match out {
+            None => Target::Nowhere,
+            Some(out) => Self::target(out, &columns)?,
+        };
+        Ok(Self {
+            target,
+            columns,
+            files: Vec::new(),
+        })
+    }
+
+    fn target(out: &str, columns: &[String]) -> Result<Target, AppError> {
+        let path = PathBuf::from(out);
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        let folder = path.is_dir() || out.ends_with(['/', '\\']);
+        match ending.as_deref() {
+            _ if folder => {}
+            Some("csv") => {
+                let csv = begin(path.clone(), columns)?;
+                return Ok(Target::File { path, csv });
+            }
+            None => {}
+            Some(_) => {
+                return Err(AppError::new(Code::BadArguments, format!("{out} is neither a .csv file nor a folder"))
+                    .hint("Give F.csv for one file, or DIR/ for a file a symbol."));
+            }
+        }
+        std::fs::create_dir_all(&path).map_err(|reason| file_error(&path, &reason))?;
+        Ok(Target::Folder(path))
+    }
+
+    /// Where the columns of the next series are gathered; nowhere if nobody asked for them.
+    fn table(&self) -> Option<Columns> {
+        match &self.target {
+            Target::Nowhere => None,
+            Target::File { path, .. } => Some(Columns::new(folder_of(path))),
+            Target::Folder(folder) => Some(Columns::new(folder)),
+        }
+    }
+
+    fn write(&mut self, name: &str, times: &[i64], table: &mut Columns) -> Result<(), AppError> {
+        match &mut self.target {
+            Target::Nowhere => Ok(()),
+            Target::File { path, csv } => csv.rows(name, times, table).map_err(|reason| file_error(path, &reason)),
+            Target::Folder(folder) => {
+                let path = folder.join(artel_domain::sanitize(&format!("{}.csv", plain(name))));
+                if self.files.iter().any(|file| Path::new(&file.path) == path) {
+                    return Err(AppError::new(Code::Exists, format!("two symbols would both be {}", path.display()))
+                        .hint("Write them to one file: --out F.csv"));
+                }
+                let mut csv = begin(path.clone(), &self.columns)?;
+                let written = csv.rows(name, times, table).and_then(|()| csv.finish());
+                self.files.push(written.map_err(|reason| file_error(&path, &reason))?);
+                Ok(())
+            }
+        }
+    }
+
+    fn failed(&self, reason: &io::Error) -> AppError {
+        match &self.target {
+            Target::Nowhere => AppError::internal(reason),
+            Target::File { path, .. } | Target::Folder(path) => file_error(path, reason),
+        }
+    }
+
+    fn finish(mut self) -> Result<Vec<RunFile>, AppError> {
+        if let Target::File { path, csv } = self.target {
+            self.files.push(csv.finish().map_err(|reason| file_error(&path, &reason))?);
+        }
+        Ok(self.files)
+    }
+}
+
+/// A symbol without what would be taken as a folder.
+fn plain(name: &str) -> String {
+    name.replace(['/', '\\'], "_")
+}
+
+fn begin(path: PathBuf, columns: &[String]) -> Result<Csv, AppError> {
+    if !may_replace(&path).map_err(|reason| file_error(&path, &reason))? {
+        return Err(AppError::new(
+            Code::Exists,
+            format!("{} is there already and is no indicator file", path.display()),
+        )
+        .param("path", path.display())
+        .hint("Choose another name, or move that file away."));
+    }
+    Csv::create(path.clone(), columns).map_err(|reason| file_error(&path, &reason))
+}
+
+fn file_error(path: &Path, reason: &io::Error) -> AppError {
+    let code = match reason.kind() {
+        io::ErrorKind::StorageFull => Code::DiskFull,
+        _ => Code::File,
+    };
+    AppError::new(code, format!("{}: {reason}", path.display())).param("path", path.display())
+}
