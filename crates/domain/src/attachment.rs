@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_digest_is_of_size_and_chunks() {
         let mut digest = FileDigest::new();
-        digest.chunk(&[1; CHUNK]).unwrap();
+        digest.chunk(&vec![1; CHUNK]).unwrap();
         digest.chunk(b"end").unwrap();
         assert!(digest.chunk(b"more").is_err());
         let (attachment, chunks) = digest.finish("звіт.csv", "text/csv").unwrap();
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(attachment.chunks(), 2);
         assert_eq!(attachment.file, FileId::of(attachment.size, &chunks));
         assert_ne!(attachment.file, FileId::of(attachment.size + 1, &chunks));
-        let whole = [&[1; CHUNK][..], b"end"].concat();
+        let whole = [vec![1; CHUNK], b"end".to_vec()].concat();
         assert_eq!(attachment.hash.as_bytes(), blake3::hash(&whole).as_bytes());
     }
 
@@ -172,6 +172,6 @@ mod tests {
         assert!(FileDigest::new().finish(" ", "text/plain").is_err());
         assert!(FileDigest::new().finish(&"n".repeat(256), "text/plain").is_err());
         assert!(FileDigest::new().finish("n", &"t".repeat(101)).is_err());
-        assert!(FileDigest::new().chunk(&[0; CHUNK + 1]).is_err());
+        assert!(FileDigest::new().chunk(&vec![0; CHUNK + 1]).is_err());
     }
 }

@@ -296,7 +296,8 @@ mod tests {
             (Content::Unknown(9), "only known kinds are written"),
             (Content::Control(Control::RoomCreate { nonce: [0; 16], name: " ".into() }), "a name is not empty"),
         ] {
-            assert_eq!(body(content).encode(), Err(RecordError::Rule { what: WHAT, rule }));
+            let error = body(content).encode().unwrap_err().to_string();
+            assert!(error.ends_with(rule), "{error}");
         }
     }
 

@@ -36,6 +36,13 @@ struct Entry {
     clock: Vec<u64>,
 }
 
+impl Entry {
+    /// Whether its writer had seen another.
+    fn saw(&self, earlier: &Self) -> bool {
+        self.clock.get(earlier.feed).is_some_and(|place| *place >= earlier.sequence)
+    }
+}
+
 /// The set of settled control entries of a space.
 #[derive(Debug)]
 pub(crate) struct ControlSet {
@@ -300,16 +307,11 @@ impl ControlSet {
         tips.into_iter().take(limit).map(|(_, id)| id).collect()
     }
 
-    /// Whether the writer of one entry had seen another.
-    fn saw(&self, later: &Entry, earlier: &Entry) -> bool {
-        later.clock.get(earlier.feed).is_some_and(|place| *place >= earlier.sequence)
-    }
-
     /// Whether an invite leads a member in: always, unless they were removed and the invite is not newer than that.
     pub(crate) fn may_return(&self, roster: &Roster, member: &MemberId, invite: &InviteId) -> bool {
         let Some((removal, _)) = roster.member(member).and_then(|m| m.removed) else { return true };
         let created = roster.invite(invite).and_then(|i| self.entries.get(i.entry));
-        matches!((created, self.entries.get(removal)), (Some(created), Some(removal)) if self.saw(created, removal))
+        matches!((created, self.entries.get(removal)), (Some(created), Some(removal)) if created.saw(removal))
     }
 
     fn claim_holds(&mut self, index: usize, witness: MemberId) -> bool {
@@ -365,7 +367,7 @@ impl ControlSet {
     /// What an act does to entries whose writers had not seen it.
     fn reach(&self, act: usize) -> Vec<(usize, Effect)> {
         let Some(entry) = self.entries.get(act) else { return Vec::new() };
-        let unseeing = self.entries.iter().enumerate().filter(|(i, e)| *i != act && !self.saw(e, entry));
+        let unseeing = self.entries.iter().enumerate().filter(|(i, e)| *i != act && !e.saw(entry));
         let control_room = self.space.control_room();
         let beyond = |e: &Entry, member: &MemberId, cuts: &[Cut]| {
             self.known.get(&e.device).is_some_and(|members| members.contains(member))
@@ -448,7 +450,7 @@ impl ControlSet {
             Some(old) => {
                 if old.state == MemberState::Removed {
                     let after = old.removed.and_then(|(i, _)| self.entries.get(i)).is_some_and(|removal| {
-                        self.saw(entry, removal) && self.entries.get(created).is_some_and(|c| self.saw(c, removal))
+                        entry.saw(removal) && self.entries.get(created).is_some_and(|c| c.saw(removal))
                     });
                     if !after {
                         return;
@@ -592,11 +594,10 @@ fn entry_joiner(entries: &[Entry], index: usize) -> Option<(MemberId, DeviceId)>
 /// Whether an effect says more than what is there already.
 fn adds(old: Option<&Effect>, new: Effect) -> bool {
     match (old, new) {
-        (None, _) => true,
+        (None, _) | (Some(Effect::AtMost(_)), Effect::Void | Effect::Waits) => true,
         (Some(Effect::Void), _) => false,
         (Some(Effect::Waits), new) => new == Effect::Void,
         (Some(Effect::AtMost(old)), Effect::AtMost(new)) => new < *old,
-        (Some(Effect::AtMost(_)), _) => true,
     }
 }
 

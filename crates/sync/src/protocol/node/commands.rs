@@ -14,6 +14,7 @@ use super::{
         roster::{Member, MemberState, needed, needed_to_invite},
     },
     Fault, InviteTerms, Node, Sent,
+    ingest::seal,
     joining::Joining,
     space::Space,
 };
@@ -352,7 +353,7 @@ impl Node {
         let envelope = Signed::seal(envelope, &self.identity.device)?;
         let record = self.keep(ledger, &envelope, bytes, Some(&body), true)?;
         if place == TERM_RECORDS {
-            self.seal(ledger, &feed, &record.id, &document)?;
+            seal(ledger, &feed, &record.id, &document)?;
         } else {
             self.documents.keep(record.id, document);
         }

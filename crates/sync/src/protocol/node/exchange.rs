@@ -1,6 +1,6 @@
 //! Digests first, then ranges: how two members bring each other up to date.
 
-use artel_domain::{Incarnation, MessageId, RoomId, SpaceId, limits::TERM_RECORDS};
+use artel_domain::{Envelope, Incarnation, MessageId, RoomId, Signed, SpaceId, limits::TERM_RECORDS};
 
 use super::{
     super::{
@@ -124,7 +124,8 @@ impl Node {
             if !control && !space.roster.has_room(&room) {
                 return Ok(());
             }
-            if !space.control.knows(&device) && !(control && space.control.len() == 0) {
+            let founding = control && space.control.len() == 0;
+            if !founding && !space.control.knows(&device) {
                 continue;
             }
             let mine = space.ends_of(&feed).iter().map(|head| head.sequence).max().unwrap_or(0);
@@ -238,7 +239,7 @@ impl Node {
             self.begin_round(&feed, false);
         }
         let empty = records.is_empty();
-        let end = self.last_place(&records);
+        let end = last_place(&records);
         let taken = self.ingest(ledger, &feed, records)?;
         self.refold(ledger, now)?;
         if asked {
@@ -264,13 +265,6 @@ impl Node {
             }
         }
         Ok(())
-    }
-
-    fn last_place(&self, records: &[Carried]) -> u64 {
-        records
-            .last()
-            .and_then(|r| artel_domain::Signed::<artel_domain::Envelope>::reopen(&r.envelope).ok())
-            .map_or(0, |e| e.value().sequence)
     }
 
     pub(super) fn on_stored(
@@ -420,4 +414,12 @@ fn carry(
         record.change
     };
     Ok(Carried { envelope: record.envelope, change, body })
+}
+
+/// Place of the last of these records.
+fn last_place(records: &[Carried]) -> u64 {
+    records
+        .last()
+        .and_then(|r| Signed::<Envelope>::reopen(&r.envelope).ok())
+        .map_or(0, |e| e.value().sequence)
 }

@@ -100,22 +100,21 @@ impl Node {
     /// Asks for what is to be asked next, choosing a peer if there is none.
     fn continue_fetch(&mut self, ledger: &mut dyn Ledger, now: i64, key: Key) -> LedgerResult<()> {
         let Some(fetch) = self.fetches.get(&key) else { return Ok(()) };
-        let peer = match fetch.peer {
-            Some(peer) => peer,
-            None => {
-                let idle = |peer: &Peer| !self.fetches.values().any(|other| other.peer == Some(*peer));
-                let willing: Vec<Peer> = self
-                    .members_online(&fetch.space)
-                    .into_iter()
-                    .filter(|peer| !fetch.refused.contains(peer) && idle(peer))
-                    .collect();
-                let author = ledger.record(&key.0)?.map(|record| record.feed.device);
-                let first = willing.first().copied();
-                let Some(peer) = willing.into_iter().find(|peer| Some(*peer) == author).or(first) else {
-                    return Ok(());
-                };
-                peer
-            }
+        let peer = if let Some(peer) = fetch.peer {
+            peer
+        } else {
+            let idle = |peer: &Peer| !self.fetches.values().any(|other| other.peer == Some(*peer));
+            let willing: Vec<Peer> = self
+                .members_online(&fetch.space)
+                .into_iter()
+                .filter(|peer| !fetch.refused.contains(peer) && idle(peer))
+                .collect();
+            let author = ledger.record(&key.0)?.map(|record| record.feed.device);
+            let first = willing.first().copied();
+            let Some(peer) = willing.into_iter().find(|peer| Some(*peer) == author).or(first) else {
+                return Ok(());
+            };
+            peer
         };
         let Some(fetch) = self.fetches.get_mut(&key) else { return Ok(()) };
         fetch.peer = Some(peer);

@@ -191,31 +191,12 @@ impl Node {
             self.keep(ledger, &envelope, change, body.as_deref(), false)?;
         }
         if last_place == TERM_RECORDS && unforked {
-            self.seal(ledger, feed, &last_id, &document)?;
+            seal(ledger, feed, &last_id, &document)?;
         } else {
             self.documents.keep(last_id, document);
         }
         if feed.device == self.device() && feed.incarnation == self.incarnation {
             self.rebirth(ledger)?;
-        }
-        Ok(())
-    }
-
-    /// Compacts a full term.
-    pub(super) fn seal(
-        &mut self,
-        ledger: &mut dyn Ledger,
-        feed: &FeedKey,
-        last: &MessageId,
-        document: &feed::Document,
-    ) -> Result<(), Fault> {
-        let Some(end) = ledger.record(last)? else { return Ok(()) };
-        let whole = usize::try_from(TERM_RECORDS).unwrap_or(usize::MAX);
-        let first = end.sequence.saturating_sub(TERM_RECORDS - 1);
-        let records: Vec<MessageId> = ledger.feed_records(feed, first, whole)?.iter().map(|r| r.id).collect();
-        if records.len() == whole && document.len() == whole {
-            let compact = document.compact().map_err(|_| Fault::Broke("a term does not compact"))?;
-            ledger.seal_term(last, &records, &compact)?;
         }
         Ok(())
     }
@@ -465,4 +446,22 @@ fn judge(ledger: &mut dyn Ledger, envelope: &Signed<Envelope>, note: bool) -> Le
         Some(expected) if expected == value.lamport => Standing::Settled,
         _ => Standing::Void,
     })
+}
+
+/// Compacts a full term.
+pub(super) fn seal(
+    ledger: &mut dyn Ledger,
+    feed: &FeedKey,
+    last: &MessageId,
+    document: &feed::Document,
+) -> Result<(), Fault> {
+    let Some(end) = ledger.record(last)? else { return Ok(()) };
+    let whole = usize::try_from(TERM_RECORDS).unwrap_or(usize::MAX);
+    let first = end.sequence.saturating_sub(TERM_RECORDS - 1);
+    let records: Vec<MessageId> = ledger.feed_records(feed, first, whole)?.iter().map(|r| r.id).collect();
+    if records.len() == whole && document.len() == whole {
+        let compact = document.compact().map_err(|_| Fault::Broke("a term does not compact"))?;
+        ledger.seal_term(last, &records, &compact)?;
+    }
+    Ok(())
 }

@@ -159,13 +159,15 @@ impl Node {
                     session.asked.insert(invite, Asked::Done);
                 }
                 let row = SpaceRow { space, genesis, secret };
-                if self.spaces.get(&space).is_none_or(|known| known.roster.member(&self.identity.member.id()).is_none()) {
+                let me = self.member();
+                let known = self.spaces.entry(space).or_insert_with(|| Space::new(row.clone(), founding));
+                if known.roster.member(&me).is_none_or(|m| m.state != MemberState::Member) {
+                    // Several witnesses may answer before the roster has come; what came with one stays.
                     ledger.put_space(&row)?;
-                    self.spaces.insert(space, Space::new(row, founding));
-                    self.load_control(ledger, space)?;
+                    known.row = row;
                     self.retag();
-                    self.refold(ledger, now)?;
                 }
+                self.refold(ledger, now)?;
                 self.arrived(ledger, space)?;
             }
             Verdict::Pending => {

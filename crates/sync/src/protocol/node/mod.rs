@@ -118,13 +118,12 @@ impl Node {
         let broken = |error: Box<dyn std::error::Error + Send + Sync>| LedgerError(error);
         let certificate =
             Signed::<DeviceCertificate>::issue(&identity.member, &identity.device).map_err(|e| broken(Box::new(e)))?;
-        let incarnation = match ledger.incarnation()? {
-            Some(incarnation) => incarnation,
-            None => {
-                let new = Incarnation::from_bytes(entropy.draw().map_err(|e| broken(Box::new(e)))?);
-                ledger.set_incarnation(new)?;
-                new
-            }
+        let incarnation = if let Some(incarnation) = ledger.incarnation()? {
+            incarnation
+        } else {
+            let new = Incarnation::from_bytes(entropy.draw().map_err(|e| broken(Box::new(e)))?);
+            ledger.set_incarnation(new)?;
+            new
         };
         let mut node = Self {
             identity,

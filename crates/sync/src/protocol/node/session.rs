@@ -171,6 +171,7 @@ impl Node {
         let member = self.identity.member.id();
         let spaces = self.spaces.values().filter(|space| {
             space.roster.member(&member).is_none_or(|m| m.state != MemberState::Removed)
+                || self.joins.values().any(|joining| joining.code.leads_to(&space.id()))
         });
         let mut tags: Vec<Tag> = spaces.map(|space| way.tag(&space.row.secret)).collect();
         session.tags_sent += 1;

@@ -2,7 +2,7 @@
 
 use artel_domain::{
     BodyHash, ChangeHash, Control, Cut, DeviceCertificate, DeviceKey, Envelope, Incarnation, InviteCode, InviteKey,
-    JoinClaim, MemberId, MemberKey, MessageId, Role, Signed, SpaceId,
+    JoinClaim, MemberKey, MessageId, Role, Signed, SpaceId,
 };
 use proptest::prelude::*;
 
@@ -336,7 +336,7 @@ proptest! {
 
 /// What a roster says, without the places of entries in one set's memory.
 fn normal(roster: Roster) -> impl PartialEq + std::fmt::Debug {
-    let members: Vec<(MemberId, String, Role, MemberState, Option<Vec<Cut>>)> =
+    let members: Vec<_> =
         roster.members.into_iter().map(|m| (m.id, m.name, m.role, m.state, m.cuts)).collect();
     let invites: Vec<_> = roster.invites.into_iter().map(|i| (i.id, i.used, i.revoked, i.joins)).collect();
     (members, roster.rooms, invites)

@@ -43,7 +43,9 @@ pub(super) fn bend(bytes: Vec<u8>, identity: &Identity, rng: &mut StdRng) -> Vec
             vec![Frame::Heads { space, room, feeds }.encode()]
         }
         Ok(Frame::Bodies { space, mut bodies }) => {
-            bodies.iter_mut().for_each(|(_, body)| *body = forged_body());
+            for (_, body) in &mut bodies {
+                *body = forged_body();
+            }
             vec![Frame::Bodies { space, bodies }.encode()]
         }
         _ => match rng.random_range(0..8) {

@@ -157,6 +157,25 @@ fn a_removed_member_is_out_at_once_and_their_past_stays() {
 }
 
 #[test]
+fn a_new_invite_leads_a_removed_member_back() {
+    let mut world = World::new(13, 3);
+    let (space, room) = world.found();
+    let member = world.hosts[2].node.member();
+    world.with(0, |node, ledger, now| node.remove(ledger, now, space, member)).unwrap();
+    world.run(2_000);
+    let code = world.invite(0, space, 1);
+    world.run(2_000);
+    world.restart(2);
+    world.with(2, |node, ledger, now| node.join(ledger, now, &code)).unwrap();
+    world.link(1, 2);
+    world.run(5_000);
+    world.say(2, space, room, "back again");
+    world.run(3_000);
+    assert_eq!(world.texts(0, room), ["back again"]);
+    assert_eq!(world.hosts[2].node.members(&space)[2].state, MemberState::Member);
+}
+
+#[test]
 fn a_deletion_erases_everywhere_also_what_comes_later() {
     let mut world = World::new(8, 3);
     let (space, room) = world.found();

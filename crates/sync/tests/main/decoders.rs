@@ -6,6 +6,7 @@ use artel_domain::{
 use artel_sync::protocol::{Entropy, Identity, MemoryLedger, Node, Output, is_frame};
 use proptest::prelude::*;
 
+#[expect(clippy::unwrap_used, reason = "a test's own ledger does not fail")]
 fn node(ledger: &mut MemoryLedger) -> Node {
     let identity = Identity {
         member: MemberKey::from_bytes(&[1; 32]),
