@@ -34,7 +34,8 @@ pub struct Options {
 pub struct Survey {
     /// Kind of file.
     pub format: Format,
-    /// Interval told from the times; `None` where there are too few.
+    /// Interval told from the times; `None` where there are too few. A single bar at the beginning
+    /// of a day (UTC) is taken as a day's.
     pub interval: Option<Interval>,
     /// Bars that were given to the sink.
     pub bars: u64,
@@ -93,7 +94,7 @@ pub fn read<R: Read, E>(
     series.problems.sort_by_key(|problem| problem.line);
     Ok(Survey {
         format: layout.format,
-        interval: series.steps.interval(),
+        interval: series.steps.interval().or_else(|| series.single_day()),
         bars: series.bars,
         has_volume: layout.volume.is_some(),
         problems: series.problems,
@@ -319,6 +320,12 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
         }
         self.batch.clear();
         Ok(())
+    }
+
+    fn single_day(&self) -> Option<Interval> {
+        let day = Interval::Fixed(24 * 3_600_000);
+        let only = self.last.filter(|_| self.bars == 1)?;
+        (only.time % day.shortest() == 0).then_some(day)
     }
 
     fn finish(&mut self) -> Result<(), E> {
