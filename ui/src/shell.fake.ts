@@ -220,6 +220,9 @@ const answers: Answers = {
   },
   'space.members': ({ space }) =>
     space === 'sp1' ? data.members : data.members.slice(0, space === 'sp2' ? 9 : 1),
+  'space.admit': () => null,
+  'space.invites': () => [],
+  'profile.lock': () => null,
   'room.new': ({ space, name }) => {
     const room = { room: `r${(world.theNext += 1)}`, space, name, unread: 0, last: null, last_at: null };
     world.rooms = [...world.rooms, room];
@@ -352,6 +355,8 @@ const answers: Answers = {
       const last = close.at(-1) ?? 0;
       const before = close.at(-2) ?? last;
       return {
+        series: symbol,
+        has_volume: true,
         symbol,
         interval,
         bars: close.length,
@@ -383,6 +388,7 @@ const answers: Answers = {
     return {
       files: paths.map((path) => ({
         path,
+        format: 'csv, UTF-8',
         products: 8120,
         added: 120,
         changed: 14,
@@ -415,6 +421,7 @@ const answers: Answers = {
           ],
     brands: world.products === 0 ? [] : data.brands.map((brand, at) => [brand, 2100 - at * 240]),
     mean_recommendations: 4.8,
+    outdated: 0,
     switched_off: world.products === 0 ? [] : ['stock', 'last'],
   }),
   'catalog.products': ({ search, brand, offset, limit }) => {
@@ -471,6 +478,9 @@ const answers: Answers = {
         version: 0.3,
       }),
       reason: null,
+      detail: null,
+      left_out: ['The link to NS-10006-42: its SKU is not known.'],
+      outdated: false,
     };
   },
   'catalog.export': ({ out }) => ({ path: out, rows: 3105 }),
@@ -541,6 +551,7 @@ function backup(number: number) {
     at: world.now - (12 - number) * 86_400_000,
     bytes: 47_800_000 + number * 120_000,
     seconds: null,
+    problem: null,
   };
 }
 

@@ -106,6 +106,32 @@ describe('people', () => {
   });
 });
 
+describe('whoever knocked', () => {
+  it('is let in by a teacher', async () => {
+    const asked: unknown[] = [];
+    const [first] = (await import('../src/fake/data')).members;
+    if (!first) throw new Error('nobody');
+    fake.answer('space.members', () => [
+      {
+        ...first,
+        member: 'new',
+        name: 'Ліна',
+        me: false,
+        role: 'student',
+        state: asked.length > 0 ? 'member' : 'pending',
+      },
+    ]);
+    fake.answer('space.admit', (args) => {
+      asked.push(args);
+      return null;
+    });
+    await show();
+    await press('admit');
+    expect(asked).toEqual([{ space: 'sp1', member: 'new' }]);
+    await until(() => expect(has('admit')).toBe(false));
+  });
+});
+
 describe('history', () => {
   it('has one head for each group, and a line where the new ones begin', async () => {
     await show();

@@ -4,7 +4,8 @@ import type { RowProblem } from "./RowProblem";
 /**
  * What became of one file.
  */
-export type CatalogFile = { /**
+export type CatalogFile = { 
+/**
  * The file.
  */
 path: string, 
@@ -21,11 +22,15 @@ added: number,
  */
 changed: number, 
 /**
+ * `csv` with the name of its encoding, or `xlsx` with the name of the sheet.
+ */
+format: string | null, 
+/**
  * Columns that were recognised: (field, header).
  */
 columns: Array<[string, string]>, 
 /**
- * Filters and terms that are off because their column is absent.
+ * Filters and terms that are off because their column is absent, such as `stock`.
  */
 switched_off: Array<string>, 
 /**

@@ -4,7 +4,8 @@ import type { CatalogFile } from "./CatalogFile";
 /**
  * Outcome of an import.
  */
-export type CatalogImported = { /**
+export type CatalogImported = { 
+/**
  * A report a file, in order.
  */
 files: Array<CatalogFile>, };

@@ -4,7 +4,8 @@ import type { JobInfo } from "./JobInfo";
 /**
  * An enrichment was queued.
  */
-export type EnrichStarted = { /**
+export type EnrichStarted = { 
+/**
  * The job.
  */
 job: JobInfo, 

@@ -6,4 +6,28 @@ import type { Notice } from "./Notice";
 /**
  * Something happened. Heavy data never travels here: a listener asks for it.
  */
-export type Event = { "type": "job", job: JobInfo, } | { "type": "message", room: string, message: Message, } | { "type": "spaces" } | { "type": "peers" } | { "type": "market" } | { "type": "catalog" } | { "type": "attachment", attachment: string, have: number, size: number, } | { "type": "notice" } & Notice | { "type": "locked" };
+export type Event = { "type": "job", 
+/**
+ * The job as it is now.
+ */
+job: JobInfo, } | { "type": "message", 
+/**
+ * Room id.
+ */
+room: string, 
+/**
+ * The message.
+ */
+message: Message, } | { "type": "spaces" } | { "type": "peers" } | { "type": "market" } | { "type": "catalog" } | { "type": "attachment", 
+/**
+ * Attachment id.
+ */
+attachment: string, 
+/**
+ * Bytes that are here and verified.
+ */
+have: number, 
+/**
+ * Size in bytes.
+ */
+size: number, } | { "type": "notice" } & Notice | { "type": "locked" };

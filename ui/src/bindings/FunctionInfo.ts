@@ -4,7 +4,8 @@ import type { ParameterInfo } from "./ParameterInfo";
 /**
  * A function of the catalogue.
  */
-export type FunctionInfo = { /**
+export type FunctionInfo = { 
+/**
  * Name, such as `RSI`.
  */
 name: string, 
@@ -21,7 +22,11 @@ group: string,
  */
 parameters: Array<ParameterInfo>, 
 /**
- * Output names, in order.
+ * Columns it reads, in order.
+ */
+inputs: Array<string>, 
+/**
+ * Output names, in order; empty for the one that bears the function's own name.
  */
 outputs: Array<string>, 
 /**

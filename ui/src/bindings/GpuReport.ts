@@ -4,7 +4,8 @@ import type { Adapter } from "./Adapter";
 /**
  * The graphics adapters.
  */
-export type GpuReport = { /**
+export type GpuReport = { 
+/**
  * The adapters.
  */
 adapters: Array<Adapter>, 

@@ -4,7 +4,8 @@ import type { Check } from "./Check";
 /**
  * Outcome of the health check.
  */
-export type Health = { /**
+export type Health = { 
+/**
  * `well`, `warnings` or `critical`.
  */
 verdict: string, 

@@ -4,7 +4,8 @@ import type { JobInfo } from "./JobInfo";
 /**
  * A batch was queued.
  */
-export type ImagesStarted = { /**
+export type ImagesStarted = { 
+/**
  * The job.
  */
 job: JobInfo, 

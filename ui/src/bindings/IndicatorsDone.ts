@@ -4,7 +4,8 @@ import type { SymbolRun } from "./SymbolRun";
 /**
  * Outcome of an indicator run.
  */
-export type IndicatorsDone = { /**
+export type IndicatorsDone = { 
+/**
  * Id for sharing, as `run:7`.
  */
 run: string, 

@@ -4,7 +4,8 @@ import type { ItemInfo } from "./ItemInfo";
 /**
  * Items of a job.
  */
-export type ItemPage = { /**
+export type ItemPage = { 
+/**
  * The items.
  */
 items: Array<ItemInfo>, 

@@ -4,7 +4,8 @@ import type { RowProblem } from "./RowProblem";
 /**
  * What became of one file.
  */
-export type MarketFile = { /**
+export type MarketFile = { 
+/**
  * The file.
  */
 path: string, 

@@ -4,7 +4,8 @@ import type { MarketFile } from "./MarketFile";
 /**
  * Outcome of an import.
  */
-export type MarketImported = { /**
+export type MarketImported = { 
+/**
  * A report a file, in order.
  */
 files: Array<MarketFile>, };

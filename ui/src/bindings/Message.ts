@@ -6,7 +6,8 @@ import type { ResultInfo } from "./ResultInfo";
 /**
  * A message.
  */
-export type Message = { /**
+export type Message = { 
+/**
  * Message id.
  */
 id: string, 

@@ -4,7 +4,8 @@ import type { NoticeLevel } from "./NoticeLevel";
 /**
  * A word for the user, shown once.
  */
-export type Notice = { /**
+export type Notice = { 
+/**
  * How serious it is.
  */
 level: NoticeLevel, 

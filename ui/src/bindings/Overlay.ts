@@ -4,7 +4,8 @@ import type { OverlayColumn } from "./OverlayColumn";
 /**
  * Values of a function, aligned with the bars.
  */
-export type Overlay = { /**
+export type Overlay = { 
+/**
  * Columns such as `SMA_50`.
  */
 columns: Array<OverlayColumn>, 

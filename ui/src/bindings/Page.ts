@@ -4,7 +4,8 @@ import type { Message } from "./Message";
 /**
  * Messages of a room, oldest first.
  */
-export type Page = { /**
+export type Page = { 
+/**
  * The messages.
  */
 messages: Array<Message>, 

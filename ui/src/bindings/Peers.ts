@@ -5,7 +5,8 @@ import type { PeerInfo } from "./PeerInfo";
 /**
  * This node and who it is connected to.
  */
-export type Peers = { /**
+export type Peers = { 
+/**
  * This node; absent when the network is not running.
  */
 node: NodeInfo | null, 

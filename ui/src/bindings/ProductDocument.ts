@@ -4,7 +4,8 @@ import type { RecommendationInfo } from "./RecommendationInfo";
 /**
  * One product, its recommendations and its document.
  */
-export type ProductDocument = { /**
+export type ProductDocument = { 
+/**
  * Fields with a value: (name, value).
  */
 fields: Array<[string, string]>, 
@@ -17,6 +18,18 @@ recommendations: Array<RecommendationInfo>,
  */
 document: string | null, 
 /**
- * Why there is none.
+ * Code of the reason why there is none.
  */
-reason: string | null, };
+reason: string | null, 
+/**
+ * The reason in words.
+ */
+detail: string | null, 
+/**
+ * What the document goes without, such as a link to a product whose SKU is not known.
+ */
+left_out: Array<string>, 
+/**
+ * Whether the products like it have changed since.
+ */
+outdated: boolean, };

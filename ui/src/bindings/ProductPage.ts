@@ -4,7 +4,8 @@ import type { ProductRow } from "./ProductRow";
 /**
  * A page of products.
  */
-export type ProductPage = { /**
+export type ProductPage = { 
+/**
  * The products.
  */
 products: Array<ProductRow>, 

@@ -30,6 +30,7 @@ import type { ImagesRun } from "./ImagesRun";
 import type { ImagesStarted } from "./ImagesStarted";
 import type { IndicatorsDone } from "./IndicatorsDone";
 import type { InviteInfo } from "./InviteInfo";
+import type { InviteState } from "./InviteState";
 import type { ItemPage } from "./ItemPage";
 import type { JobCancel } from "./JobCancel";
 import type { JobInfo } from "./JobInfo";
@@ -63,6 +64,7 @@ import type { ProfileDelete } from "./ProfileDelete";
 import type { ProfileDetail } from "./ProfileDetail";
 import type { ProfileInfo } from "./ProfileInfo";
 import type { ProfileList } from "./ProfileList";
+import type { ProfileLock } from "./ProfileLock";
 import type { ProfileNew } from "./ProfileNew";
 import type { ProfilePasswd } from "./ProfilePasswd";
 import type { ProfileShow } from "./ProfileShow";
@@ -81,14 +83,17 @@ import type { Setting } from "./Setting";
 import type { SettingsList } from "./SettingsList";
 import type { SettingsSet } from "./SettingsSet";
 import type { Share } from "./Share";
+import type { SpaceAdmit } from "./SpaceAdmit";
 import type { SpaceInfo } from "./SpaceInfo";
 import type { SpaceInvite } from "./SpaceInvite";
+import type { SpaceInvites } from "./SpaceInvites";
 import type { SpaceJoin } from "./SpaceJoin";
 import type { SpaceList } from "./SpaceList";
 import type { SpaceMembers } from "./SpaceMembers";
 import type { SpaceNew } from "./SpaceNew";
 import type { Verified } from "./Verified";
 
+/** Every command: its arguments and its reply. */
 export interface Commands {
   "host.info": { args: HostInfo, reply: HostInfoReply },
   "profile.list": { args: ProfileList, reply: Array<ProfileInfo> },
@@ -97,10 +102,13 @@ export interface Commands {
   "care.restore": { args: CareRestore, reply: Restored },
   "profile.show": { args: ProfileShow, reply: ProfileDetail },
   "profile.passwd": { args: ProfilePasswd, reply: null },
+  "profile.lock": { args: ProfileLock, reply: null },
   "space.new": { args: SpaceNew, reply: SpaceInfo },
   "space.list": { args: SpaceList, reply: Array<SpaceInfo> },
   "space.invite": { args: SpaceInvite, reply: InviteInfo },
+  "space.invites": { args: SpaceInvites, reply: Array<InviteState> },
   "space.join": { args: SpaceJoin, reply: Joined },
+  "space.admit": { args: SpaceAdmit, reply: null },
   "space.members": { args: SpaceMembers, reply: Array<MemberInfo> },
   "room.new": { args: RoomNew, reply: RoomInfo },
   "room.list": { args: RoomList, reply: Array<RoomInfo> },

@@ -348,8 +348,16 @@ export const functions: FunctionInfo[] = listed.split('\n').map((line) => {
       .filter(Boolean)
       .map((pair) => {
         const [of = '', value = '0'] = pair.split('=');
-        return { name: of, default: Number(value), min: 2, max: 100_000, integer: !of.startsWith('nbDev') };
+        return {
+          name: of,
+          default: Number(value),
+          min: 2,
+          max: 100_000,
+          integer: !of.startsWith('nbDev'),
+          choices: [],
+        };
       }),
+    inputs: ['close'],
     outputs: name === 'MACD' ? ['', 'signal', 'hist'] : [''],
     overlap: group === 'Overlap Studies',
     engine: ['SMA', 'EMA', 'RSI'].includes(name) ? 'artel' : 'ta-lib',
@@ -370,6 +378,7 @@ export function product(at: number): ProductRow {
     sku: String(1_500_000_000 + at),
     recommendations: few || at > 3300 ? null : 2 + (at % 7),
     reason: few ? 'too_few' : null,
+    detail: few ? 'Only 1 of 14 is similar enough.' : null,
   };
 }
 

@@ -127,6 +127,7 @@ export const en = {
   'people.here': 'Here',
   'people.away': 'Away',
   'people.pending': 'Waiting to be let in',
+  'people.admit': 'Let in',
   'people.you': 'you',
 
   'role.owner': 'owner',
@@ -366,6 +367,7 @@ export const en = {
   'product.json': 'JSON',
   'product.fields': 'Fields',
   'product.notYet': 'Not built yet. Start “Build documents” above.',
+  'product.outdated': 'Similar products have changed since. Build again to renew.',
   'product.pictures': 'Pictures are named, not fetched.',
   'product.unreadable': 'This document cannot be read.',
   'enrich.text.all': 'Finds similar products for each product and builds its document. It runs as a job.',

@@ -147,6 +147,7 @@ export const ru: SlavicOf<typeof en> = {
   'people.here': 'Здесь',
   'people.away': 'Нет на месте',
   'people.pending': 'Ждут, пока впустят',
+  'people.admit': 'Впустить',
   'people.you': 'вы',
 
   'role.owner': 'владелец',
@@ -421,6 +422,7 @@ export const ru: SlavicOf<typeof en> = {
   'product.json': 'JSON',
   'product.fields': 'Поля',
   'product.notYet': 'Ещё не собран. Нажмите «Собрать документы» выше.',
+  'product.outdated': 'Похожие товары с тех пор изменились. Соберите заново.',
   'product.pictures': 'Картинки названы, но не загружаются.',
   'product.unreadable': 'Этот документ не читается.',
   'enrich.text.all': 'Найдёт похожие для каждого товара и соберёт его документ. Выполняется как задание.',

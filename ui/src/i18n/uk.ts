@@ -142,6 +142,7 @@ export const uk: SlavicOf<typeof en> = {
   'people.here': 'Тут',
   'people.away': 'Немає на місці',
   'people.pending': 'Чекають, поки впустять',
+  'people.admit': 'Впустити',
   'people.you': 'ви',
 
   'role.owner': 'власник',
@@ -421,6 +422,7 @@ export const uk: SlavicOf<typeof en> = {
   'product.json': 'JSON',
   'product.fields': 'Поля',
   'product.notYet': 'Ще не зібрано. Натисніть «Зібрати документи» вище.',
+  'product.outdated': 'Схожі товари відтоді змінилися. Зберіть заново.',
   'product.pictures': 'Картинки названо, але не завантажено.',
   'product.unreadable': 'Цей документ не читається.',
   'enrich.text.all': 'Знайде схожі для кожного товару і збере його документ. Виконується як завдання.',
