@@ -46,3 +46,6 @@ pub const MAX_ATTEMPTS: u32 = 3;
 pub fn gave_up() -> String {
     format!("the program ended {MAX_ATTEMPTS} times while working on this; it is left out until it is retried")
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ pub struct Settlement {
     pub position: u64,
     /// `attempts` of the item as it was claimed: a settlement of an older claim is not accepted.
     pub generation: u32,
+    /// Units that the item stands for.
+    pub units: u64,
     /// What came of it.
     pub verdict: Verdict,
     /// How long it took.

@@ -348,6 +348,7 @@ impl Crew {
         let settlement = |verdict, took| Settlement {
             position: item.position,
             generation: item.attempts,
+            units: item.units,
             verdict,
             took,
         };
@@ -442,6 +443,7 @@ impl Crew {
             let settlement = Settlement {
                 position: hand.item.position,
                 generation: hand.item.attempts,
+                units: hand.item.units,
                 verdict: Verdict::Failed(format!(
                     "{}: it took longer than {} s and was given up",
                     hand.item.input,

@@ -24,6 +24,9 @@ pub struct ImagesRun {
     pub backend: Option<String>,
     /// Workers at most; measured unless given.
     pub workers: Option<u32>,
+    /// Rows of the CSV after which it is made durable: 1,000 unless given.
+    #[serde(default)]
+    pub every: Option<u32>,
 }
 
 /// A recipe.

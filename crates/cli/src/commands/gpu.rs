@@ -1,15 +1,45 @@
 //! `artel gpu`.
 
+use artel_app::api::machine::GpuInfo;
 use clap::Subcommand;
 
 use crate::context::{Context, Exit};
 
 #[derive(Subcommand)]
 pub(crate) enum GpuCommand {
-    /// List
-    List,
+    /// List the graphics adapters and say which is used
+    #[command(after_help = "Example: artel gpu info")]
+    Info,
 }
 
-pub(crate) async fn run(_context: &Context, _command: GpuCommand) -> anyhow::Result<Exit> {
-    anyhow::bail!("being built")
+pub(crate) async fn run(context: &Context, command: GpuCommand) -> anyhow::Result<Exit> {
+    let GpuCommand::Info = command;
+    let client = context.client().await?;
+    let report = client.call(GpuInfo {}).await;
+    client.close().await;
+    let report = report?;
+    if context.output.json() {
+        context.output.one(&report, String::new)?;
+        return Ok(Exit::Done);
+    }
+    context.output.many(
+        &report.adapters,
+        &["adapter", "interface", "kind", "driver", "largest buffer"],
+        |adapter| {
+            vec![
+                adapter.name.clone(),
+                adapter.api.clone(),
+                adapter.kind.clone(),
+                adapter.driver.clone(),
+                format!("{} MB", adapter.max_buffer >> 20),
+            ]
+        },
+        "There are no graphics adapters.",
+    )?;
+    match (&report.in_use, &report.reason) {
+        (Some(name), _) => context.output.hint(&format!("In use: {name}")),
+        (None, Some(reason)) => context.output.hint(&format!("None is in use: {reason}")),
+        (None, None) => {}
+    }
+    Ok(Exit::Done)
 }
