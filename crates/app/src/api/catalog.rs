@@ -99,9 +99,11 @@ pub struct CatalogFile {
     pub added: u64,
     /// Products that changed.
     pub changed: u64,
+    /// `csv` with the name of its encoding, or `xlsx` with the name of the sheet.
+    pub format: Option<String>,
     /// Columns that were recognised: (field, header).
     pub columns: Vec<(String, String)>,
-    /// Filters and terms that are off because their column is absent.
+    /// Filters and terms that are off because their column is absent, such as `stock`.
     pub switched_off: Vec<String>,
     /// Rows left out, each with line and reason; at most 100 are listed.
     pub skipped: Vec<super::market::RowProblem>,
@@ -127,8 +129,11 @@ pub struct CatalogStatistics {
     pub products: u64,
     /// Products with a document.
     pub documents: u64,
-    /// Products without one, by reason.
+    /// Products without one, by code of the reason: `too_few`, `unusable`, `alone`, `unknown`,
+    /// `not_enriched`.
     pub without: Vec<(String, u64)>,
+    /// Products whose result is older than the last change among the products like them.
+    pub outdated: u64,
     /// Products a brand, most first, at most 100.
     pub brands: Vec<(String, u64)>,
     /// Mean number of recommendations of a document.
@@ -159,8 +164,10 @@ pub struct ProductRow {
     pub sku: Option<String>,
     /// Recommendations in its document, if it has one.
     pub recommendations: Option<u32>,
-    /// Why it has no document, if enrichment ran and it has none.
+    /// Code of the reason why it has no document, if enrichment ran and it has none.
     pub reason: Option<String>,
+    /// The reason in words.
+    pub detail: Option<String>,
 }
 
 /// One product, its recommendations and its document.
@@ -172,8 +179,14 @@ pub struct ProductDocument {
     pub recommendations: Vec<RecommendationInfo>,
     /// The Rich Content document, if there is one.
     pub document: Option<String>,
-    /// Why there is none.
+    /// Code of the reason why there is none.
     pub reason: Option<String>,
+    /// The reason in words.
+    pub detail: Option<String>,
+    /// What the document goes without, such as a link to a product whose SKU is not known.
+    pub left_out: Vec<String>,
+    /// Whether the products like it have changed since.
+    pub outdated: bool,
 }
 
 /// One recommended product.

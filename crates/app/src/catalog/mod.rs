@@ -1,50 +1,65 @@
-//! Products: import, enrichment job, export, handlers.
+//! Products: import, enrichment, export, and the handlers of their commands.
 
-use crate::{
-    api::{Command, Handle, catalog as api},
-    error::{AppError, Code},
-    session::Session,
-};
+mod enrich;
+mod export;
+mod handlers;
+mod import;
+mod table;
 
-impl Handle<api::CatalogImport> for Session {
-    async fn handle(&self, _: api::CatalogImport) -> Result<<api::CatalogImport as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
+use artel_catalog::{Attributes, Field, GroupKey, normal};
+use artel_store::catalog as rows;
+
+pub(crate) use enrich::CatalogWork;
+
+/// A stored product as the rules see it.
+struct View<'a>(&'a rows::Product);
+
+impl Attributes for View<'_> {
+    fn get(&self, field: Field) -> Option<&str> {
+        // The vendor code is the first field and no column.
+        match field.index().checked_sub(1) {
+            None => Some(&self.0.vendor_code),
+            Some(column) => self.0.values.get(column)?.as_deref(),
+        }
     }
 }
 
-impl Handle<api::CatalogEnrich> for Session {
-    async fn handle(&self, _: api::CatalogEnrich) -> Result<<api::CatalogEnrich as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
+/// Group and search text of a product.
+fn derive(product: &rows::Product) -> rows::Derived {
+    let view = View(product);
+    let key = GroupKey::of(&view);
+    rows::Derived {
+        group: rows::GroupKey {
+            kind: key.kind,
+            gender: key.gender,
+            brand: key.brand,
+        },
+        search: normal::key(&format!(
+            "{} {}",
+            product.vendor_code,
+            view.text(Field::Name)
+        )),
     }
 }
 
-impl Handle<api::CatalogStats> for Session {
-    async fn handle(&self, _: api::CatalogStats) -> Result<<api::CatalogStats as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
+/// Names of what is switched off where only these fields are there, each once.
+fn switched_off(has: impl Fn(Field) -> bool) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for switch in artel_catalog::columns::switched_off(has) {
+        if !names.iter().any(|name| name == switch.name) {
+            names.push(switch.name.to_owned());
+        }
     }
+    names
 }
 
-impl Handle<api::CatalogProducts> for Session {
-    async fn handle(&self, _: api::CatalogProducts) -> Result<<api::CatalogProducts as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
+/// The same for everything that is stored, from the bits of the columns.
+fn switched_off_in(given: i64) -> Vec<String> {
+    switched_off(|field| match field.index().checked_sub(1) {
+        None => true,
+        Some(column) => given & 1 << column != 0,
+    })
 }
 
-impl Handle<api::CatalogDocument> for Session {
-    async fn handle(&self, _: api::CatalogDocument) -> Result<<api::CatalogDocument as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::CatalogExport> for Session {
-    async fn handle(&self, _: api::CatalogExport) -> Result<<api::CatalogExport as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
-impl Handle<api::CatalogValidate> for Session {
-    async fn handle(&self, _: api::CatalogValidate) -> Result<<api::CatalogValidate as Command>::Reply, AppError> {
-        Err(AppError::new(Code::Internal, "being built"))
-    }
-}
-
+#[cfg(test)]
+mod tests;

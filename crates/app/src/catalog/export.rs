@@ -1,0 +1,210 @@
+//! Documents out to a file, and their check.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+    sync::Arc,
+};
+
+use artel_catalog::{
+    normal,
+    rich::{Severity, lint},
+};
+use artel_store::{Store, catalog as rows};
+use serde::Serialize;
+
+use crate::{
+    api::catalog as api,
+    error::{AppError, Code},
+};
+
+/// Documents read at a time.
+const CHUNK: u32 = 256;
+
+/// Faults and warnings that are listed.
+const LISTED: usize = 100;
+
+/// Calls `each` with every document in the order of vendor codes, at most `limit`.
+fn documents(
+    store: &Store,
+    brand: Option<&str>,
+    all: bool,
+    limit: Option<u64>,
+    mut each: impl FnMut(&rows::Document) -> Result<(), AppError>,
+) -> Result<u64, AppError> {
+    let brand = brand.map(normal::key);
+    let limit = limit.unwrap_or(u64::MAX);
+    let mut count = 0;
+    let mut after: Option<String> = None;
+    while count < limit {
+        let size = u32::try_from(limit - count).unwrap_or(CHUNK).min(CHUNK);
+        let chunk = store.read(|connection| {
+            rows::documents_after(connection, after.as_deref(), brand.as_deref(), all, size)
+        })?;
+        let Some(last) = chunk.last() else { break };
+        after = Some(last.vendor_code.clone());
+        for document in &chunk {
+            each(document)?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    vendor_code: &'a str,
+    sku: &'a str,
+    rich_content_json: &'a str,
+}
+
+enum Writer {
+    Csv(Box<csv::Writer<BufWriter<File>>>),
+    JsonLines(BufWriter<File>),
+}
+
+impl Writer {
+    fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
+        match self {
+            Self::Csv(csv) => csv
+                .write_record([line.vendor_code, line.sku, line.rich_content_json])
+                .map_err(io::Error::other),
+            Self::JsonLines(out) => {
+                serde_json::to_writer(&mut *out, line)?;
+                out.write_all(b"\n")
+            }
+        }
+    }
+
+    fn finish(self) -> io::Result<File> {
+        let out = match self {
+            Self::Csv(csv) => csv
+                .into_inner()
+                .map_err(|error| io::Error::other(error.to_string()))?,
+            Self::JsonLines(out) => out,
+        };
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        Ok(file)
+    }
+}
+
+/// Writes the documents. The file is there whole under its name, or not at all.
+pub(super) fn export(
+    store: &Arc<Store>,
+    command: &api::CatalogExport,
+) -> Result<api::CatalogExported, AppError> {
+    let out = Path::new(&command.out);
+    let failed = |reason: io::Error| {
+        let code = if reason.kind() == io::ErrorKind::StorageFull {
+            Code::DiskFull
+        } else {
+            Code::File
+        };
+        AppError::new(code, format!("{}: {reason}", out.display())).param("path", out.display())
+    };
+    let ending = out
+        .extension()
+        .map(|ending| ending.to_string_lossy().to_lowercase());
+    let is_csv = match ending.as_deref() {
+        Some("csv") => true,
+        Some("jsonl") => false,
+        _ => {
+            return Err(AppError::new(
+                Code::BadArguments,
+                format!("{}: the format is known by the ending", out.display()),
+            )
+            .hint("End the name in .csv or .jsonl"));
+        }
+    };
+    if out.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    let folder = out
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let unfinished = unfinished_in(folder).map_err(failed)?;
+    let file = BufWriter::new(unfinished.as_file().try_clone().map_err(failed)?);
+    let mut writer = if is_csv {
+        let mut csv = csv::Writer::from_writer(file);
+        let header = csv.write_record(["vendor_code", "sku", "rich_content_json"]);
+        header.map_err(|reason| failed(io::Error::other(reason)))?;
+        Writer::Csv(Box::new(csv))
+    } else {
+        Writer::JsonLines(file)
+    };
+    let rows = documents(
+        store,
+        command.brand.as_deref(),
+        command.all,
+        command.limit,
+        |document| {
+            let line = Line {
+                vendor_code: &document.vendor_code,
+                sku: &document.sku,
+                rich_content_json: &document.document,
+            };
+            writer.line(&line).map_err(failed)
+        },
+    )?;
+    writer.finish().map_err(failed)?;
+    unfinished
+        .persist(out)
+        .map_err(|error| failed(error.error))?;
+    #[cfg(unix)]
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)?;
+    Ok(api::CatalogExported {
+        path: command.out.clone(),
+        rows,
+    })
+}
+
+/// A file that is gone when it is dropped, readable by those who may read the user's other files.
+fn unfinished_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".artel-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// Checks the documents that were made.
+pub(super) fn validate(
+    store: &Store,
+    limit: Option<u64>,
+) -> Result<api::CatalogValidated, AppError> {
+    let mut valid = 0;
+    let (mut faults, mut warnings) = (Vec::new(), Vec::new());
+    let checked = documents(store, None, false, limit, |document| {
+        let findings = lint(&document.document);
+        if findings
+            .iter()
+            .all(|finding| finding.severity == Severity::Warning)
+        {
+            valid += 1;
+        }
+        for finding in findings {
+            let list = match finding.severity {
+                Severity::Fault => &mut faults,
+                Severity::Warning => &mut warnings,
+            };
+            if list.len() < LISTED {
+                list.push((document.vendor_code.clone(), finding.to_string()));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(api::CatalogValidated {
+        checked,
+        valid,
+        faults,
+        warnings,
+    })
+}

@@ -1,0 +1,199 @@
+//! Importing product files.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use artel_catalog::{Attributes, Field};
+use artel_store::{Store, catalog as rows};
+use walkdir::WalkDir;
+
+use super::{
+    derive, switched_off,
+    table::{self, Head, Row, Sink, TableError},
+};
+use crate::{
+    api::{catalog as api, market::RowProblem},
+    error::{AppError, Code},
+};
+
+/// Products a transaction.
+const BATCH: usize = 500;
+
+/// Left-out rows that are listed.
+const LISTED: usize = 100;
+
+/// Endings of files that are taken from a folder.
+const ENDINGS: [&str; 3] = ["csv", "tsv", "xlsx"];
+
+/// Imports the files, and all product files below the folders. Each file stands alone: one that is
+/// refused says so in its report.
+pub(super) fn import(
+    store: &Arc<Store>,
+    command: &api::CatalogImport,
+) -> Result<api::CatalogImported, AppError> {
+    let mut files = Vec::new();
+    for path in &command.paths {
+        files.extend(product_files(Path::new(path))?);
+    }
+    if files.is_empty() {
+        return Err(AppError::new(
+            Code::NotFound,
+            format!(
+                "there is no CSV or XLSX file in {}",
+                command.paths.join(", ")
+            ),
+        )
+        .hint("Give the product file itself."));
+    }
+    Ok(api::CatalogImported {
+        files: files
+            .iter()
+            .map(|file| import_file(store, file, &command.map))
+            .collect(),
+    })
+}
+
+/// The file itself, or the product files of a folder in the order of their names.
+fn product_files(path: &Path) -> Result<Vec<PathBuf>, AppError> {
+    let kind = std::fs::metadata(path).map_err(|reason| {
+        let code = if reason.kind() == std::io::ErrorKind::NotFound {
+            Code::NotFound
+        } else {
+            Code::File
+        };
+        AppError::new(code, format!("{}: {reason}", path.display())).param("path", path.display())
+    })?;
+    if !kind.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in WalkDir::new(path).sort_by_file_name() {
+        let entry = entry.map_err(|reason| AppError::new(Code::File, reason.to_string()))?;
+        let name = entry.file_name().to_string_lossy();
+        let ending = entry
+            .path()
+            .extension()
+            .map(|ending| ending.to_string_lossy().to_lowercase());
+        // Spreadsheets keep locks beside open files under names with a tilde.
+        let wanted = ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+            && !name.starts_with(['~', '.']);
+        if wanted && entry.file_type().is_file() {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
+}
+
+fn import_file(store: &Arc<Store>, path: &Path, mapping: &[(String, String)]) -> api::CatalogFile {
+    let mut importer = Importer {
+        store,
+        path,
+        head: None,
+        import: None,
+        batch: Vec::with_capacity(BATCH),
+        report: api::CatalogFile {
+            path: path.display().to_string(),
+            products: 0,
+            added: 0,
+            changed: 0,
+            format: None,
+            columns: Vec::new(),
+            switched_off: Vec::new(),
+            skipped: Vec::new(),
+            skipped_total: 0,
+            error: None,
+        },
+    };
+    let read = table::read(path, mapping, &mut importer).and_then(|()| importer.flush());
+    let mut report = importer.report;
+    report.skipped.sort_by_key(|problem| problem.line);
+    if let Err(reason) = read {
+        report.error = Some(format!("{}: {reason}", path.display()));
+    }
+    report
+}
+
+struct Importer<'a> {
+    store: &'a Arc<Store>,
+    path: &'a Path,
+    head: Option<Head>,
+    import: Option<i64>,
+    batch: Vec<rows::ImportedLine>,
+    report: api::CatalogFile,
+}
+
+impl Importer<'_> {
+    fn skip(&mut self, line: u64, reason: String) {
+        self.report.skipped_total += 1;
+        if self.report.skipped.len() < LISTED {
+            self.report.skipped.push(RowProblem { line, reason });
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), TableError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let lines = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        let count = lines.len() as u64;
+        let (known, path) = (self.import, self.path.display().to_string());
+        let now = jiff::Timestamp::now().as_millisecond();
+        let (import, done) = self.store.write(move |transaction| {
+            let import = match known {
+                Some(import) => import,
+                None => rows::begin_import(transaction, &path, now)?,
+            };
+            let done = rows::upsert(transaction, import, &lines, derive)?;
+            Ok((import, done))
+        })?;
+        self.import = Some(import);
+        self.report.products += count - done.repeated.len() as u64;
+        self.report.added += done.added;
+        self.report.changed += done.changed;
+        for (line, first) in done.repeated {
+            self.skip(line, format!("the vendor code was in line {first} already"));
+        }
+        Ok(())
+    }
+}
+
+impl Sink for Importer<'_> {
+    fn head(&mut self, head: Head) -> Result<(), TableError> {
+        let found = head.columns.found();
+        self.report.columns = found
+            .map(|(field, header)| (field.name().to_owned(), header.to_owned()))
+            .collect();
+        self.report.switched_off = switched_off(|field| head.columns.has(field));
+        self.report.format = Some(head.format.clone());
+        self.head = Some(head);
+        Ok(())
+    }
+
+    fn row(&mut self, row: &Row) -> Result<(), TableError> {
+        let Some(head) = &self.head else {
+            return Err(TableError::Empty);
+        };
+        match head.product(row) {
+            Err(reason) => self.skip(row.line, reason.to_string()),
+            Ok(product) => {
+                let mut stored = rows::Product {
+                    vendor_code: product.vendor_code().to_owned(),
+                    ..rows::Product::default()
+                };
+                for (field, value) in Field::ALL.iter().skip(1).zip(&mut stored.values) {
+                    *value = product.get(*field).map(str::to_owned);
+                }
+                self.batch.push(rows::ImportedLine {
+                    line: row.line,
+                    product: stored,
+                });
+                if self.batch.len() == BATCH {
+                    self.flush()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
