@@ -47,7 +47,7 @@ impl Output {
             eprintln!("{empty}");
         } else {
             let mut table = comfy_table::Table::new();
-            table.load_preset(comfy_table::presets::NOTHING);
+            table.load_style(comfy_table::presets::NOTHING);
             table.set_header(header.iter().map(|title| title.to_uppercase()));
             for value in values {
                 table.add_row(row(value));

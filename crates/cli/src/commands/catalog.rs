@@ -254,7 +254,7 @@ fn statistics(stats: &CatalogStatistics) -> String {
         lines.push((format!("brand {brand}"), count.to_string()));
     }
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING);
     for (name, value) in lines {
         table.add_row([name, value]);
     }
