@@ -5,19 +5,56 @@ use std::{fmt::Write as _, fs, path::Path};
 use anyhow::Result;
 use image::{Rgb, RgbImage};
 
-/// Writes a picture with a gradient and some structure, different for each `seed`; the name says the format.
+/// Writes a made-up landscape, different for each `seed`: sky, sun, three ranges of hills. The name says the format.
 pub fn picture(path: &Path, width: u32, height: u32, seed: u32) -> Result<()> {
+    let phase = f64::from(seed) * 1.7;
+    let warm = (phase * 0.9).sin().mul_add(0.5, 0.5);
+    let sun = (
+        phase.cos().mul_add(0.3, 0.5),
+        phase.sin().mul_add(0.1, 0.35),
+    );
+    let ratio = f64::from(width) / f64::from(height.max(1));
     let picture = RgbImage::from_fn(width, height, |x, y| {
-        let tone = |of: u32, scale: u32| u8::try_from(of * 255 / scale.max(1)).unwrap_or(u8::MAX);
-        let stripe = u8::from((x / 16 + y / 16 + seed).is_multiple_of(3)) * 60;
-        Rgb([
-            tone(x, width).saturating_add(stripe),
-            tone(y, height),
-            tone((x + seed * 37) % width, width).saturating_sub(stripe),
-        ])
+        let (u, v) = (
+            f64::from(x) / f64::from(width),
+            f64::from(y) / f64::from(height),
+        );
+        let far = ((u - sun.0) * ratio).hypot(v - sun.1);
+        let glow = (-far * 5.0).exp() + f64::from(u8::from(far < 0.07));
+        let mut colour = [
+            0.25 + 0.45 * v + 0.6 * glow + 0.1 * warm,
+            0.42 + 0.3 * v + 0.45 * glow,
+            0.72 - 0.15 * v + 0.15 * glow - 0.2 * warm,
+        ];
+        for range in 0..3_u32 {
+            let depth = f64::from(range);
+            let ridge = 0.55
+                + 0.13 * depth
+                + 0.05 * (u * (5.0 + 3.0 * depth) + phase + depth * 2.1).sin()
+                + 0.02 * (u * (17.0 + 5.0 * depth) + phase * 2.0).sin();
+            if v > ridge {
+                let shade = 0.5 - 0.15 * depth;
+                colour = [
+                    shade * (0.5 + 0.4 * warm),
+                    shade * 0.9,
+                    shade * (0.95 - 0.4 * warm),
+                ];
+            }
+        }
+        Rgb(colour.map(byte))
     });
     picture.save(path)?;
     Ok(())
+}
+
+/// A fraction as a byte.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the range of a byte"
+)]
+fn byte(fraction: f64) -> u8 {
+    (fraction.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
 /// Writes so many JPEG pictures into a new folder.

@@ -155,7 +155,7 @@ impl Window {
 
     /// Waits so long for an element that is shown.
     pub fn find_within(&self, css: &str, patience: Duration) -> Result<Element<'_>> {
-        wait::until(&format!("{css} in the window"), patience, || {
+        self.until(&format!("{css} in the window"), patience, || {
             for element in self.all(css)? {
                 if element.shown()? {
                     return Ok(Some(element));
@@ -185,7 +185,7 @@ impl Window {
 
     /// Waits until some element that matches shows this text.
     pub fn shows(&self, css: &str, text: &str, patience: Duration) -> Result<()> {
-        wait::until(&format!("\"{text}\" in {css}"), patience, || {
+        self.until(&format!("\"{text}\" in {css}"), patience, || {
             for element in self.all(css)? {
                 if element.text().is_ok_and(|shown| shown.contains(text)) {
                     return Ok(Some(()));
@@ -193,6 +193,20 @@ impl Window {
             }
             Ok(None)
         })
+    }
+
+    /// Waits as [`wait::until`] does; what the screen showed when it was in vain is kept as `in-vain`.
+    pub fn until<T>(
+        &self,
+        what: &str,
+        patience: Duration,
+        ask: impl FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        let answer = wait::until(what, patience, ask);
+        if answer.is_err() {
+            self.picture("in-vain")?;
+        }
+        answer
     }
 
     /// Runs a function body in the page and returns what it returns.

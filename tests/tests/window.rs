@@ -4,7 +4,7 @@ use std::{fs, net::TcpListener, path::Path, time::Duration};
 
 use anyhow::Result;
 use artel_tests::{
-    samples, skip, wait,
+    samples, skip,
     window::{self, Size, Window},
 };
 
@@ -14,7 +14,7 @@ const SIZE: Size = Size {
 };
 
 /// How long work in the window may take on a slow machine without a graphics driver.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The Enter key.
 const ENTER: &str = "\u{E007}";
@@ -103,11 +103,11 @@ fn a_first_day() -> Result<()> {
             .map(|entry| entry.file_name().to_string_lossy().into_owned());
         Some(names.filter(|name| name.starts_with("снимок")).count())
     };
-    wait::until("six pictures", PATIENCE, || {
+    window.until("six pictures", PATIENCE, || {
         Ok((pictures() == Some(6)).then_some(()))
     })?;
     window.find_within("[data-testid=batch-view]", PATIENCE)?;
-    wait::until("a thumbnail that is drawn", PATIENCE, || {
+    window.until("a thumbnail that is drawn", PATIENCE, || {
         let drawn = window.script(
             "return [...document.querySelectorAll('[data-testid=thumbnail] img')].filter((img) => img.naturalWidth > 0).length",
         )?;
@@ -124,7 +124,7 @@ fn a_first_day() -> Result<()> {
         .write(&format!("{}{ENTER}", text("WANDER.csv")))?;
     window.shows("[data-testid=series]", "WANDER", PATIENCE)?;
     window.part("chart")?;
-    wait::until("candles", PATIENCE, || {
+    window.until("candles", PATIENCE, || {
         let inked = window.script(
             "return [...document.querySelectorAll('[data-testid=chart] canvas')].some((canvas) => {
                if (!canvas.width || !canvas.height) return false;
