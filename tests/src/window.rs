@@ -184,14 +184,18 @@ impl Window {
     }
 
     /// Waits until some element that matches shows this text.
+    ///
+    /// Asks the page and not WebDriver, whose own idea of what is shown fails in scrolled lists.
     pub fn shows(&self, css: &str, text: &str, patience: Duration) -> Result<()> {
+        let body = "const [css, text] = arguments;
+            return [...document.querySelectorAll(css)].some(
+              (part) => part.getClientRects().length > 0 && part.innerText.includes(text))";
         self.until(&format!("\"{text}\" in {css}"), patience, || {
-            for element in self.all(css)? {
-                if element.text().is_ok_and(|shown| shown.contains(text)) {
-                    return Ok(Some(()));
-                }
-            }
-            Ok(None)
+            let shown = self.post(
+                "/execute/sync",
+                &json!({ "script": body, "args": [css, text] }),
+            )?;
+            Ok((shown == true).then_some(()))
         })
     }
 
@@ -280,12 +284,6 @@ impl Element<'_> {
     /// Empties a field.
     pub fn clear(&self) -> Result<()> {
         self.post("clear", &json!({}))
-    }
-
-    /// Its text as shown.
-    pub fn text(&self) -> Result<String> {
-        let text = self.window.get(&format!("/element/{}/text", self.id))?;
-        Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
     /// Whether a person can see it.
