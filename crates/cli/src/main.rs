@@ -8,6 +8,8 @@ mod client;
 mod commands;
 mod context;
 mod output;
+mod stop;
+mod when;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -356,9 +356,9 @@ impl Session {
                     if view::have(&file) > before || view::have(&file) == file.size {
                         return Ok::<_, AppError>(());
                     }
-                    if moved.changed().await.is_err() {
-                        return Err(AppError::new(Code::Locked, "the profile is being closed"));
-                    }
+                    // Either may end when the profile is closed.
+                    let _ = moved.changed().await;
+                    self.rooms.look(|_| ()).await?;
                 }
             })
             .await;

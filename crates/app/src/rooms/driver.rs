@@ -334,6 +334,9 @@ impl Driver {
             // A panic there was reported when it happened.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
+        // Who waits for something to arrive finds that nothing will.
+        self.signals.files.send_modify(|count| *count += 1);
+        self.signals.delivered.send_modify(|count| *count += 1);
     }
 }
 

@@ -163,9 +163,9 @@ impl Session {
                 if peers > 0 {
                     break;
                 }
-                match timeout_at(deadline, delivered.changed()).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) | Err(_) => break,
+                let heard = timeout_at(deadline, delivered.changed()).await;
+                if !matches!(heard, Ok(Ok(()))) || self.rooms.look(|_| ()).await.is_err() {
+                    break;
                 }
             }
         }

@@ -70,6 +70,10 @@ impl Host {
     /// Ends the session as a process would, and opens the profile again.
     async fn restart(&mut self) {
         self.session.close().await;
+        self.open_again().await;
+    }
+
+    async fn open_again(&mut self) {
         let old = std::mem::replace(&mut self.session, dummy_session().await);
         drop(old);
         self.session = open(&self.path, &self.name).await;
@@ -340,7 +344,7 @@ async fn files_travel_on_demand_and_resume() {
         let command = api::AttachmentSave {
             attachment: files[0].id.clone(),
             to: folder.path().join("copy.bin").display().to_string(),
-            timeout_s: Some(1),
+            timeout_s: Some(10 * SOON.as_secs()),
         };
         tokio::spawn(async move { session.handle(command).await })
     };
@@ -355,8 +359,10 @@ async fn files_travel_on_demand_and_resume() {
     })
     .await
     .expect("nothing of the file came");
-    ben.restart().await;
-    drop(saving.await);
+    ben.session.close().await;
+    let broken = tokio::time::timeout(SOON, saving).await.expect("it goes on after the end");
+    assert!(broken.unwrap().is_err());
+    ben.open_again().await;
     let kept = ben.page("General").await[0].attachments[0].have;
     assert!(kept >= some, "{kept} after the restart, {some} before");
     ben.start().await;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use artel_domain::{
-    Attachment, Body, Content, FileId, MemberId, MessageId, RoomId, SpaceId,
+    Attachment, Body, Content, FileId, MemberId, MessageId, SpaceId,
     attachment::chunk_count, limits::CHUNK,
 };
 use artel_store::{
@@ -387,6 +387,3 @@ pub(super) fn events(
     events.extend(changes.notices.drain(..).map(api::Event::Notice));
     Ok(events)
 }
-
-/// Rooms and spaces whose names are looked up.
-pub(super) type RoomKey = (SpaceId, RoomId);

@@ -1,15 +1,308 @@
 //! `artel room`.
 
-use clap::Subcommand;
+use std::{collections::HashSet, path::PathBuf, time::Duration};
 
-use crate::context::{Context, Exit};
+use artel_app::api::{
+    Event,
+    rooms::{AttachmentSave, Message, NodeStart, RoomList, RoomNew, RoomRead, RoomSend},
+};
+use clap::{Args, Subcommand};
+
+use crate::{
+    client::Client,
+    context::{Context, Exit, absolute},
+    stop, when,
+};
+
+/// Messages asked for at once while following.
+const PAGE: u32 = 100;
+/// Pages looked back through for what was missed.
+const MOST_PAGES: u32 = 20;
+/// News that come close together are read together.
+const TOGETHER: Duration = Duration::from_millis(30);
 
 #[derive(Subcommand)]
 pub(crate) enum RoomCommand {
-    /// List
-    List,
+    /// Create a room in a space
+    #[command(after_help = "Example: artel room new \"Class 7B\" Homework")]
+    New {
+        /// Id or name of the space
+        space: String,
+        /// Name of the room
+        name: String,
+    },
+    /// List the rooms
+    #[command(after_help = "Example: artel room list \"Class 7B\"")]
+    List {
+        /// Only those of this space, by id or name
+        space: Option<String>,
+    },
+    /// Send a message
+    #[command(after_help = "Example: artel room send General \"Look at this\" --attach photo.jpg --wait")]
+    Send(SendArgs),
+    /// Read a room, oldest message first
+    #[command(after_help = "Example: artel room read General --follow")]
+    Read(ReadArgs),
+    /// Save an attached file to a new file
+    #[command(after_help = "Example: artel room save ATTACHMENT --to Downloads\n\n\
+        Ids of attachments stand beside the messages. An existing file is never overwritten.")]
+    Save(SaveArgs),
 }
 
-pub(crate) async fn run(_context: &Context, _command: RoomCommand) -> anyhow::Result<Exit> {
-    anyhow::bail!("being built")
+/// Arguments of `room send`.
+#[derive(Args)]
+pub(crate) struct SendArgs {
+    /// Id or name of the room; SPACE/ROOM where the name is not unique
+    room: String,
+    /// The text; may be empty when files are attached
+    text: String,
+    /// A file to attach; may be repeated
+    #[arg(long, value_name = "FILE")]
+    attach: Vec<PathBuf>,
+    /// Message that this one answers
+    #[arg(long, value_name = "ID")]
+    reply_to: Option<String>,
+    /// Wait until a peer has stored it; at most 30 seconds, or as many as given
+    #[arg(long, value_name = "S", num_args = 0..=1, require_equals = true, default_missing_value = "30")]
+    wait: Option<u64>,
+}
+
+/// Arguments of `room read`.
+#[derive(Args)]
+pub(crate) struct ReadArgs {
+    /// Id or name of the room; SPACE/ROOM where the name is not unique
+    room: String,
+    /// At most this many messages
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: u32,
+    /// Only messages before this one
+    #[arg(long, value_name = "ID")]
+    before: Option<String>,
+    /// Go on with new messages until Ctrl-C
+    #[arg(long, conflicts_with = "before")]
+    follow: bool,
+}
+
+/// Arguments of `room save`.
+#[derive(Args)]
+pub(crate) struct SaveArgs {
+    /// Id of the attachment
+    attachment: String,
+    /// A new file, or a folder
+    #[arg(long, value_name = "PATH")]
+    to: PathBuf,
+    /// How long to wait for a peer that has it, in seconds
+    #[arg(long, value_name = "S", default_value_t = 60)]
+    timeout: u64,
+}
+
+pub(crate) async fn run(context: &Context, command: RoomCommand) -> anyhow::Result<Exit> {
+    let client = context.client().await?;
+    let exit = act(context, &client, command).await;
+    client.close().await;
+    exit
+}
+
+async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow::Result<Exit> {
+    let output = &context.output;
+    match command {
+        RoomCommand::New { space, name } => {
+            let room = client.call(RoomNew { space, name }).await?;
+            output.one(&room, || format!("Room {} was created.\n{}", room.name, room.room))?;
+        }
+        RoomCommand::List { space } => {
+            let rooms = client.call(RoomList { space }).await?;
+            output.many(
+                &rooms,
+                &["name", "unread", "last", "at", "room"],
+                |room| {
+                    vec![
+                        room.name.clone(),
+                        room.unread.to_string(),
+                        room.last.clone().unwrap_or_default(),
+                        room.last_at.map(when::minute).unwrap_or_default(),
+                        room.room.clone(),
+                    ]
+                },
+                "There are no rooms.",
+            )?;
+        }
+        RoomCommand::Send(args) => {
+            let sent = client
+                .call(RoomSend {
+                    room: args.room,
+                    text: args.text,
+                    attach: args.attach.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?,
+                    reply_to: args.reply_to,
+                    wait_s: args.wait,
+                })
+                .await?;
+            output.one(&sent, || match sent.peers {
+                0 => format!("Stored. {}", sent.message),
+                peers => format!("Delivered to {peers}. {}", sent.message),
+            })?;
+            if args.wait.is_some() && sent.peers == 0 {
+                output.hint("No peer has it yet. It is delivered when one is here.");
+            }
+        }
+        RoomCommand::Read(args) => return read(context, client, args).await,
+        RoomCommand::Save(args) => {
+            let saved = client
+                .call(AttachmentSave {
+                    attachment: args.attachment,
+                    to: folder_or_file(&args.to)?,
+                    timeout_s: Some(args.timeout),
+                })
+                .await?;
+            output.one(&saved, || format!("{} ({} bytes)", saved.path, saved.size))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Absolute form of a path; a separator at its end says that it is a folder.
+fn folder_or_file(path: &std::path::Path) -> anyhow::Result<String> {
+    let mut text = absolute(path)?;
+    let given_as_folder = path
+        .to_string_lossy()
+        .ends_with(std::path::is_separator);
+    if given_as_folder && !text.ends_with(std::path::is_separator) {
+        text.push(std::path::MAIN_SEPARATOR);
+    }
+    Ok(text)
+}
+
+async fn read(context: &Context, client: &Client, args: ReadArgs) -> anyhow::Result<Exit> {
+    // Subscribed before the first page, so that nothing falls between.
+    let mut events = if args.follow {
+        client.call(NodeStart::default()).await?;
+        Some(client.events().await?)
+    } else {
+        None
+    };
+    let page = client
+        .call(RoomRead {
+            room: args.room.clone(),
+            limit: Some(args.limit),
+            before: args.before,
+        })
+        .await?;
+    if page.messages.is_empty() && !args.follow {
+        context.output.hint("There are no messages.");
+    } else if page.more && !args.follow {
+        let first = page.messages.first().map(|message| message.id.as_str()).unwrap_or_default();
+        context.output.hint(&format!("There are older ones: --before {first}"));
+    }
+    let mut printed = Printed::default();
+    for message in &page.messages {
+        printed.print(context, message)?;
+    }
+    let Some(events) = &mut events else {
+        return Ok(Exit::Done);
+    };
+    let mut stopped = std::pin::pin!(stop::requested());
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = &mut stopped => return Ok(Exit::Done),
+        };
+        match event {
+            None | Some(Event::Locked) => return Ok(Exit::Done),
+            Some(Event::Message { .. } | Event::Spaces) => {}
+            Some(_) => continue,
+        }
+        tokio::time::sleep(TOGETHER).await;
+        while let Ok(event) = events.try_recv() {
+            if matches!(event, Event::Locked) {
+                return Ok(Exit::Done);
+            }
+        }
+        for message in news(client, &args.room, &printed).await? {
+            printed.print(context, &message)?;
+        }
+    }
+}
+
+/// Messages not printed yet, oldest first: the last page, and earlier ones while they hold news.
+async fn news(client: &Client, room: &str, printed: &Printed) -> anyhow::Result<Vec<Message>> {
+    let mut news: Vec<Message> = Vec::new();
+    let mut before = None;
+    for _ in 0..MOST_PAGES {
+        let page = client
+            .call(RoomRead {
+                room: room.to_owned(),
+                limit: Some(PAGE),
+                before: before.take(),
+            })
+            .await?;
+        let first = page.messages.first().map(|message| message.id.clone());
+        let all_new = page.messages.iter().all(|message| !printed.knows(message));
+        let mut fresh: Vec<_> = page.messages.into_iter().filter(|message| printed.is_news(message)).collect();
+        fresh.append(&mut news);
+        news = fresh;
+        if !all_new || !page.more || printed.is_empty() {
+            break;
+        }
+        before = first;
+    }
+    Ok(news)
+}
+
+/// What stands on the terminal already, by message and version.
+#[derive(Default)]
+struct Printed {
+    messages: HashSet<String>,
+    versions: HashSet<(String, bool, String)>,
+}
+
+impl Printed {
+    fn version(message: &Message) -> (String, bool, String) {
+        (message.id.clone(), message.deleted, message.text.clone())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    fn knows(&self, message: &Message) -> bool {
+        self.messages.contains(&message.id)
+    }
+
+    fn is_news(&self, message: &Message) -> bool {
+        !self.versions.contains(&Self::version(message))
+    }
+
+    fn print(&mut self, context: &Context, message: &Message) -> anyhow::Result<()> {
+        self.messages.insert(message.id.clone());
+        self.versions.insert(Self::version(message));
+        context.output.one(message, || in_words(message))
+    }
+}
+
+/// A message for people.
+fn in_words(message: &Message) -> String {
+    let mut lines = Vec::new();
+    let text = if message.deleted { "(deleted)" } else { message.text.as_str() };
+    let mut marks = String::new();
+    for (set, mark) in [
+        (message.edited, " (edited)"),
+        (message.late, " (late)"),
+        (message.provisional, " (not complete yet)"),
+    ] {
+        if set {
+            marks.push_str(mark);
+        }
+    }
+    let head = format!("{}  {}: ", when::minute(message.at), message.name);
+    let mut parts = text.lines();
+    lines.push(format!("{head}{}{marks}", parts.next().unwrap_or_default()));
+    lines.extend(parts.map(|part| format!("    {part}")));
+    if let Some(result) = &message.result {
+        lines.push(format!("    {}", result.title));
+        lines.extend(result.facts.iter().map(|(name, value)| format!("    {name}: {value}")));
+    }
+    for file in &message.attachments {
+        lines.push(format!("    [{} — {} bytes — {}]", file.name, file.size, file.id));
+    }
+    lines.join("\n")
 }

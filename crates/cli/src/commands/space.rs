@@ -1,15 +1,207 @@
 //! `artel space`.
 
-use clap::Subcommand;
+use artel_app::api::rooms::{
+    SpaceAdmit, SpaceInvite, SpaceInvites, SpaceJoin, SpaceList, SpaceMembers, SpaceNew,
+};
+use clap::{Args, Subcommand};
+use serde_json::json;
 
-use crate::context::{Context, Exit};
+use crate::{
+    client::Client,
+    context::{Context, Exit},
+    when,
+};
 
 #[derive(Subcommand)]
 pub(crate) enum SpaceCommand {
-    /// List
+    /// Found a space; its first room is General
+    #[command(after_help = "Example: artel space new \"Class 7B\"")]
+    New {
+        /// Its name
+        name: String,
+    },
+    /// List the spaces
+    #[command(after_help = "Example: artel space list --json")]
     List,
+    /// Make an invite; the code is shown once
+    #[command(after_help = "Example: artel space invite \"Class 7B\" --seats 30 --expires 8h")]
+    Invite(InviteArgs),
+    /// List the invites of a space
+    #[command(after_help = "Example: artel space invites \"Class 7B\"")]
+    Invites {
+        /// Id or name of the space
+        space: String,
+    },
+    /// Join a space by invite
+    #[command(
+        after_help = "Example: artel space join ABCDE-FGHIJ-… --address /ip4/10.77.0.1/tcp/47600\n\n\
+        Starts the network for as long as it takes, unless a node runs."
+    )]
+    Join(JoinArgs),
+    /// List the members of a space
+    #[command(after_help = "Example: artel space members \"Class 7B\"")]
+    Members {
+        /// Id or name of the space
+        space: String,
+    },
+    /// Admit a pending member
+    #[command(after_help = "Example: artel space admit \"Class 7B\" Olena")]
+    Admit {
+        /// Id or name of the space
+        space: String,
+        /// Id or name of the member
+        member: String,
+    },
 }
 
-pub(crate) async fn run(_context: &Context, _command: SpaceCommand) -> anyhow::Result<Exit> {
-    anyhow::bail!("being built")
+/// Arguments of `space invite`.
+#[derive(Args)]
+pub(crate) struct InviteArgs {
+    /// Id or name of the space
+    space: String,
+    /// Role of those who join: teacher, student or observer
+    #[arg(long, value_name = "R")]
+    role: Option<String>,
+    /// How many may join: 40 unless given
+    #[arg(long, value_name = "N")]
+    seats: Option<u32>,
+    /// Lifetime: 90s, 30m, 8h, 7d; a day unless given
+    #[arg(long, value_name = "24h", value_parser = when::parse_lifetime)]
+    expires: Option<u64>,
+    /// Each one waits to be admitted
+    #[arg(long)]
+    approve: bool,
+}
+
+/// Arguments of `space join`.
+#[derive(Args)]
+pub(crate) struct JoinArgs {
+    /// Eight groups of five letters and digits
+    invite: String,
+    /// Where a member is, if mDNS does not find one
+    #[arg(long, value_name = "MULTIADDR")]
+    address: Option<String>,
+    /// How long to look for a member, in seconds
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    timeout: u64,
+}
+
+pub(crate) async fn run(context: &Context, command: SpaceCommand) -> anyhow::Result<Exit> {
+    let client = context.client().await?;
+    let exit = act(context, &client, command).await;
+    client.close().await;
+    exit
+}
+
+async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyhow::Result<Exit> {
+    let output = &context.output;
+    match command {
+        SpaceCommand::New { name } => {
+            let space = client.call(SpaceNew { name }).await?;
+            output.one(&space, || format!("Space {} was founded.\n{}", space.name, space.space))?;
+            output.hint(&format!("Invite others: artel space invite \"{}\"", space.name));
+        }
+        SpaceCommand::List => {
+            let spaces = client.call(SpaceList {}).await?;
+            output.many(
+                &spaces,
+                &["name", "role", "members", "here", "unread", "space"],
+                |space| {
+                    vec![
+                        space.name.clone(),
+                        if space.state == "member" { space.role.clone() } else { space.state.clone() },
+                        space.members.to_string(),
+                        space.online.to_string(),
+                        space.unread.to_string(),
+                        space.space.clone(),
+                    ]
+                },
+                "There are no spaces. Found one: artel space new NAME",
+            )?;
+        }
+        SpaceCommand::Invite(args) => {
+            let invite = client
+                .call(SpaceInvite {
+                    space: args.space,
+                    role: args.role,
+                    seats: args.seats,
+                    expires_s: args.expires,
+                    approve: args.approve,
+                })
+                .await?;
+            output.one(&invite, || invite.invite.clone())?;
+            output.hint(&format!(
+                "For {} with {} seats, until {}. Others type: artel space join {}",
+                invite.role,
+                invite.seats,
+                when::minute(invite.expires_at),
+                invite.invite
+            ));
+        }
+        SpaceCommand::Invites { space } => {
+            let invites = client.call(SpaceInvites { space }).await?;
+            output.many(
+                &invites,
+                &["role", "used", "until", "by", "state", "id"],
+                |invite| {
+                    vec![
+                        invite.role.clone(),
+                        format!("{} of {}", invite.used, invite.seats),
+                        when::minute(invite.expires_at),
+                        invite.by.clone(),
+                        match (invite.revoked, invite.approve) {
+                            (true, _) => "revoked",
+                            (false, true) => "with approval",
+                            (false, false) => "open",
+                        }
+                        .to_owned(),
+                        invite.id.chars().take(16).collect(),
+                    ]
+                },
+                "There are no invites.",
+            )?;
+        }
+        SpaceCommand::Join(args) => {
+            let joined = client
+                .call(SpaceJoin {
+                    invite: args.invite,
+                    address: args.address,
+                    timeout_s: Some(args.timeout),
+                })
+                .await?;
+            output.one(&joined, || match joined.state.as_str() {
+                "member" => format!("You are a member of {}.", joined.name),
+                _ => format!("{} was asked; a teacher has to admit you.", joined.name),
+            })?;
+        }
+        SpaceCommand::Members { space } => {
+            let members = client.call(SpaceMembers { space }).await?;
+            output.many(
+                &members,
+                &["name", "role", "state", "here", "member"],
+                |member| {
+                    vec![
+                        if member.me { format!("{} (you)", member.name) } else { member.name.clone() },
+                        member.role.clone(),
+                        member.state.clone(),
+                        if member.online { "yes" } else { "" }.to_owned(),
+                        member.member.clone(),
+                    ]
+                },
+                "There are no members.",
+            )?;
+        }
+        SpaceCommand::Admit { space, member } => {
+            client
+                .call(SpaceAdmit {
+                    space,
+                    member: member.clone(),
+                })
+                .await?;
+            output.one(&json!({ "member": member, "state": "member" }), || {
+                format!("{member} is a member now.")
+            })?;
+        }
+    }
+    Ok(Exit::Done)
 }

@@ -1,0 +1,57 @@
+//! Times and durations for people.
+
+use jiff::{Timestamp, tz::TimeZone};
+
+/// Reads `90s`, `30m`, `24h`, `7d` or plain seconds.
+pub(crate) fn parse_lifetime(text: &str) -> Result<u64, String> {
+    let wrong = || format!("\"{text}\" is not a duration; write 90s, 30m, 24h or 7d");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..).unwrap_or_default() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .ok_or_else(wrong)
+}
+
+/// A Unix time in milliseconds as local date and minute.
+pub(crate) fn minute(at_ms: i64) -> String {
+    Timestamp::from_millisecond(at_ms).map_or_else(
+        |_| "?".to_owned(),
+        |at| {
+            at.to_zoned(TimeZone::system())
+                .strftime("%Y-%m-%d %H:%M")
+                .to_string()
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes() {
+        for (text, expected) in [
+            ("24h", Some(86_400)),
+            ("90", Some(90)),
+            ("1s", Some(1)),
+            ("30m", Some(1_800)),
+            ("7d", Some(604_800)),
+            ("", None),
+            ("h", None),
+            ("-1h", None),
+            ("1w", None),
+            ("1 h", None),
+            ("99999999999999999999d", None),
+        ] {
+            assert_eq!(parse_lifetime(text).ok(), expected, "{text}");
+        }
+    }
+}
