@@ -125,9 +125,9 @@ mod tests {
         let threads: Vec<_> = [(100, "large"), (10, "small")]
             .into_iter()
             .map(|(bytes, name)| {
-                let (admission, sender) = (Arc::clone(&admission), sender.clone());
+                let (theirs, sender) = (Arc::clone(&admission), sender.clone());
                 let thread = std::thread::spawn(move || {
-                    let permit = admission.admit(bytes, || false);
+                    let permit = theirs.admit(bytes, || false);
                     sender.send(name).unwrap();
                     drop(permit);
                 });

@@ -230,6 +230,7 @@ proptest! {
         let job = engine.wait(job).unwrap();
         prop_assert_eq!((job.counts.total, job.counts.done), (count, count));
         let (all, _) = queue.items(job.id, None, 0, 2_000).unwrap();
-        prop_assert!(all.iter().all(|item| item.input == format!("{:08}", item.position)));
+        let in_order = all.iter().all(|item| item.input == format!("{:08}", item.position));
+        prop_assert!(in_order);
     }
 }
