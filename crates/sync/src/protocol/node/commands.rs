@@ -95,14 +95,17 @@ impl Node {
     /// This member is in that space already.
     pub fn join(&mut self, ledger: &mut dyn Ledger, now: i64, code: &InviteCode) -> Result<InviteId, CommandError> {
         let me = self.member();
+        let invite = code.key().id();
+        // An invite that this node's roster does not know may lead back one who was removed and never heard of it.
         let inside = |space: &Space| {
-            code.leads_to(&space.id()) && space.roster.member(&me).is_some_and(|m| m.state == MemberState::Member)
+            code.leads_to(&space.id())
+                && space.roster.invite(&invite).is_some()
+                && space.roster.member(&me).is_some_and(|m| m.state == MemberState::Member)
         };
         if self.spaces.values().any(inside) {
             return Err(CommandError::AlreadyMember);
         }
         self.now = now;
-        let invite = code.key().id();
         let name = self.identity.name.clone();
         let row = JoinRow { invite, code: code.to_string(), name, genesis: None };
         ledger.put_join(&row)?;

@@ -106,7 +106,11 @@ impl Node {
             }
             let follows = run.last().map(|last| (last.envelope.id(), last.envelope.value().change));
             let previous = match (value.previous, follows) {
-                (None, _) => None,
+                (None, _) => {
+                    // The first of a feed; in a copied profile one of several.
+                    self.take_run(ledger, feed, before.take(), std::mem::take(&mut run))?;
+                    None
+                }
                 (Some(previous), Some((last, change))) if previous == last => Some(change),
                 (Some(previous), _) => {
                     self.take_run(ledger, feed, before.take(), std::mem::take(&mut run))?;
@@ -120,16 +124,10 @@ impl Node {
                     Some(change)
                 }
             };
-            if value.previous.is_none() && !run.is_empty() {
-                return Err(Fault::Broke("a record out of its place"));
-            }
             if let Some(last) = run.last()
                 && last.envelope.value().sequence + 1 != value.sequence
             {
                 return Err(Fault::Broke("a record out of its place"));
-            }
-            if value.previous.is_none() {
-                before = None;
             }
             let change = feed::check(value, &carried.change, previous.as_ref())
                 .map_err(|_| Fault::Broke("a change is not its record's"))?;

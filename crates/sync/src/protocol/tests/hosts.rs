@@ -60,7 +60,7 @@ pub(super) struct Host {
     pub(super) node: Node,
     pub(super) ledger: MemoryLedger,
     pub(super) view: View,
-    pub(super) dropped: Vec<Reason>,
+    pub(super) dropped: Vec<(usize, Reason)>,
 }
 
 #[derive(Default)]
@@ -163,7 +163,7 @@ impl World {
                 }
                 Output::Disconnect { peer, reason } => {
                     let to = self.index(&peer);
-                    self.hosts[host].dropped.push(reason);
+                    self.hosts[host].dropped.push((to, reason));
                     self.cut(host, to);
                 }
                 Output::Event(event) => self.hosts[host].view.take(event),
@@ -289,6 +289,12 @@ impl World {
     pub(super) fn say(&mut self, host: usize, space: SpaceId, room: RoomId, text: &str) -> MessageId {
         let content = Content::Text { text: text.to_owned(), reply_to: None, attachments: Vec::new() };
         self.with(host, |node, ledger, now| node.send(ledger, now, space, room, content)).unwrap().id
+    }
+
+    /// A member's standing as a host sees it.
+    pub(super) fn state(&self, host: usize, space: SpaceId, member: MemberId) -> super::super::MemberState {
+        let members = self.hosts[host].node.members(&space);
+        members.iter().find(|m| m.member == member).unwrap().state
     }
 
     /// Texts that a host shows in a room, in order.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use artel_domain::{Content, MessageId, RoomId, SpaceId};
 use rand::RngExt as _;
 
-use super::{super::Event, hosts::World};
+use super::{
+    super::{Event, Ledger as _},
+    hosts::World,
+};
 
 const HONEST: usize = 5;
 
@@ -99,6 +102,10 @@ fn check(seed: u64) {
         rooms
     };
     for host in 0..HONEST {
+        let wronged = world.hosts[host].dropped.iter().find(|(peer, _)| *peer != HONEST);
+        assert_eq!(wronged, None, "seed {seed}: {host} dropped an honest peer");
+    }
+    for host in 0..HONEST {
         let me = &world.hosts[host];
         assert_eq!(me.node.rooms(&space), world.hosts[0].node.rooms(&space), "seed {seed}: rooms of {host}");
         let mut theirs: BTreeMap<_, _> = BTreeMap::new();
@@ -110,7 +117,8 @@ fn check(seed: u64) {
         for (id, (author, room, text)) in &truth {
             // The hostile host's own network bends its records: they may reach nobody.
             let Some((shown_in, row)) = theirs.get(id) else {
-                assert_eq!(*author, HONEST, "seed {seed}: {host} lacks {text:?}");
+                let lacks: Vec<_> = (0..HONEST).map(|h| world.hosts[h].ledger.record(id).unwrap().map(|r| (r.standing, r.shown))).collect();
+                assert_eq!(*author, HONEST, "seed {seed}: {host} lacks {text:?}: {lacks:?}");
                 continue;
             };
             assert_eq!(shown_in, room);
