@@ -22,9 +22,10 @@ pub(crate) use open::{Access, open};
 /// Both [`read`](Self::read) and [`write`](Self::write) block: asynchronous callers go through
 /// `spawn_blocking`.
 pub struct Store {
-    // Dropped in this order: the committer finishes, the readers close, then the lock is released.
-    committer: Committer,
+    // Dropped in this order: the readers close, the committer is the last and so clears the log,
+    // then the lock is released.
     readers: Readers,
+    committer: Committer,
     path: PathBuf,
     key: DatabaseKey,
     scratch: Option<Scratch>,
