@@ -107,12 +107,21 @@ fn prepare(command: &api::ImagesRun) -> Result<(NewJob, u64), AppError> {
     let job = NewJob {
         kind: KIND.to_owned(),
         version: VERSION,
-        title: format!("{}: {}", recipe.name, command.inputs.join(", ")),
+        title: title(&recipe.name, &parameters.roots),
         out: Some(parameters.out.to_string_lossy().into_owned()),
         backend: route.to_string(),
         params: serde_json::to_value(parameters).map_err(|reason| AppError::internal(&reason))?,
     };
     Ok((job, count.others))
+}
+
+/// Recipe and the last part of each path: `web: Photos, cat.jpg`.
+fn title(recipe: &str, roots: &[PathBuf]) -> String {
+    let names: Vec<_> = roots
+        .iter()
+        .map(|root| root.file_name().unwrap_or(root.as_os_str()).to_string_lossy())
+        .collect();
+    format!("{recipe}: {}", names.join(", "))
 }
 
 /// Absolute, sorted, none inside another; each is there.
