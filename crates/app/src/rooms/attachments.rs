@@ -43,7 +43,7 @@ const PREVIEW_LIMITS: Limits = Limits {
     file: PREVIEW_FROM_AT_MOST,
 };
 /// How long to wait for a peer that has a file, unless given; each step forward begins it anew.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Most names tried before giving up: `name (2)`, `name (3)` …
 const MOST_NAMES: u32 = 10_000;
 
@@ -362,27 +362,28 @@ impl Session {
                 }
             })
             .await;
-            match waited {
-                Ok(done) => done?,
-                Err(_) => {
-                    let have = view::have(&file);
-                    return Err(AppError::new(
-                        Code::NobodyThere,
-                        format!(
-                            "no connected peer has \"{}\" ({} of {} bytes are here)",
-                            sanitize(&file.name),
-                            have,
-                            file.size
-                        ),
-                    )
-                    .hint("Try again when its author or a member who saved it is here; it goes on where it stopped."));
-                }
-            }
+            let Ok(done) = waited else {
+                return Err(nobody_has(&file));
+            };
+            done?;
             if view::have(&file) == file.size {
                 return Ok(());
             }
         }
     }
+}
+
+fn nobody_has(file: &rooms::MessageFile) -> AppError {
+    AppError::new(
+        Code::NobodyThere,
+        format!(
+            "no connected peer has \"{}\" ({} of {} bytes are here)",
+            sanitize(&file.name),
+            view::have(file),
+            file.size
+        ),
+    )
+    .hint("Try again when its author or a member who saved it is here; it goes on where it stopped.")
 }
 
 impl Handle<api::AttachmentSave> for Session {
@@ -623,7 +624,7 @@ mod tests {
         let store = Store::open_for_tests();
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("звіт за рік.csv");
-        let content: Vec<u8> = (0..CHUNK * 18 + 77).map(|n| (n % 251) as u8).collect();
+        let content: Vec<u8> = (0..CHUNK * 18 + 77).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
         std::fs::write(&source, &content).unwrap();
 
         let attachment = take_file(&store, &source, u64::MAX).unwrap();

@@ -418,9 +418,11 @@ impl Inside {
             self.collect(tx, me, &mut node, &mut changes)?;
         }
         for (message, index) in std::mem::take(&mut changes.wanted) {
-            match node.fetch(&mut ledger, now, message, index) {
-                Err(CommandError::Ledger(reason)) => return Err(reason.into()),
-                Ok(()) | Err(_) => {}
+            // A message that is gone again needs no preview.
+            if let Err(CommandError::Ledger(reason)) =
+                node.fetch(&mut ledger, now, message, index)
+            {
+                return Err(reason.into());
             }
         }
         self.collect(tx, me, &mut node, &mut changes)?;

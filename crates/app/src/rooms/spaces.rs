@@ -315,7 +315,7 @@ async fn await_join(
                 return Err(AppError::new(Code::Locked, "the profile is being closed"));
             }
             Err(_) => {
-                return Err(refused.map_or_else(|| nobody(wait), |refusal| refusal_error(&refusal)));
+                return Err(refused.map_or_else(|| nobody(wait), refusal_error));
             }
         };
         match outcome {
@@ -352,7 +352,7 @@ async fn await_join(
                 ..
             } if led == invite => match refusal {
                 Refusal::Expired | Refusal::Revoked | Refusal::Removed | Refusal::Unsound => {
-                    return Err(refusal_error(&refusal));
+                    return Err(refusal_error(refusal));
                 }
                 Refusal::Unknown | Refusal::Observer => {
                     refused = Some(refusal);
@@ -378,7 +378,7 @@ fn nobody(wait: Duration) -> AppError {
     )
 }
 
-fn refusal_error(refusal: &Refusal) -> AppError {
+fn refusal_error(refusal: Refusal) -> AppError {
     let code = match refusal {
         Refusal::Expired => Code::InviteExpired,
         Refusal::Unknown | Refusal::Revoked | Refusal::Unsound => Code::InviteWrong,

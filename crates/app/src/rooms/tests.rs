@@ -296,10 +296,10 @@ async fn files_travel_on_demand_and_resume() {
 
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("велике фото.bin");
-    let content: Vec<u8> = (0..24 * 1024 * 1024_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let content: Vec<u8> = (0..24 * 1024 * 1024_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
     std::fs::write(&source, &content).unwrap();
     let picture = folder.path().join("photo.png");
-    image::RgbImage::from_fn(600, 400, |x, y| image::Rgb([(x % 256) as u8, (y % 256) as u8, ((x * y) % 251) as u8]))
+    image::RgbImage::from_fn(600, 400, |x, y| image::Rgb([x.to_le_bytes()[0], y.to_le_bytes()[0], (x * y).to_le_bytes()[1]]))
         .save(&picture)
         .unwrap();
     let send = |host: &Host, paths: Vec<&Path>| {

@@ -45,6 +45,7 @@ struct KeptResult {
 }
 
 /// What a batch changed, to be told once it is durable.
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one list is to be asked for again")]
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     spaces: bool,
