@@ -29,11 +29,25 @@ pub struct Size {
     pub height: u32,
 }
 
-/// A running program that ends with its owner.
+/// A running program that ends with its owner, and everything that it started with it.
 struct Process(Child);
+
+impl Process {
+    fn spawn(command: &mut Command) -> std::io::Result<Self> {
+        // A process group of its own: the drivers start others, which would outlive them.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(command, 0);
+        command.spawn().map(Self)
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
+        let group = format!("kill -KILL -{}", self.0.id());
+        let _ = Command::new("sh")
+            .args(["-c", &group])
+            .stderr(Stdio::null())
+            .status();
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -91,9 +105,9 @@ impl Window {
                 .stderr(Stdio::null());
             command
         };
-        let manager = Process(quiet(Path::new("openbox")).spawn().context("openbox")?);
+        let manager = Process::spawn(&mut quiet(Path::new("openbox"))).context("openbox")?;
         let (port, native) = (free_port()?, free_port()?);
-        let driver = Process(
+        let driver = Process::spawn(
             quiet(&driver())
                 .args([
                     "--port",
@@ -105,10 +119,9 @@ impl Window {
                 .env("GDK_BACKEND", "x11")
                 .env("NO_AT_BRIDGE", "1")
                 // No graphics driver here; a person with one does not need this.
-                .env("ARTEL_SAFE_RENDERING", "1")
-                .spawn()
-                .context("tauri-driver")?,
-        );
+                .env("ARTEL_SAFE_RENDERING", "1"),
+        )
+        .context("tauri-driver")?;
         // It answers before the driver of the web view behind it does.
         for (name, port) in [("tauri-driver", port), ("WebKitWebDriver", native)] {
             wait::until(name, PATIENCE, || {
@@ -312,16 +325,16 @@ fn value(status: u16, mut answer: Value) -> Result<Value> {
 
 /// Starts a screen without a monitor; it chooses its own number.
 fn screen(size: Size) -> Result<(Process, String)> {
-    let mut child = Command::new("Xvfb")
-        .args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0"])
-        .arg(format!("{}x{}x24", size.width, size.height))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("Xvfb")?;
-    let stdout = child.stdout.take().context("no standard output")?;
-    let screen = Process(child);
+    let mut screen = Process::spawn(
+        Command::new("Xvfb")
+            .args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0"])
+            .arg(format!("{}x{}x24", size.width, size.height))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null()),
+    )
+    .context("Xvfb")?;
+    let stdout = screen.0.stdout.take().context("no standard output")?;
     let mut number = String::new();
     BufReader::new(stdout).read_line(&mut number)?;
     ensure!(!number.trim().is_empty(), "Xvfb gave no display");

@@ -2,6 +2,22 @@
 import type { Code } from "./Code";
 
 /**
- * Why a command failed.
+ * Why a command failed. The message names the thing and the reason, the hint the way out.
  */
-export type AppError = { code: Code, message: string, hint: string | null, params: { [key in string]?: string }, };
+export type AppError = { 
+/**
+ * What went wrong, for programs and for translation.
+ */
+code: Code, 
+/**
+ * What went wrong, with which input, in English.
+ */
+message: string, 
+/**
+ * What to do about it.
+ */
+hint?: string | null, 
+/**
+ * Values for a translated message.
+ */
+params?: { [key in string]: string }, };
