@@ -274,16 +274,21 @@ fn named_after(path: &Path, format: Format) -> Result<String, AppError> {
     symbol(named)
 }
 
-/// The interval by the times; of a file too short to tell, that of the symbol's only series.
+/// The interval by the times. A single bar has none of its own: it is taken as one of the
+/// symbol's only series, where it falls in step with that.
 fn told(core: &Core, symbol: &str, survey: &Survey) -> Result<Interval, Refusal> {
-    let known = if survey.bars > 2 {
-        None
-    } else {
-        let stored = core.store().read(|connection| store::of_symbol(connection, symbol))?;
-        match stored.as_slice() {
-            [only] => only.interval.parse().ok(),
-            _ => None,
+    let known = match survey.last_row {
+        Some(time) if survey.bars == 1 => {
+            let stored = core.store().read(|connection| store::of_symbol(connection, symbol))?;
+            let [only] = stored.as_slice() else {
+                return survey.interval.ok_or_else(|| MarketError::NoInterval { bars: 1 }.into());
+            };
+            only.interval.parse().ok().filter(|interval| match interval {
+                Interval::Fixed(span) => (time - only.last_ms) % span == 0,
+                Interval::Months(_) => true,
+            })
         }
+        _ => None,
     };
     let unknown = MarketError::NoInterval { bars: survey.bars };
     known.or(survey.interval).ok_or_else(|| unknown.into())

@@ -143,6 +143,8 @@ async fn an_update_is_merged_and_listed() {
     // One bar more has no interval of its own.
     let file = desk.import("Сбер банк.csv", "time,open,high,low,close,volume\n2024-03-01,1,1,1,1,1\n", false).await;
     assert_eq!((file.error, file.added), (None, 1));
+    let file = desk.import("Сбер банк.csv", "time,open,high,low,close,volume\n2024-03-01 10:30,1,1,1,1,1\n", false).await;
+    says(&file.error.unwrap(), &["interval cannot be told from 1 bars", "--interval"]);
     let file = desk.import("Сбер банк.csv", "time,open,high,low,close\n2024-03-02,1,1,1,1\n", false).await;
     says(&file.error.unwrap(), &["Сбер банк has volumes and this file has none", "--map volume="]);
 }

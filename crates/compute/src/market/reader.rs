@@ -37,6 +37,8 @@ pub struct Survey {
     /// Interval told from the times; `None` where there are too few. A single bar at the beginning
     /// of a day (UTC) is taken as a day's.
     pub interval: Option<Interval>,
+    /// Time of the file's last usable row, Unix milliseconds.
+    pub last_row: Option<i64>,
     /// Bars that were given to the sink.
     pub bars: u64,
     /// Whether the file has a volume column.
@@ -95,6 +97,7 @@ pub fn read<R: Read, E>(
     Ok(Survey {
         format: layout.format,
         interval: series.steps.interval().or_else(|| series.single_day()),
+        last_row: series.last.map(|bar| bar.time),
         bars: series.bars,
         has_volume: layout.volume.is_some(),
         problems: series.problems,
