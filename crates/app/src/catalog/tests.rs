@@ -609,14 +609,16 @@ fn memory_does_not_grow_with_the_catalogue() {
     let path = place.file("много.csv", synthetic(20_000, 10));
     let started = std::time::Instant::now();
     let report = place.import(&path).unwrap();
-    assert_eq!((report.added, report.changed), (19_400, 600));
+    // Every tenth of the first ones has the brand it had.
+    assert_eq!((report.added, report.changed), (19_400, 540));
     let imported = started.elapsed();
+    let started = std::time::Instant::now();
     let job = place.enrich(&CatalogEnrich::default());
     assert_eq!(job.counts.done, 20_000);
     let grown = resident().saturating_sub(before) >> 20;
     println!(
         "import {imported:?}, enrichment {:?}, {grown} MiB more",
-        started.elapsed() - imported
+        started.elapsed()
     );
     assert!(grown < 96, "{grown} MiB more");
 }

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read},
+    ops::Range,
 };
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, WINDOWS_1251};
@@ -77,7 +78,7 @@ impl Tally {
             // А to я, Ё, ё, and the letters of Ukrainian.
             self.cyrillic += u64::from(matches!(
                 byte,
-                0xC0.. | 0xA8 | 0xB8 | 0xA5 | 0xB4 | 0xAA | 0xBA | 0xAF | 0xBF | 0xB2 | 0xB3
+                0xC0..|0xA8| 0xB8 | 0xA5 | 0xB4 | 0xAA | 0xBA | 0xAF | 0xBF | 0xB2 | 0xB3
             ));
         }
     }
@@ -101,7 +102,10 @@ pub(super) struct Decoded<R> {
     decoder: Decoder,
     raw: Vec<u8>,
     /// The part of `raw` that is not decoded yet.
-    pending: std::ops::Range<usize>,
+    undecoded: Range<usize>,
+    text: Vec<u8>,
+    /// The part of `text` that is not read yet.
+    unread: Range<usize>,
     ended: bool,
     done: bool,
 }
@@ -112,39 +116,40 @@ impl<R: Read> Decoded<R> {
             inner,
             decoder: encoding.new_decoder_with_bom_removal(),
             raw: vec![0; BUFFER],
-            pending: 0..0,
+            undecoded: 0..0,
+            text: vec![0; BUFFER],
+            unread: 0..0,
             ended: false,
             done: false,
         }
     }
-}
 
-/// Room that a decoded letter can need.
-const LETTER: usize = 4;
+    fn decode(&mut self) -> io::Result<()> {
+        while self.unread.is_empty() && !self.done {
+            if self.undecoded.is_empty() && !self.ended {
+                let read = self.inner.read(&mut self.raw)?;
+                self.undecoded = 0..read;
+                self.ended = read == 0;
+            }
+            let input = self.raw.get(self.undecoded.clone()).unwrap_or_default();
+            let (result, read, written, _) =
+                self.decoder
+                    .decode_to_utf8(input, &mut self.text, self.ended);
+            self.undecoded.start += read;
+            self.unread = 0..written;
+            self.done = self.ended && result == CoderResult::InputEmpty;
+        }
+        Ok(())
+    }
+}
 
 impl<R: Read> Read for Decoded<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if out.len() < LETTER {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a decoder needs room for a letter",
-            ));
-        }
-        while !self.done {
-            if self.pending.is_empty() && !self.ended {
-                let read = self.inner.read(&mut self.raw)?;
-                self.pending = 0..read;
-                self.ended = read == 0;
-            }
-            let input = self.raw.get(self.pending.clone()).unwrap_or_default();
-            let (result, read, written, _) = self.decoder.decode_to_utf8(input, out, self.ended);
-            self.pending.start += read;
-            self.done = self.ended && result == CoderResult::InputEmpty;
-            if written > 0 {
-                return Ok(written);
-            }
-        }
-        Ok(0)
+        self.decode()?;
+        let mut text = self.text.get(self.unread.clone()).unwrap_or_default();
+        let read = text.read(out)?;
+        self.unread.start += read;
+        Ok(read)
     }
 }
 
@@ -168,7 +173,10 @@ mod tests {
         check("Артикул;Цвет".as_bytes(), Detected::Text(UTF_8));
         check(b"\xEF\xBB\xBFa", Detected::Text(UTF_8));
         check(b"\xFF\xFEa\0", Detected::Text(encoding_rs::UTF_16LE));
-        check(&WINDOWS_1251.encode("Артикул;Цвет\nёЁїЇґ").0, Detected::Text(WINDOWS_1251));
+        check(
+            &WINDOWS_1251.encode("Артикул;Цвет\nёЁїЇґ").0,
+            Detected::Text(WINDOWS_1251),
+        );
         check(b"a\nb\n\x80\x81\xFE\n", Detected::Unknown { line: 3 });
         check(b"a\0b", Detected::Binary);
         // A letter on the border of two stretches, and one that is cut off at the end.
@@ -184,10 +192,15 @@ mod tests {
         for (encoding, bytes) in [
             (UTF_8, [b"\xEF\xBB\xBF", text.as_bytes()].concat()),
             (WINDOWS_1251, WINDOWS_1251.encode(&text).0.into_owned()),
-            (encoding_rs::UTF_16LE, text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+            (
+                encoding_rs::UTF_16LE,
+                text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            ),
         ] {
             let mut read = String::new();
-            Decoded::new(bytes.as_slice(), encoding).read_to_string(&mut read).unwrap();
+            Decoded::new(bytes.as_slice(), encoding)
+                .read_to_string(&mut read)
+                .unwrap();
             assert!(read == text, "{}", encoding.name());
         }
     }

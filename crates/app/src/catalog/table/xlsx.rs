@@ -32,17 +32,27 @@ const MAX_CELL: u64 = 2 << 20;
 /// Most parts of a workbook.
 const MAX_PARTS: usize = 10_000;
 
-pub(super) fn read(file: File, mapping: &[(String, String)], sink: &mut dyn Sink) -> Result<(), TableError> {
+pub(super) fn read(
+    file: File,
+    mapping: &[(String, String)],
+    sink: &mut dyn Sink,
+) -> Result<(), TableError> {
     let mut file = BufReader::new(file);
     check(&mut file)?;
     file.rewind()?;
     let mut workbook = Xlsx::new(file).map_err(damaged)?;
     let names = workbook.sheet_names();
-    let template = names.iter().find(|name| name.trim().to_lowercase() == TEMPLATE_SHEET);
+    let template = names
+        .iter()
+        .find(|name| name.trim().to_lowercase() == TEMPLATE_SHEET);
     let Some(sheet) = template.or_else(|| names.first()).cloned() else {
         return Err(TableError::Damaged("it has no sheet".to_owned()));
     };
-    let (header_row, first_row) = if template.is_some() { TEMPLATE_ROWS } else { PLAIN_ROWS };
+    let (header_row, first_row) = if template.is_some() {
+        TEMPLATE_ROWS
+    } else {
+        PLAIN_ROWS
+    };
     let mut cells = workbook.worksheet_cells_reader(&sheet).map_err(damaged)?;
     let mut rows = Rows {
         row: Row::default(),
@@ -57,7 +67,11 @@ pub(super) fn read(file: File, mapping: &[(String, String)], sink: &mut dyn Sink
     };
     while let Some(cell) = cells.next_cell().map_err(damaged)? {
         let (row, column) = cell.get_position();
-        rows.cell(u64::from(row) + 1, usize::try_from(column).unwrap_or(usize::MAX), cell.get_value())?;
+        rows.cell(
+            u64::from(row) + 1,
+            usize::try_from(column).unwrap_or(usize::MAX),
+            cell.get_value(),
+        )?;
     }
     rows.flush()?;
     match (rows.found, rows.any) {
@@ -118,7 +132,10 @@ impl Rows<'_> {
                 })?;
             } else if self.row.line >= self.first_row {
                 if !self.found {
-                    return Err(TableError::Damaged(format!("row {} should hold the headers and is empty", self.header_row)));
+                    return Err(TableError::Damaged(format!(
+                        "row {} should hold the headers and is empty",
+                        self.header_row
+                    )));
                 }
                 self.any = true;
                 self.sink.row(&self.row)?;
@@ -136,10 +153,14 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 fn text(value: &DataRef<'_>) -> String {
     match value {
         DataRef::SharedString(text) => (*text).to_owned(),
-        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
+        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
+            text.clone()
+        }
         DataRef::Int(number) => number.to_string(),
         // Codes and barcodes are often stored as numbers; they have no fraction and no exponent.
-        DataRef::Float(number) if number.fract() == 0.0 && number.abs() < EXACT => format!("{number:.0}"),
+        DataRef::Float(number) if number.fract() == 0.0 && number.abs() < EXACT => {
+            format!("{number:.0}")
+        }
         DataRef::Float(number) => number.to_string(),
         DataRef::Bool(value) => value.to_string(),
         DataRef::DateTime(moment) => moment.as_f64().to_string(),
@@ -158,12 +179,17 @@ fn check(file: &mut (impl Read + Seek)) -> Result<(), TableError> {
     let (mut held, mut sheets) = (0, 0);
     for index in 0..archive.len() {
         let mut part = archive.by_index(index).map_err(|reason| broken(&reason))?;
-        let name = part.name().map_err(|reason| broken(&reason))?.to_lowercase().replace('\\', "/");
-        if name.contains("worksheets/") && name.ends_with(".xml") {
+        let name = part
+            .name()
+            .map_err(|reason| broken(&reason))?
+            .to_lowercase()
+            .replace('\\', "/");
+        let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+        if name.contains("worksheets/") && ending == "xml" {
             sheets += check_sheet(&mut part, MAX_SHEETS - sheets)?;
             continue;
         }
-        let is_text = name.ends_with(".xml") || name.ends_with(".rels");
+        let is_text = matches!(ending, "xml" | "rels");
         let limit = if is_text { MAX_HELD - held } else { MAX_HELD };
         let read = std::io::copy(&mut (&mut part).take(limit + 1), &mut std::io::sink());
         let read = read.map_err(|reason| broken(&reason))?;
@@ -257,7 +283,9 @@ mod tests {
     #[test]
     fn a_cell_without_end_is_noticed() {
         let filler = "я".repeat(1 << 20);
-        let sheet = |inside: &str| format!("<worksheet><x:sheetData><x:row r=\"1\">{inside}</x:row></x:sheetData>");
+        let sheet = |inside: &str| {
+            format!("<worksheet><x:sheetData><x:row r=\"1\">{inside}</x:row></x:sheetData>")
+        };
         assert!(Gap::default().pass(sheet("<c><v>1</v></c>").as_bytes()));
         assert!(!Gap::default().pass(sheet(&format!("<c><v>{filler}</v></c>")).as_bytes()));
         let runs = format!("<c><is>{}</is></c>", "<r><t>text</t></r>".repeat(200_000));
