@@ -28,7 +28,7 @@ impl Numbers {
             act,
             performed: Arc::default(),
             told: Arc::default(),
-            limit: Duration::from_secs(60),
+            limit: Duration::from_mins(1),
         }
     }
 }
@@ -80,6 +80,7 @@ impl Run for Numbers {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what an item gives")]
 fn fine() -> Result<Outcome, Failure> {
     Ok(Outcome::default())
 }
