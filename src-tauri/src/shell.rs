@@ -1,12 +1,19 @@
 //! What the window holds: the home folder, at most one open profile, the channel to the page.
 
-use std::{path::PathBuf, sync::Mutex};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use artel_app::{
     api::{self, Event},
     error::{AppError, Code},
     host::Host,
     session::Session,
+    socket,
 };
 use serde_json::{Value, json};
 use tauri::ipc::Channel;
@@ -17,16 +24,34 @@ use crate::results::Results;
 /// State of the desktop program.
 pub(crate) struct Shell {
     host: Host,
-    session: tokio::sync::Mutex<Option<Open>>,
-    page: std::sync::Arc<Mutex<Option<Channel<Event>>>>,
+    open: Place,
+    opened: AtomicU64,
+    page: Arc<Mutex<Option<Channel<Event>>>>,
     /// Places that replies named as results.
     pub(crate) results: Results,
 }
 
+/// Where the open profile is, if there is one.
+type Place = Arc<tokio::sync::Mutex<Option<Open>>>;
+
 /// The open profile.
 struct Open {
+    /// Tells it from those opened before and after.
+    number: u64,
     profile: String,
     session: Session,
+    /// Lets the command line in, as long as the profile is open.
+    server: Option<socket::Server>,
+}
+
+impl Open {
+    /// Calls that run finish, then network and jobs stop; jobs stay resumable.
+    async fn close(self) {
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
+        self.session.close().await;
+    }
 }
 
 impl Shell {
@@ -34,15 +59,16 @@ impl Shell {
     pub(crate) fn new(home: PathBuf) -> Self {
         Self {
             host: Host::new(home),
-            session: tokio::sync::Mutex::default(),
-            page: std::sync::Arc::default(),
+            open: Place::default(),
+            opened: AtomicU64::new(0),
+            page: Arc::default(),
             results: Results::default(),
         }
     }
 
     /// The open profile, if there is one.
     pub(crate) async fn session(&self) -> Option<Session> {
-        self.session
+        self.open
             .lock()
             .await
             .as_ref()
@@ -51,7 +77,7 @@ impl Shell {
 
     /// Name of the open profile, if there is one.
     pub(crate) async fn profile(&self) -> Option<String> {
-        self.session
+        self.open
             .lock()
             .await
             .as_ref()
@@ -83,34 +109,36 @@ impl Shell {
 
     /// Opens a profile in place of the one that is open, and brings its network up.
     pub(crate) async fn open(&self, profile: &str, passphrase: &str) -> Result<(), AppError> {
-        let mut place = self.session.lock().await;
+        let mut place = self.open.lock().await;
         if let Some(open) = place.take() {
-            open.session.close().await;
+            open.close().await;
         }
         let session = self.host.open(profile, passphrase).await?;
-        self.forward(&session);
+        let number = self.opened.fetch_add(1, Ordering::Relaxed);
+        self.forward(&session, number);
+        // Without the socket only the command line is kept out, so that too is only told.
+        let server = socket::serve(&session)
+            .inspect_err(|reason| tell(&session, "socket_off", reason))
+            .ok();
         *place = Some(Open {
+            number,
             profile: profile.to_owned(),
             session: session.clone(),
+            server,
         });
         drop(place);
         // The window is useful without a network, so a network that does not start is only told.
         if let Err(reason) = api::dispatch_session(&session, "node.start", json!({})).await {
-            tracing::warn!(%reason, "the network does not start");
-            session.core().tell(Event::Notice(api::Notice {
-                level: api::NoticeLevel::Warning,
-                code: "network_off".to_owned(),
-                message: reason.to_string(),
-            }));
+            tell(&session, "network_off", &reason);
         }
         Ok(())
     }
 
     /// Closes the open profile: network and jobs stop, jobs stay resumable.
     pub(crate) async fn close(&self) {
-        let open = self.session.lock().await.take();
+        let open = self.open.lock().await.take();
         if let Some(open) = open {
-            open.session.close().await;
+            open.close().await;
         }
         self.results.forget();
     }
@@ -130,9 +158,10 @@ impl Shell {
     }
 
     /// Passes the session's events on to the page until the session ends.
-    fn forward(&self, session: &Session) {
+    fn forward(&self, session: &Session, number: u64) {
         let mut events = session.events();
-        let page = std::sync::Arc::clone(&self.page);
+        let page = Arc::clone(&self.page);
+        let place = Arc::clone(&self.open);
         let send = move |event: Event| {
             let page = page
                 .lock()
@@ -144,6 +173,15 @@ impl Shell {
         tauri::async_runtime::spawn(async move {
             loop {
                 match events.recv().await {
+                    Ok(Event::Locked) => {
+                        // Still open here means that it was asked for from elsewhere: `artel profile lock`.
+                        let open = place.lock().await.take_if(|open| open.number == number);
+                        if let Some(open) = open {
+                            open.close().await;
+                            send(Event::Locked);
+                        }
+                        return;
+                    }
                     Ok(event) => send(event),
                     // Whatever was missed, the page asks again for all it shows.
                     Err(RecvError::Lagged(_)) => {
@@ -156,6 +194,16 @@ impl Shell {
             }
         });
     }
+}
+
+/// Tells the user that a part is not there.
+fn tell(session: &Session, code: &str, reason: &AppError) {
+    tracing::warn!(%reason, code);
+    session.core().tell(Event::Notice(api::Notice {
+        level: api::NoticeLevel::Warning,
+        code: code.to_owned(),
+        message: reason.to_string(),
+    }));
 }
 
 fn locked() -> AppError {
