@@ -54,8 +54,7 @@ struct Params {
     first_row: u32,
     period: u32,
     weight: f32,
-    keep: f32,
-    padding: u32,
+    padding: [u32; 2],
 }
 
 /// The shader's name and entry of a kernel.
@@ -75,9 +74,9 @@ pub(super) fn longest_period(kernel: Kernel) -> usize {
         // The fraction is kept to 2⁻²⁵ ticks, an error that the recursion multiplies by half
         // the period.
         Kernel::Ema => 1_000,
-        // Two roundings of 2⁻²⁴ a bar, multiplied by the period, move the index by up to 50
-        // points times that.
-        Kernel::Rsi => 16,
+        // Each bar cuts off up to 2⁻³¹ ticks, which adds up over the period, while the sum of
+        // the means may be as small as a tick over the period: 100 · 64² / 2³² is below 1e-4.
+        Kernel::Rsi => 64,
     }
 }
 
@@ -126,7 +125,8 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(gpu: &'a Gpu, kernel: Kernel, period: usize, group: &'a [(usize, Ticks)]) -> Result<Self, GpuError> {
         let lengths: Vec<u32> = group.iter().map(|(_, ticks)| word(ticks.ticks.len())).collect();
-        let carried: Vec<[u32; 4]> = group.iter().map(|(_, ticks)| seed(kernel, period, &ticks.ticks)).collect();
+        let mut carried: Vec<[u32; 4]> = group.iter().map(|(_, ticks)| seed(kernel, period, &ticks.ticks)).collect();
+        carried.resize(2 * group.len(), [0; 4]);
         Ok(Self {
             gpu,
             kernel,
@@ -177,19 +177,14 @@ impl<'a> Walk<'a> {
                 *place = *tick;
             }
         }
-        let period = self.period as f64;
         let params = Params {
             series: word(series),
             rows: word(rows),
             lead: word(lead),
             first_row: word(first_row),
             period: word(self.period),
-            weight: single(match self.kernel {
-                Kernel::Rsi => 1.0 / period,
-                _ => 2.0 / (period + 1.0),
-            }),
-            keep: single(1.0 - 1.0 / period),
-            padding: 0,
+            weight: single(2.0 / (self.period as f64 + 1.0)),
+            padding: [0; 2],
         };
         let params = self.gpu.uniform(bytemuck::bytes_of(&params))?;
         let ticks = self.gpu.upload(bytemuck::cast_slice(&ticks))?;
@@ -252,10 +247,18 @@ fn seed(kernel: Kernel, period: usize, ticks: &[i32]) -> [u32; 4] {
                 gain += change.max(0);
                 loss += (-change).max(0);
             }
-            let mean = |sum: i64| single(sum as f64 / period as f64).to_bits();
-            [mean(gain), mean(loss), 0, 0]
+            let [gain, loss] = [gain, loss].map(|sum| fixed(sum.unsigned_abs(), period));
+            [gain.0, gain.1, loss.0, loss.1]
         }
     }
+}
+
+/// A mean of ticks in fixed point, as (low, high). The sum of up to 64 changes below 2³⁰ ticks
+/// fits beside the 32 bits of the fraction once it is divided.
+fn fixed(sum: u64, count: usize) -> (u32, u32) {
+    let mean = (u128::from(sum) << 32) / (count as u128).max(1);
+    let word = |bits: u128| u32::try_from(bits & u128::from(u32::MAX)).unwrap_or(u32::MAX);
+    (word(mean), word(mean >> 32))
 }
 
 /// A count as the shader takes it; everything here is far below the limit.

@@ -103,7 +103,7 @@ proptest! {
     #[test]
     fn the_gpu_agrees_with_the_cpu(
         series in prop::collection::vec(prices(), 1..70),
-        periods in (1_usize..300, 1_usize..300, 2_usize..=16),
+        periods in (1_usize..300, 1_usize..300, 2_usize..=64),
     ) {
         let Some(gpu) = device("the_gpu_agrees_with_the_cpu") else { return Ok(()) };
         let views: Vec<&[f64]> = series.iter().map(Vec::as_slice).collect();
@@ -162,7 +162,7 @@ fn what_is_no_ticks_goes_to_the_cpu_and_says_so() {
     compare(Kernel::Sma, &expected, reals(&computed[1].output), |mean| mean * 1e-12);
     assert!(computed[2].output.defined().is_empty());
     // A period over the tolerance is not taken to the GPU either.
-    let computed = Kernel::Rsi.run(30, &[&[1.0; 50]], &router).unwrap();
+    let computed = Kernel::Rsi.run(65, &[&[1.0; 50]], &router).unwrap();
     assert_eq!(computed[0].path, Path::Cpu);
 }
 
