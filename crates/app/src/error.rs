@@ -111,7 +111,10 @@ impl AppError {
 
     /// No command has this name.
     pub(crate) fn unknown_command(name: &str) -> Self {
-        Self::new(Code::BadArguments, format!("there is no command \"{name}\""))
+        Self::new(
+            Code::BadArguments,
+            format!("there is no command \"{name}\""),
+        )
     }
 
     /// A fault in Artel itself.

@@ -44,7 +44,10 @@ const RESULT_BYTES: u64 = 600 << 10;
 const EVERY: u32 = 1000;
 
 impl Handle<api::ImagesRecipes> for Session {
-    async fn handle(&self, _: api::ImagesRecipes) -> Result<<api::ImagesRecipes as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        _: api::ImagesRecipes,
+    ) -> Result<<api::ImagesRecipes as Command>::Reply, AppError> {
         Ok(imaging::recipes()
             .iter()
             .map(|recipe| api::RecipeInfo {
@@ -57,7 +60,10 @@ impl Handle<api::ImagesRecipes> for Session {
 }
 
 impl Handle<api::ImagesRun> for Session {
-    async fn handle(&self, command: api::ImagesRun) -> Result<<api::ImagesRun as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        command: api::ImagesRun,
+    ) -> Result<<api::ImagesRun as Command>::Reply, AppError> {
         let (job, ignored) = tokio::task::spawn_blocking(move || prepare(&command)).await??;
         Ok(api::ImagesStarted {
             job: self.jobs.submit(job).await?,
@@ -69,14 +75,24 @@ impl Handle<api::ImagesRun> for Session {
 /// Checks a batch before anything is written, counts its pictures, and makes a job of it.
 fn prepare(command: &api::ImagesRun) -> Result<(NewJob, u64), AppError> {
     let recipe = imaging::recipe(&command.recipe).ok_or_else(|| {
-        let known: Vec<_> = imaging::recipes().iter().map(|recipe| recipe.name.as_str()).collect();
-        AppError::new(Code::NotFound, format!("there is no recipe \"{}\"", command.recipe))
-            .param("name", &command.recipe)
-            .hint(format!("There is: {}", known.join(", ")))
+        let known: Vec<_> = imaging::recipes()
+            .iter()
+            .map(|recipe| recipe.name.as_str())
+            .collect();
+        AppError::new(
+            Code::NotFound,
+            format!("there is no recipe \"{}\"", command.recipe),
+        )
+        .param("name", &command.recipe)
+        .hint(format!("There is: {}", known.join(", ")))
     })?;
     let inputs = inputs(&command.inputs)?;
     let out = outside(Path::new(&command.out), &inputs)?;
-    let export = command.export.as_deref().map(|export| table_file(Path::new(export))).transpose()?;
+    let export = command
+        .export
+        .as_deref()
+        .map(|export| table_file(Path::new(export)))
+        .transpose()?;
     let count = count(&inputs);
     if count.pictures == 0 {
         return Err(AppError::new(
@@ -119,7 +135,11 @@ fn prepare(command: &api::ImagesRun) -> Result<(NewJob, u64), AppError> {
 fn title(recipe: &str, roots: &[PathBuf]) -> String {
     let names: Vec<_> = roots
         .iter()
-        .map(|root| root.file_name().unwrap_or(root.as_os_str()).to_string_lossy())
+        .map(|root| {
+            root.file_name()
+                .unwrap_or(root.as_os_str())
+                .to_string_lossy()
+        })
         .collect();
     format!("{recipe}: {}", names.join(", "))
 }
@@ -127,11 +147,15 @@ fn title(recipe: &str, roots: &[PathBuf]) -> String {
 /// Absolute, sorted, none inside another; each is there.
 fn inputs(named: &[String]) -> Result<Vec<PathBuf>, AppError> {
     if named.is_empty() {
-        return Err(AppError::new(Code::BadArguments, "no folder and no picture was named"));
+        return Err(AppError::new(
+            Code::BadArguments,
+            "no folder and no picture was named",
+        ));
     }
     let mut paths = Vec::with_capacity(named.len());
     for name in named {
-        let path = std::fs::canonicalize(name).map_err(|reason| file_error(Path::new(name), "read", &reason))?;
+        let path = std::fs::canonicalize(name)
+            .map_err(|reason| file_error(Path::new(name), "read", &reason))?;
         // Paths are kept as text; a lossy one would name another file.
         if path.to_str().is_none() {
             return Err(AppError::new(
@@ -153,7 +177,10 @@ fn outside(out: &Path, inputs: &[PathBuf]) -> Result<PathBuf, AppError> {
     let mut missing = Vec::new();
     // What exists of it is resolved, so that a link into an input is seen.
     while !real.exists() {
-        match (real.file_name().map(ToOwned::to_owned), real.parent().map(Path::to_owned)) {
+        match (
+            real.file_name().map(ToOwned::to_owned),
+            real.parent().map(Path::to_owned),
+        ) {
             (Some(name), Some(parent)) => {
                 missing.push(name);
                 real = parent;
@@ -161,17 +188,25 @@ fn outside(out: &Path, inputs: &[PathBuf]) -> Result<PathBuf, AppError> {
             _ => break,
         }
     }
-    let mut real = std::fs::canonicalize(&real).map_err(|reason| file_error(&out, "used", &reason))?;
+    let mut real =
+        std::fs::canonicalize(&real).map_err(|reason| file_error(&out, "used", &reason))?;
     real.extend(missing.iter().rev());
     if real.is_file() {
-        return Err(AppError::new(Code::BadArguments, format!("{} is a file, not a folder", out.display()))
-            .hint("Name a folder for the results with --out."));
+        return Err(AppError::new(
+            Code::BadArguments,
+            format!("{} is a file, not a folder", out.display()),
+        )
+        .hint("Name a folder for the results with --out."));
     }
     for input in inputs {
         if real.starts_with(input) {
             return Err(AppError::new(
                 Code::BadArguments,
-                format!("the results cannot go to {}: it lies in {}", out.display(), input.display()),
+                format!(
+                    "the results cannot go to {}: it lies in {}",
+                    out.display(),
+                    input.display()
+                ),
             )
             .hint("Name a folder beside the pictures with --out."));
         }
@@ -180,13 +215,17 @@ fn outside(out: &Path, inputs: &[PathBuf]) -> Result<PathBuf, AppError> {
 }
 
 fn table_file(export: &Path) -> Result<PathBuf, AppError> {
-    let export = std::path::absolute(export).map_err(|reason| file_error(export, "written", &reason))?;
+    let export =
+        std::path::absolute(export).map_err(|reason| file_error(export, "written", &reason))?;
     if table::may_replace(&export).map_err(|reason| file_error(&export, "written", &reason))? {
         return Ok(export);
     }
     Err(AppError::new(
         Code::Exists,
-        format!("{} is there already and is no list of results", export.display()),
+        format!(
+            "{} is there already and is no list of results",
+            export.display()
+        ),
     )
     .hint("Name another file with --export, or move that one away."))
 }
@@ -242,7 +281,9 @@ fn route(backend: Backend, recipe: &Recipe) -> Result<Route, AppError> {
     let device = imaging::route(&Router::new(backend), recipe).map_err(|reason| {
         AppError::new(Code::NoGpu, reason.to_string()).hint("Use the processor: --backend cpu")
     })?;
-    Ok(device.map_or(Route::Cpu, |gpu| Route::Gpu(gpu.facts().name.as_str().into())))
+    Ok(device.map_or(Route::Cpu, |gpu| {
+        Route::Gpu(gpu.facts().name.as_str().into())
+    }))
 }
 
 /// Tells this batch's scratch files from those of others in the same folder.
@@ -256,8 +297,16 @@ fn token(out: &Path) -> String {
 }
 
 fn file_error(path: &Path, wish: &str, reason: &std::io::Error) -> AppError {
-    let code = if reason.kind() == std::io::ErrorKind::NotFound { Code::NotFound } else { Code::File };
-    AppError::new(code, format!("{} cannot be {wish}: {reason}", path.display())).param("path", path.display())
+    let code = if reason.kind() == std::io::ErrorKind::NotFound {
+        Code::NotFound
+    } else {
+        Code::File
+    };
+    AppError::new(
+        code,
+        format!("{} cannot be {wish}: {reason}", path.display()),
+    )
+    .param("path", path.display())
 }
 
 /// Thumbnails of results, the last ones used.
@@ -300,10 +349,22 @@ pub(crate) async fn media(session: &Session, id: &str) -> Result<Media, AppError
 }
 
 /// A JPEG of an item's result, at most 320 pixels large.
-pub(crate) async fn thumbnail(session: &Session, job: i64, index: u64) -> Result<Vec<u8>, AppError> {
-    let missing = || AppError::new(Code::NotFound, format!("item {index} of job {job} has no picture"));
+pub(crate) async fn thumbnail(
+    session: &Session,
+    job: i64,
+    index: u64,
+) -> Result<Vec<u8>, AppError> {
+    let missing = || {
+        AppError::new(
+            Code::NotFound,
+            format!("item {index} of job {job} has no picture"),
+        )
+    };
     session.jobs.job(job).await?;
-    let found = session.jobs.look(move |queue| queue.items_from(job, index, 1)).await?;
+    let found = session
+        .jobs
+        .look(move |queue| queue.items_from(job, index, 1))
+        .await?;
     let item = found
         .into_iter()
         .find(|item| item.position == index)
@@ -318,7 +379,8 @@ pub(crate) async fn thumbnail(session: &Session, job: i64, index: u64) -> Result
         let limits = Limits::default();
         let name = output.clone();
         let bad = |reason: String| AppError::new(Code::BadInput, reason);
-        let bytes = batch::read(Path::new(&output), &limits).map_err(|reason| bad(format!("{name} {reason}")))?;
+        let bytes = batch::read(Path::new(&output), &limits)
+            .map_err(|reason| bad(format!("{name} {reason}")))?;
         imaging::thumbnail(&bytes, THUMBNAIL, &limits).map_err(|error| bad(error.of(&name)))
     })
     .await??;
@@ -330,17 +392,24 @@ pub(crate) async fn thumbnail(session: &Session, job: i64, index: u64) -> Result
 pub(crate) async fn shareable(session: &Session, id: i64) -> Result<Shareable, AppError> {
     let job = session.jobs.job(id).await?;
     if job.kind != KIND {
-        return Err(AppError::new(Code::WrongState, format!("job {id} is no picture batch")).param("job", id));
-    }
-    if !matches!(job.state, JobState::Done | JobState::DoneInPart) {
         return Err(
-            AppError::new(Code::WrongState, format!("job {id} is {}: it has no results to share yet", job.state))
-                .param("job", id)
-                .hint(format!("Let it finish first: artel jobs resume {id}")),
+            AppError::new(Code::WrongState, format!("job {id} is no picture batch"))
+                .param("job", id),
         );
     }
+    if !matches!(job.state, JobState::Done | JobState::DoneInPart) {
+        return Err(AppError::new(
+            Code::WrongState,
+            format!("job {id} is {}: it has no results to share yet", job.state),
+        )
+        .param("job", id)
+        .hint(format!("Let it finish first: artel jobs resume {id}")));
+    }
     let parameters = batch::parameters(&job).map_err(|reason| AppError::internal(&reason))?;
-    let files = session.jobs.look(move |queue| Ok(shared_files(queue, id, &parameters))).await??;
+    let files = session
+        .jobs
+        .look(move |queue| Ok(shared_files(queue, id, &parameters)))
+        .await??;
     let info = jobs::info(&job);
     let mut facts = vec![
         ("pictures".to_owned(), info.total.to_string()),
@@ -364,19 +433,29 @@ struct SharedFiles {
     table: PathBuf,
 }
 
-fn shared_files(queue: &dyn artel_jobs::Queue, id: i64, parameters: &Parameters) -> Result<SharedFiles, AppError> {
+fn shared_files(
+    queue: &dyn artel_jobs::Queue,
+    id: i64,
+    parameters: &Parameters,
+) -> Result<SharedFiles, AppError> {
     let bad = |message: String| AppError::new(Code::File, message);
     let sheet = batch::contact_sheet(queue, id, parameters)
         .map_err(|failure| bad(failure.message))?
         .ok_or_else(|| {
-            bad(format!("the results of job {id} are gone from {}", parameters.out.display()))
-                .hint("Run the batch again, then share the new one.")
+            bad(format!(
+                "the results of job {id} are gone from {}",
+                parameters.out.display()
+            ))
+            .hint("Run the batch again, then share the new one.")
         })?;
     let table = match &parameters.export {
         Some(export) if export.is_file() => export.clone(),
         _ => {
-            let table = parameters.out.join(format!("results-{}.csv", parameters.token));
-            table::rewrite(&table, queue, id).map_err(|reason| file_error(&table, "written", &reason))?;
+            let table = parameters
+                .out
+                .join(format!("results-{}.csv", parameters.token));
+            table::rewrite(&table, queue, id)
+                .map_err(|reason| file_error(&table, "written", &reason))?;
             table
         }
     };

@@ -39,7 +39,8 @@ impl NewDevice {
     pub(crate) fn generate(reason: Reason) -> Result<Self, AppError> {
         Ok(Self {
             key: DeviceKey::generate().map_err(|reason| AppError::internal(&reason))?,
-            incarnation: artel_domain::key::random().map_err(|reason| AppError::internal(&reason))?,
+            incarnation: artel_domain::key::random()
+                .map_err(|reason| AppError::internal(&reason))?,
             marker: machine_marker(),
             at_ms: now_ms(),
             reason,

@@ -4,7 +4,9 @@ mod queue;
 
 use std::sync::Arc;
 
-use artel_jobs::{Engine, EngineError, Item, ItemState, Job, JobState, NewJob, Options, Queue, QueueError};
+use artel_jobs::{
+    Engine, EngineError, Item, ItemState, Job, JobState, NewJob, Options, Queue, QueueError,
+};
 use artel_store::StoreError;
 
 use crate::{
@@ -44,12 +46,22 @@ impl State {
                 Arc::<StoreQueue>::clone(&queue),
                 options(),
                 Arc::new(move |job| {
-                    teller.tell(Event::Job { job: Box::new(info(job)) });
+                    teller.tell(Event::Job {
+                        job: Box::new(info(job)),
+                    });
                 }),
             )?;
-            engine.register(Arc::new(crate::images::Images::new(Arc::<StoreQueue>::clone(&queue))));
-            engine.register(Arc::new(crate::catalog::CatalogWork::new(Arc::clone(core.store()))));
-            Ok(Self { engine: Arc::new(engine), queue, thumbnails: Arc::default() })
+            engine.register(Arc::new(crate::images::Images::new(
+                Arc::<StoreQueue>::clone(&queue),
+            )));
+            engine.register(Arc::new(crate::catalog::CatalogWork::new(Arc::clone(
+                core.store(),
+            ))));
+            Ok(Self {
+                engine: Arc::new(engine),
+                queue,
+                thumbnails: Arc::default(),
+            })
         })
         .await?
     }
@@ -93,7 +105,8 @@ impl State {
 
 fn options() -> Options {
     let memory = sysinfo::System::new_with_specifics(
-        sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
+        sysinfo::RefreshKind::nothing()
+            .with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
     )
     // Where the system does not say, the least is assumed.
     .map_or(0, |system| system.total_memory());
@@ -123,9 +136,14 @@ fn resident() -> u64 {
 pub(crate) fn info(job: &Job) -> api::JobInfo {
     let seconds = job.worked.as_secs_f64();
     let tried = job.counts.done + job.counts.failed;
-    let per_second = if seconds > 0.0 { job.counts.settled() as f64 / seconds } else { 0.0 };
+    let per_second = if seconds > 0.0 {
+        job.counts.settled() as f64 / seconds
+    } else {
+        0.0
+    };
     let left = job.counts.total.saturating_sub(job.counts.settled());
-    let foreseeable = job.state == JobState::Running && job.listed && tried >= 3 && per_second > 0.0;
+    let foreseeable =
+        job.state == JobState::Running && job.listed && tried >= 3 && per_second > 0.0;
     api::JobInfo {
         job: job.id,
         kind: job.kind.clone(),
@@ -163,7 +181,10 @@ fn item_info(item: Item, kind: &str) -> api::ItemInfo {
 }
 
 impl Handle<api::JobList> for Session {
-    async fn handle(&self, command: api::JobList) -> Result<<api::JobList as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        command: api::JobList,
+    ) -> Result<<api::JobList as Command>::Reply, AppError> {
         let engine = Arc::clone(&self.jobs.engine);
         let jobs = tokio::task::spawn_blocking(move || engine.jobs(command.active)).await??;
         Ok(jobs.iter().map(info).collect())
@@ -171,13 +192,19 @@ impl Handle<api::JobList> for Session {
 }
 
 impl Handle<api::JobShow> for Session {
-    async fn handle(&self, command: api::JobShow) -> Result<<api::JobShow as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        command: api::JobShow,
+    ) -> Result<<api::JobShow as Command>::Reply, AppError> {
         Ok(info(&self.jobs.job(command.job).await?))
     }
 }
 
 impl Handle<api::JobItems> for Session {
-    async fn handle(&self, command: api::JobItems) -> Result<<api::JobItems as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        command: api::JobItems,
+    ) -> Result<<api::JobItems as Command>::Reply, AppError> {
         let state: Option<ItemState> = command
             .state
             .as_deref()
@@ -194,32 +221,51 @@ impl Handle<api::JobItems> for Session {
             .look(move |queue| queue.items(command.job, state, command.offset, limit))
             .await?;
         Ok(api::ItemPage {
-            items: items.into_iter().map(|item| item_info(item, &job.kind)).collect(),
+            items: items
+                .into_iter()
+                .map(|item| item_info(item, &job.kind))
+                .collect(),
             total,
         })
     }
 }
 
 impl Handle<api::JobPause> for Session {
-    async fn handle(&self, command: api::JobPause) -> Result<<api::JobPause as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        command: api::JobPause,
+    ) -> Result<<api::JobPause as Command>::Reply, AppError> {
         self.jobs.ask(move |engine| engine.pause(command.job)).await
     }
 }
 
 impl Handle<api::JobResume> for Session {
-    async fn handle(&self, command: api::JobResume) -> Result<<api::JobResume as Command>::Reply, AppError> {
-        self.jobs.ask(move |engine| engine.resume(command.job)).await
+    async fn handle(
+        &self,
+        command: api::JobResume,
+    ) -> Result<<api::JobResume as Command>::Reply, AppError> {
+        self.jobs
+            .ask(move |engine| engine.resume(command.job))
+            .await
     }
 }
 
 impl Handle<api::JobCancel> for Session {
-    async fn handle(&self, command: api::JobCancel) -> Result<<api::JobCancel as Command>::Reply, AppError> {
-        self.jobs.ask(move |engine| engine.cancel(command.job)).await
+    async fn handle(
+        &self,
+        command: api::JobCancel,
+    ) -> Result<<api::JobCancel as Command>::Reply, AppError> {
+        self.jobs
+            .ask(move |engine| engine.cancel(command.job))
+            .await
     }
 }
 
 impl Handle<api::JobRetry> for Session {
-    async fn handle(&self, command: api::JobRetry) -> Result<<api::JobRetry as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        command: api::JobRetry,
+    ) -> Result<<api::JobRetry as Command>::Reply, AppError> {
         self.jobs.ask(move |engine| engine.retry(command.job)).await
     }
 }
@@ -234,15 +280,26 @@ impl From<EngineError> for AppError {
             EngineError::WrongState { job, state, .. } => {
                 let failed = matches!(state, JobState::DoneInPart | JobState::Failed);
                 let error = Self::new(Code::WrongState, message).param("job", job);
-                if failed { error.hint(format!("Try its failed items again: artel jobs retry {job}")) } else { error }
+                if failed {
+                    error.hint(format!(
+                        "Try its failed items again: artel jobs retry {job}"
+                    ))
+                } else {
+                    error
+                }
             }
-            EngineError::NothingFailed(job) => Self::new(Code::WrongState, message).param("job", job),
+            EngineError::NothingFailed(job) => {
+                Self::new(Code::WrongState, message).param("job", job)
+            }
             EngineError::UnknownKind { .. } | EngineError::TooNew { .. } => {
-                Self::new(Code::TooNew, message).hint("Open this profile with the version that made it.")
+                Self::new(Code::TooNew, message)
+                    .hint("Open this profile with the version that made it.")
             }
             EngineError::Refused(_) => Self::new(Code::BadInput, message),
             EngineError::Queue(error) => error.into(),
-            EngineError::NoThread { .. } | EngineError::Stopping => Self::new(Code::WrongState, message),
+            EngineError::NoThread { .. } | EngineError::Stopping => {
+                Self::new(Code::WrongState, message)
+            }
         }
     }
 }

@@ -45,9 +45,13 @@ fn report() -> api::GpuReport {
 }
 
 impl Handle<api::HostInfo> for crate::host::Host {
-    async fn handle(&self, _: api::HostInfo) -> Result<<api::HostInfo as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        _: api::HostInfo,
+    ) -> Result<<api::HostInfo as Command>::Reply, AppError> {
         let memory = sysinfo::System::new_with_specifics(
-            sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
+            sysinfo::RefreshKind::nothing()
+                .with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
         )
         .map_or(0, |system| system.total_memory());
         Ok(api::HostInfoReply {

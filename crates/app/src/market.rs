@@ -49,8 +49,13 @@ impl From<ComputeError> for AppError {
 }
 
 impl Handle<api::MarketList> for Session {
-    async fn handle(&self, _: api::MarketList) -> Result<<api::MarketList as Command>::Reply, AppError> {
-        self.core.read(|connection| Ok(series::list(artel_store::market::list(connection)?))).await
+    async fn handle(
+        &self,
+        _: api::MarketList,
+    ) -> Result<<api::MarketList as Command>::Reply, AppError> {
+        self.core
+            .read(|connection| Ok(series::list(artel_store::market::list(connection)?)))
+            .await
     }
 }
 
@@ -59,7 +64,12 @@ impl Handle<api::MarketImport> for Session {
         &self,
         command: api::MarketImport,
     ) -> Result<<api::MarketImport as Command>::Reply, AppError> {
-        let _turn = self.market.turn.acquire().await.map_err(|reason| AppError::internal(&reason))?;
+        let _turn = self
+            .market
+            .turn
+            .acquire()
+            .await
+            .map_err(|reason| AppError::internal(&reason))?;
         let core = self.core.clone();
         tokio::task::spawn_blocking(move || import::import(&core, &command)).await?
     }
@@ -70,7 +80,12 @@ impl Handle<api::MarketIndicators> for Session {
         &self,
         command: api::MarketIndicators,
     ) -> Result<<api::MarketIndicators as Command>::Reply, AppError> {
-        let _turn = self.market.turn.acquire().await.map_err(|reason| AppError::internal(&reason))?;
+        let _turn = self
+            .market
+            .turn
+            .acquire()
+            .await
+            .map_err(|reason| AppError::internal(&reason))?;
         let core = self.core.clone();
         tokio::task::spawn_blocking(move || run::run(&core, &command)).await?
     }

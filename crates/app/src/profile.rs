@@ -21,7 +21,10 @@ use crate::{
 const ANSWER_FIRST: Duration = Duration::from_millis(100);
 
 impl Handle<api::ProfileShow> for Session {
-    async fn handle(&self, _: api::ProfileShow) -> Result<<api::ProfileShow as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        _: api::ProfileShow,
+    ) -> Result<<api::ProfileShow as Command>::Reply, AppError> {
         let identity = self
             .core
             .read(identity::get)
@@ -53,13 +56,17 @@ impl Handle<api::ProfilePasswd> for Session {
     ) -> Result<<api::ProfilePasswd as Command>::Reply, AppError> {
         let core = self.core.clone();
         let (old, new) = (Zeroizing::new(command.old), Zeroizing::new(command.new));
-        tokio::task::spawn_blocking(move || profile::change_passphrase(core.opened(), &old, &new)).await??;
+        tokio::task::spawn_blocking(move || profile::change_passphrase(core.opened(), &old, &new))
+            .await??;
         Ok(())
     }
 }
 
 impl Handle<api::ProfileLock> for Session {
-    async fn handle(&self, _: api::ProfileLock) -> Result<<api::ProfileLock as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        _: api::ProfileLock,
+    ) -> Result<<api::ProfileLock as Command>::Reply, AppError> {
         // The caller gets its answer first: closing ends the connection it waits on.
         let session = self.clone();
         tokio::spawn(async move {
@@ -71,7 +78,10 @@ impl Handle<api::ProfileLock> for Session {
 }
 
 impl Handle<api::ProfileList> for Host {
-    async fn handle(&self, _: api::ProfileList) -> Result<<api::ProfileList as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        _: api::ProfileList,
+    ) -> Result<<api::ProfileList as Command>::Reply, AppError> {
         let home = self.home().to_owned();
         let profiles = tokio::task::spawn_blocking(move || profile::list(&home)).await??;
         Ok(profiles.into_iter().map(info).collect())
@@ -114,7 +124,10 @@ impl Handle<api::ProfileDelete> for Host {
     ) -> Result<<api::ProfileDelete as Command>::Reply, AppError> {
         let home = self.home().to_owned();
         let passphrase = Zeroizing::new(command.passphrase);
-        Ok(tokio::task::spawn_blocking(move || profile::delete(&home, &command.name, &passphrase)).await??)
+        Ok(
+            tokio::task::spawn_blocking(move || profile::delete(&home, &command.name, &passphrase))
+                .await??,
+        )
     }
 }
 

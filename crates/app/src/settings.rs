@@ -59,7 +59,10 @@ pub(crate) async fn backup_days(core: &Core) -> Result<Option<i64>, AppError> {
 }
 
 impl Handle<api::SettingsList> for Session {
-    async fn handle(&self, _: api::SettingsList) -> Result<<api::SettingsList as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        _: api::SettingsList,
+    ) -> Result<<api::SettingsList as Command>::Reply, AppError> {
         self.core
             .read(|connection| {
                 KNOWN
@@ -72,12 +75,21 @@ impl Handle<api::SettingsList> for Session {
 }
 
 impl Handle<api::SettingsSet> for Session {
-    async fn handle(&self, command: api::SettingsSet) -> Result<<api::SettingsSet as Command>::Reply, AppError> {
-        let known = KNOWN.iter().find(|known| known.key == command.key).ok_or_else(|| {
-            AppError::new(Code::NotFound, format!("there is no setting \"{}\"", command.key))
+    async fn handle(
+        &self,
+        command: api::SettingsSet,
+    ) -> Result<<api::SettingsSet as Command>::Reply, AppError> {
+        let known = KNOWN
+            .iter()
+            .find(|known| known.key == command.key)
+            .ok_or_else(|| {
+                AppError::new(
+                    Code::NotFound,
+                    format!("there is no setting \"{}\"", command.key),
+                )
                 .param("name", &command.key)
                 .hint("See which there are: artel settings list")
-        })?;
+            })?;
         let value = command.value.trim().to_owned();
         if let Err(expected) = (known.check)(&value) {
             return Err(AppError::new(

@@ -220,10 +220,7 @@ impl Preset {
                 "a term is in the order twice",
             ),
             (!falling, "the stock bands do not fall"),
-            (
-                self.no_last.percent > 100,
-                "no_last.percent is over 100",
-            ),
+            (self.no_last.percent > 100, "no_last.percent is over 100"),
             (self.cap < self.threshold, "the cap is below the threshold"),
             (
                 self.min_recommendations < 2,

@@ -30,7 +30,11 @@ pub(crate) enum Client {
 
 impl Client {
     /// Asks the process that holds the profile, or opens it here.
-    pub(crate) async fn connect(host: &Host, profile: &str, passphrase: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn connect(
+        host: &Host,
+        profile: &str,
+        passphrase: &str,
+    ) -> anyhow::Result<Self> {
         for _ in 0..TRIES {
             if let Some(remote) = socket::connect(host.home(), profile, passphrase).await? {
                 return Ok(Self::Remote(remote));

@@ -52,7 +52,11 @@ impl Context {
             Some(home) => std::path::absolute(home)?,
             None => dirs::data_local_dir()
                 .context("this system names no data folder; give one with --home")?
-                .join(if cfg!(target_os = "linux") { "artel" } else { "Artel" }),
+                .join(if cfg!(target_os = "linux") {
+                    "artel"
+                } else {
+                    "Artel"
+                }),
         };
         Ok(Self {
             host: Host::new(home),
@@ -142,9 +146,11 @@ fn ask(prompt: &str, otherwise: &str) -> anyhow::Result<Zeroizing<String>> {
 pub(crate) fn ask_twice(prompt: &str, otherwise: &str) -> anyhow::Result<Zeroizing<String>> {
     let first = ask(prompt, otherwise)?;
     if first != ask("Once more: ", otherwise)? {
-        return Err(AppError::new(Code::BadArguments, "the two passphrases differ")
-            .hint("Try again.")
-            .into());
+        return Err(
+            AppError::new(Code::BadArguments, "the two passphrases differ")
+                .hint("Try again.")
+                .into(),
+        );
     }
     Ok(first)
 }

@@ -1,5 +1,9 @@
 //! Tables for people, JSON lines for programs, errors for both.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the terminal"
+)]
 
 use std::process::ExitCode;
 
@@ -22,7 +26,11 @@ impl Output {
     }
 
     /// One result: its JSON, or the text for people.
-    pub(crate) fn one(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    pub(crate) fn one(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
         if self.json {
             println!("{}", serde_json::to_string(value)?);
         } else {

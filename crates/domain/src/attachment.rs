@@ -126,7 +126,11 @@ impl FileDigest {
     ///
     /// # Errors
     /// Name or media type break a rule.
-    pub fn finish(self, name: &str, media_type: &str) -> Result<(Attachment, Vec<[u8; 32]>), RecordError> {
+    pub fn finish(
+        self,
+        name: &str,
+        media_type: &str,
+    ) -> Result<(Attachment, Vec<[u8; 32]>), RecordError> {
         let attachment = Attachment {
             name: name.to_owned(),
             size: self.size,
@@ -170,7 +174,11 @@ mod tests {
     #[test]
     fn names_and_sizes_are_checked() {
         assert!(FileDigest::new().finish(" ", "text/plain").is_err());
-        assert!(FileDigest::new().finish(&"n".repeat(256), "text/plain").is_err());
+        assert!(
+            FileDigest::new()
+                .finish(&"n".repeat(256), "text/plain")
+                .is_err()
+        );
         assert!(FileDigest::new().finish("n", &"t".repeat(101)).is_err());
         assert!(FileDigest::new().chunk(&vec![0; CHUNK + 1]).is_err());
     }

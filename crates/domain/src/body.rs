@@ -95,7 +95,9 @@ impl Content {
     /// The files it carries.
     pub fn attachments(&self) -> &[Attachment] {
         match self {
-            Self::Text { attachments, .. } | Self::Result(Manifest { attachments, .. }) => attachments,
+            Self::Text { attachments, .. } | Self::Result(Manifest { attachments, .. }) => {
+                attachments
+            }
             _ => &[],
         }
     }
@@ -118,7 +120,9 @@ impl Content {
             Self::Text { text, .. } | Self::Edit { text, .. } if text.len() > MAX_TEXT => {
                 broken("a text has at most 32 KiB")
             }
-            Self::Text { text, attachments, .. } if text.trim().is_empty() && attachments.is_empty() => {
+            Self::Text {
+                text, attachments, ..
+            } if text.trim().is_empty() && attachments.is_empty() => {
                 broken("a message has a text or a file")
             }
             Self::Delete { edits, .. } if edits.len() > MAX_EDITS => {
@@ -127,12 +131,18 @@ impl Content {
             Self::Result(manifest) => {
                 let long = |text: &String| text.len() > MAX_FACT;
                 if manifest.facts.len() > MAX_FACTS
-                    || manifest.facts.iter().any(|(name, value)| long(name) || long(value))
+                    || manifest
+                        .facts
+                        .iter()
+                        .any(|(name, value)| long(name) || long(value))
                     || long(&manifest.title)
                     || long(&manifest.kind)
                 {
                     broken("a result has at most 32 facts of at most 500 bytes")
-                } else if manifest.preview.is_some_and(|i| usize::from(i) >= manifest.attachments.len()) {
+                } else if manifest
+                    .preview
+                    .is_some_and(|i| usize::from(i) >= manifest.attachments.len())
+                {
                     broken("a result's preview is one of its files")
                 } else {
                     Ok(())
@@ -163,7 +173,11 @@ impl Body {
     pub fn encode(&self) -> Result<Vec<u8>, RecordError> {
         self.content.check()?;
         let (kind, payload) = match &self.content {
-            Content::Text { text, reply_to, attachments } => (
+            Content::Text {
+                text,
+                reply_to,
+                attachments,
+            } => (
                 TEXT,
                 postcard::to_stdvec(&TextWire {
                     text: text.clone(),
@@ -172,15 +186,26 @@ impl Body {
                 }),
             ),
             Content::Result(manifest) => (RESULT, postcard::to_stdvec(manifest)),
-            Content::Edit { target, text } => {
-                (EDIT, postcard::to_stdvec(&EditWire { target: *target, text: text.clone() }))
-            }
-            Content::Delete { target, edits } => {
-                (DELETE, postcard::to_stdvec(&DeleteWire { target: *target, edits: edits.clone() }))
-            }
+            Content::Edit { target, text } => (
+                EDIT,
+                postcard::to_stdvec(&EditWire {
+                    target: *target,
+                    text: text.clone(),
+                }),
+            ),
+            Content::Delete { target, edits } => (
+                DELETE,
+                postcard::to_stdvec(&DeleteWire {
+                    target: *target,
+                    edits: edits.clone(),
+                }),
+            ),
             Content::Control(control) => (CONTROL, postcard::to_stdvec(control)),
             Content::Unknown(_) => {
-                return Err(RecordError::Rule { what: WHAT, rule: "only known kinds are written" });
+                return Err(RecordError::Rule {
+                    what: WHAT,
+                    rule: "only known kinds are written",
+                });
             }
         };
         let payload = payload.map_err(|_| RecordError::Malformed { what: WHAT })?;
@@ -190,7 +215,11 @@ impl Body {
         wire.extend_from_slice(&kind.to_le_bytes());
         wire.extend_from_slice(&payload);
         if wire.len() > MAX_BODY {
-            return Err(RecordError::TooLarge { what: WHAT, found: wire.len(), limit: MAX_BODY });
+            return Err(RecordError::TooLarge {
+                what: WHAT,
+                found: wire.len(),
+                limit: MAX_BODY,
+            });
         }
         Ok(wire)
     }
@@ -201,13 +230,22 @@ impl Body {
     /// Too large, damaged, or against a rule.
     pub fn decode(wire: &[u8]) -> Result<Self, RecordError> {
         if wire.len() > MAX_BODY {
-            return Err(RecordError::TooLarge { what: WHAT, found: wire.len(), limit: MAX_BODY });
+            return Err(RecordError::TooLarge {
+                what: WHAT,
+                found: wire.len(),
+                limit: MAX_BODY,
+            });
         }
         let malformed = RecordError::Malformed { what: WHAT };
         let head = wire.split_first_chunk::<SALT>().and_then(|(salt, rest)| {
             let (at, rest) = rest.split_first_chunk::<8>()?;
             let (kind, payload) = rest.split_first_chunk::<2>()?;
-            Some((*salt, i64::from_le_bytes(*at), u16::from_le_bytes(*kind), payload))
+            Some((
+                *salt,
+                i64::from_le_bytes(*at),
+                u16::from_le_bytes(*kind),
+                payload,
+            ))
         });
         let Some((salt, at, kind, payload)) = head else {
             return Err(malformed);
@@ -229,8 +267,16 @@ fn decode_content(kind: u16, payload: &[u8]) -> Option<Content> {
     }
     Some(match kind {
         TEXT => {
-            let TextWire { text, reply_to, attachments } = wire(payload)?;
-            Content::Text { text, reply_to, attachments }
+            let TextWire {
+                text,
+                reply_to,
+                attachments,
+            } = wire(payload)?;
+            Content::Text {
+                text,
+                reply_to,
+                attachments,
+            }
         }
         RESULT => Content::Result(wire(payload)?),
         EDIT => {
@@ -252,15 +298,25 @@ mod tests {
     use crate::{attachment::FileDigest, id::MessageId};
 
     fn body(content: Content) -> Body {
-        Body { salt: [3; SALT], at: 1_700_000_000_000, content }
+        Body {
+            salt: [3; SALT],
+            at: 1_700_000_000_000,
+            content,
+        }
     }
 
     #[test]
     fn every_kind_round_trips() {
-        let (file, _) = FileDigest::new().finish("порожній.txt", "text/plain").unwrap();
+        let (file, _) = FileDigest::new()
+            .finish("порожній.txt", "text/plain")
+            .unwrap();
         let target = MessageId::from_bytes([4; 32]);
         for content in [
-            Content::Text { text: "Привіт".into(), reply_to: Some(target), attachments: vec![file.clone()] },
+            Content::Text {
+                text: "Привіт".into(),
+                reply_to: Some(target),
+                attachments: vec![file.clone()],
+            },
             Content::Result(Manifest {
                 kind: "images".into(),
                 title: "12 pictures".into(),
@@ -268,33 +324,74 @@ mod tests {
                 preview: Some(0),
                 attachments: vec![file],
             }),
-            Content::Edit { target, text: "new".into() },
-            Content::Delete { target, edits: vec![target] },
-            Content::Control(Control::RoomCreate { nonce: [1; 16], name: "Room".into() }),
+            Content::Edit {
+                target,
+                text: "new".into(),
+            },
+            Content::Delete {
+                target,
+                edits: vec![target],
+            },
+            Content::Control(Control::RoomCreate {
+                nonce: [1; 16],
+                name: "Room".into(),
+            }),
         ] {
             let wire = body(content.clone()).encode().unwrap();
             assert_eq!(Body::decode(&wire).unwrap(), body(content));
-            assert!(Body::decode(wire.get(..wire.len() - 1).unwrap()).is_err(), "cut short");
-            assert!(Body::decode(&[wire.as_slice(), &[0]].concat()).is_err(), "with a byte too many");
+            assert!(
+                Body::decode(wire.get(..wire.len() - 1).unwrap()).is_err(),
+                "cut short"
+            );
+            assert!(
+                Body::decode(&[wire.as_slice(), &[0]].concat()).is_err(),
+                "with a byte too many"
+            );
         }
     }
 
     #[test]
     fn a_salt_hides_equal_texts() {
-        let content = Content::Text { text: "yes".into(), reply_to: None, attachments: Vec::new() };
-        let one = Body { salt: [1; SALT], at: 0, content: content.clone() }.encode().unwrap();
-        let two = Body { salt: [2; SALT], at: 0, content }.encode().unwrap();
+        let content = Content::Text {
+            text: "yes".into(),
+            reply_to: None,
+            attachments: Vec::new(),
+        };
+        let one = Body {
+            salt: [1; SALT],
+            at: 0,
+            content: content.clone(),
+        }
+        .encode()
+        .unwrap();
+        let two = Body {
+            salt: [2; SALT],
+            at: 0,
+            content,
+        }
+        .encode()
+        .unwrap();
         assert_ne!(Body::hash_of(&one), Body::hash_of(&two));
     }
 
     #[test]
     fn rules_are_kept_on_writing() {
-        let text = |text: String| Content::Text { text, reply_to: None, attachments: Vec::new() };
+        let text = |text: String| Content::Text {
+            text,
+            reply_to: None,
+            attachments: Vec::new(),
+        };
         for (content, rule) in [
             (text(String::new()), "a message has a text or a file"),
             (text("x".repeat(MAX_TEXT + 1)), "a text has at most 32 KiB"),
             (Content::Unknown(9), "only known kinds are written"),
-            (Content::Control(Control::RoomCreate { nonce: [0; 16], name: " ".into() }), "a name is not empty"),
+            (
+                Content::Control(Control::RoomCreate {
+                    nonce: [0; 16],
+                    name: " ".into(),
+                }),
+                "a name is not empty",
+            ),
         ] {
             let error = body(content).encode().unwrap_err().to_string();
             assert!(error.ends_with(rule), "{error}");
@@ -303,7 +400,13 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_is_kept_as_such() {
-        let mut wire = body(Content::Text { text: "x".into(), reply_to: None, attachments: Vec::new() }).encode().unwrap();
+        let mut wire = body(Content::Text {
+            text: "x".into(),
+            reply_to: None,
+            attachments: Vec::new(),
+        })
+        .encode()
+        .unwrap();
         wire.splice(HEAD - 2..HEAD, 900_u16.to_le_bytes());
         assert_eq!(Body::decode(&wire).unwrap().content, Content::Unknown(900));
     }

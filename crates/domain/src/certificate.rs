@@ -33,10 +33,16 @@ impl Signable for DeviceCertificate {
     }
 
     fn check(&self) -> Result<(), RecordError> {
-        if self.device.verify(POSSESSION, &[self.member.as_bytes()], &self.possession) {
+        if self
+            .device
+            .verify(POSSESSION, &[self.member.as_bytes()], &self.possession)
+        {
             Ok(())
         } else {
-            Err(RecordError::Rule { what: Self::WHAT, rule: "the device signs for its member" })
+            Err(RecordError::Rule {
+                what: Self::WHAT,
+                rule: "the device signs for its member",
+            })
         }
     }
 }
@@ -49,7 +55,11 @@ impl Signed<DeviceCertificate> {
     pub fn issue(member: &MemberKey, device: &DeviceKey) -> Result<Self, RecordError> {
         let possession = device.sign(POSSESSION, &[member.id().as_bytes()]);
         Self::seal(
-            DeviceCertificate { member: member.id(), device: device.id(), possession },
+            DeviceCertificate {
+                member: member.id(),
+                device: device.id(),
+                possession,
+            },
             member,
         )
     }

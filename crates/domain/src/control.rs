@@ -55,7 +55,12 @@ impl JoinClaim {
         let DeviceCertificate { member, device, .. } = certificate.value();
         let proof = invite.sign(
             JOIN,
-            &[space.as_bytes(), member.as_bytes(), device.as_bytes(), witness.as_bytes()],
+            &[
+                space.as_bytes(),
+                member.as_bytes(),
+                device.as_bytes(),
+                witness.as_bytes(),
+            ],
         );
         Self {
             certificate: certificate.wire().to_vec(),
@@ -77,8 +82,12 @@ impl JoinClaim {
         check_name("a join", &self.name)?;
         let certificate = Signed::<DeviceCertificate>::open(&self.certificate)?;
         let DeviceCertificate { member, device, .. } = certificate.value();
-        let parts: [&[u8]; 4] =
-            [space.as_bytes(), member.as_bytes(), device.as_bytes(), witness.as_bytes()];
+        let parts: [&[u8]; 4] = [
+            space.as_bytes(),
+            member.as_bytes(),
+            device.as_bytes(),
+            witness.as_bytes(),
+        ];
         if !self.invite.verify(JOIN, &parts, &self.proof) {
             return Err(RecordError::Signature { what: "a join" });
         }
@@ -163,7 +172,12 @@ impl Control {
         match self {
             Self::Found { name, .. } | Self::RoomCreate { name, .. } => check_name(WHAT, name),
             Self::Join { claim, .. } => check_name(WHAT, &claim.name),
-            Self::InviteCreate { seats, role, approve, .. } => {
+            Self::InviteCreate {
+                seats,
+                role,
+                approve,
+                ..
+            } => {
                 if *seats == 0 || *seats > MAX_SEATS {
                     broken("an invite has 1 to 1000 seats")
                 } else if *role == Role::Owner {
@@ -180,7 +194,10 @@ impl Control {
             Self::Remove { cuts, .. } | Self::SetRole { cuts, .. } if cuts.len() > MAX_CUTS => {
                 broken("a removal lists at most 400 cuts")
             }
-            Self::InviteRevoke { .. } | Self::Admit { .. } | Self::Remove { .. } | Self::SetRole { .. } => Ok(()),
+            Self::InviteRevoke { .. }
+            | Self::Admit { .. }
+            | Self::Remove { .. }
+            | Self::SetRole { .. } => Ok(()),
         }
     }
 }

@@ -71,7 +71,10 @@ impl Signable for Envelope {
         } else {
             return Ok(());
         };
-        Err(RecordError::Rule { what: Self::WHAT, rule })
+        Err(RecordError::Rule {
+            what: Self::WHAT,
+            rule,
+        })
     }
 }
 

@@ -11,19 +11,31 @@ const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
 /// or text-direction characters, none that a file system forbids, no device name, no leading or trailing dots and
 /// spaces, and at most 200 bytes with the extension kept. The result is never empty and is its own safe name.
 pub fn sanitize(name: &str) -> String {
-    let last = name.rsplit(['/', '\\']).find(|part| !part.chars().all(|c| c == '.' || c.is_whitespace()));
+    let last = name
+        .rsplit(['/', '\\'])
+        .find(|part| !part.chars().all(|c| c == '.' || c.is_whitespace()));
     let cleaned: String = last
         .unwrap_or_default()
         .chars()
         .filter(|c| !is_invisible(*c))
-        .map(|c| if matches!(c, '<' | '>' | ':' | '"' | '|' | '?' | '*') { '_' } else { c })
+        .map(|c| {
+            if matches!(c, '<' | '>' | ':' | '"' | '|' | '?' | '*') {
+                '_'
+            } else {
+                c
+            }
+        })
         .collect();
     let cleaned = shorten(trim(&cleaned));
     let cleaned = trim(&cleaned);
     if cleaned.is_empty() {
         return NAMELESS.to_owned();
     }
-    if is_device(cleaned) { format!("_{cleaned}") } else { cleaned.to_owned() }
+    if is_device(cleaned) {
+        format!("_{cleaned}")
+    } else {
+        cleaned.to_owned()
+    }
 }
 
 fn trim(name: &str) -> &str {
@@ -41,11 +53,19 @@ fn is_invisible(c: char) -> bool {
 }
 
 fn is_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or(name).trim_end().to_uppercase();
+    let stem = name
+        .split('.')
+        .next()
+        .unwrap_or(name)
+        .trim_end()
+        .to_uppercase();
     let numbered = |prefix: &str| {
         stem.strip_prefix(prefix).is_some_and(|n| {
             let mut digits = n.chars();
-            matches!((digits.next(), digits.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
+            matches!(
+                (digits.next(), digits.next()),
+                (Some('0'..='9' | '¹' | '²' | '³'), None)
+            )
         })
     };
     DEVICES.contains(&stem.as_str()) || numbered("COM") || numbered("LPT")
@@ -57,12 +77,17 @@ fn shorten(name: &str) -> String {
         return name.to_owned();
     }
     let (stem, extension) = match name.rsplit_once('.') {
-        Some((stem, extension)) if !extension.is_empty() && extension.len() <= 20 => (stem, Some(extension)),
+        Some((stem, extension)) if !extension.is_empty() && extension.len() <= 20 => {
+            (stem, Some(extension))
+        }
         _ => (name, None),
     };
     let room = LONGEST - extension.map_or(0, |e| e.len() + 1);
     let cut = stem.floor_char_boundary(room);
-    let stem = stem.get(..cut).unwrap_or_default().trim_end_matches(|c: char| c == '.' || c.is_whitespace());
+    let stem = stem
+        .get(..cut)
+        .unwrap_or_default()
+        .trim_end_matches(|c: char| c == '.' || c.is_whitespace());
     match extension {
         Some(extension) => format!("{stem}.{extension}"),
         None => stem.to_owned(),

@@ -57,8 +57,21 @@ impl Signed<Genesis> {
     ///
     /// # Errors
     /// The name is empty, too long or holds control characters.
-    pub fn found(owner: &MemberKey, name: &str, nonce: [u8; 16], at: i64) -> Result<Self, RecordError> {
-        Self::seal(Genesis { owner: owner.id(), name: name.to_owned(), nonce, at }, owner)
+    pub fn found(
+        owner: &MemberKey,
+        name: &str,
+        nonce: [u8; 16],
+        at: i64,
+    ) -> Result<Self, RecordError> {
+        Self::seal(
+            Genesis {
+                owner: owner.id(),
+                name: name.to_owned(),
+                nonce,
+                at,
+            },
+            owner,
+        )
     }
 
     /// Id of the space.

@@ -33,15 +33,25 @@ fn parse_hex<const N: usize>(text: &str, kind: &'static str) -> Result<[u8; N], 
     let text = text.trim();
     let found = text.chars().count();
     if found != N * 2 {
-        return Err(IdError::Length { kind, expected: N * 2, found });
+        return Err(IdError::Length {
+            kind,
+            expected: N * 2,
+            found,
+        });
     }
     if let Some(position) = text.chars().position(|c| !c.is_ascii_hexdigit()) {
-        return Err(IdError::Character { kind, position: position + 1 });
+        return Err(IdError::Character {
+            kind,
+            position: position + 1,
+        });
     }
     let mut bytes = [0; N];
     HEXLOWER_PERMISSIVE
         .decode_mut(text.as_bytes(), &mut bytes)
-        .map_err(|e| IdError::Character { kind, position: e.error.position + 1 })?;
+        .map_err(|e| IdError::Character {
+            kind,
+            position: e.error.position + 1,
+        })?;
     Ok(bytes)
 }
 

@@ -23,13 +23,17 @@ pub enum InviteError {
     #[error("the invite is empty; it is a code of 40 letters and digits")]
     Empty,
     /// Characters are missing or too many.
-    #[error("an invite has 40 letters and digits, this has {found}; check that all eight groups are there")]
+    #[error(
+        "an invite has 40 letters and digits, this has {found}; check that all eight groups are there"
+    )]
     Length {
         /// How many there are, without spaces and hyphens.
         found: usize,
     },
     /// A character that invites never hold.
-    #[error("{character:?} in group {group} is never in an invite, which has only the letters A-Z and the digits 2-7")]
+    #[error(
+        "{character:?} in group {group} is never in an invite, which has only the letters A-Z and the digits 2-7"
+    )]
     Character {
         /// The character.
         character: char,
@@ -49,7 +53,10 @@ impl InviteCode {
     /// The code of an invite into `space`.
     pub fn new(seed: [u8; SEED], space: &SpaceId) -> Self {
         let mut prefix = [0; PREFIX];
-        prefix.iter_mut().zip(space.as_bytes()).for_each(|(to, from)| *to = *from);
+        prefix
+            .iter_mut()
+            .zip(space.as_bytes())
+            .for_each(|(to, from)| *to = *from);
         Self { seed, prefix }
     }
 
@@ -74,7 +81,10 @@ impl Drop for InviteCode {
 impl fmt::Display for InviteCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = [0; SEED + PREFIX];
-        bytes.iter_mut().zip(self.seed.iter().chain(&self.prefix)).for_each(|(to, from)| *to = *from);
+        bytes
+            .iter_mut()
+            .zip(self.seed.iter().chain(&self.prefix))
+            .for_each(|(to, from)| *to = *from);
         for (i, c) in BASE32_NOPAD.encode(&bytes).chars().enumerate() {
             if i > 0 && i.is_multiple_of(GROUP) {
                 f.write_str("-")?;
@@ -105,7 +115,10 @@ impl FromStr for InviteCode {
             }
             let upper = c.to_ascii_uppercase();
             if !matches!(upper, 'A'..='Z' | '2'..='7') && wrong.is_none() {
-                wrong = Some(InviteError::Character { character: c, group: found / GROUP + 1 });
+                wrong = Some(InviteError::Character {
+                    character: c,
+                    group: found / GROUP + 1,
+                });
             }
             found += 1;
             if found <= CHARACTERS {
@@ -118,7 +131,9 @@ impl FromStr for InviteCode {
         if let Some(wrong) = wrong {
             return Err(wrong);
         }
-        let bytes = BASE32_NOPAD.decode(clean.as_bytes()).map_err(|_| InviteError::Length { found })?;
+        let bytes = BASE32_NOPAD
+            .decode(clean.as_bytes())
+            .map_err(|_| InviteError::Length { found })?;
         if found != CHARACTERS {
             return Err(InviteError::Length { found });
         }
@@ -167,7 +182,10 @@ mod tests {
         let check = |text: &str, message: &str| {
             assert_eq!(text.parse::<InviteCode>().unwrap_err().to_string(), message);
         };
-        check("", "the invite is empty; it is a code of 40 letters and digits");
+        check(
+            "",
+            "the invite is empty; it is a code of 40 letters and digits",
+        );
         check(
             "BEEQS-CIJBE",
             "an invite has 40 letters and digits, this has 10; check that all eight groups are there",
@@ -189,7 +207,10 @@ mod tests {
 
     #[test]
     fn debug_shows_no_seed() {
-        assert_eq!(format!("{:?}", code()), "InviteCode(into c8c8c8c8c8c8c8c8c8c8…)");
+        assert_eq!(
+            format!("{:?}", code()),
+            "InviteCode(into c8c8c8c8c8c8c8c8c8c8…)"
+        );
     }
 
     proptest! {

@@ -37,7 +37,8 @@ pub use envelope::Envelope;
 pub use file_name::sanitize;
 pub use genesis::Genesis;
 pub use id::{
-    BodyHash, ChangeHash, DeviceId, FileHash, Incarnation, InviteId, MemberId, MessageId, RoomId, SpaceId,
+    BodyHash, ChangeHash, DeviceId, FileHash, Incarnation, InviteId, MemberId, MessageId, RoomId,
+    SpaceId,
 };
 pub use invite::InviteCode;
 pub use key::{DeviceKey, InviteKey, MemberKey};

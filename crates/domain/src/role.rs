@@ -33,7 +33,9 @@ impl Role {
 
     /// Whether this role may do that, policy aside.
     pub fn may(self, permission: Permission) -> bool {
-        TABLE.iter().any(|row| row.permission == permission && row.roles.contains(&self))
+        TABLE
+            .iter()
+            .any(|row| row.permission == permission && row.roles.contains(&self))
     }
 }
 
@@ -102,14 +104,22 @@ pub const TABLE: &[Row] = {
     const STAFF: &[Role] = &[Owner, Teacher];
     const OWNERS: &[Role] = &[Owner];
     const fn row(permission: Permission, words: &'static str, roles: &'static [Role]) -> Row {
-        Row { permission, words, roles }
+        Row {
+            permission,
+            words,
+            roles,
+        }
     }
     &[
         row(Permission::Read, "read rooms open to them", ALL),
         row(Permission::Write, "write, react, attach, report", WRITERS),
         row(Permission::Countersign, "countersign a join", WRITERS),
         row(Permission::CreateRooms, "create rooms", STAFF),
-        row(Permission::InviteStudents, "invite and admit students", STAFF),
+        row(
+            Permission::InviteStudents,
+            "invite and admit students",
+            STAFF,
+        ),
         row(Permission::DeleteOthers, "delete others' messages", STAFF),
         row(Permission::RemoveStudents, "remove students", STAFF),
         row(Permission::NameTeachers, "name and remove teachers", OWNERS),
@@ -119,12 +129,17 @@ pub const TABLE: &[Row] = {
 
 /// The table as Markdown, for the documentation.
 pub fn table() -> String {
-    let mut text = String::from("| may | owner | teacher | student | observer |\n|---|---|---|---|---|\n");
+    let mut text =
+        String::from("| may | owner | teacher | student | observer |\n|---|---|---|---|---|\n");
     for row in TABLE {
         text.push_str("| ");
         text.push_str(row.words);
         for role in Role::ALL {
-            text.push_str(if row.roles.contains(&role) { " | ✓" } else { " | –" });
+            text.push_str(if row.roles.contains(&role) {
+                " | ✓"
+            } else {
+                " | –"
+            });
         }
         text.push_str(" |\n");
     }
@@ -156,7 +171,10 @@ mod tests {
     fn a_higher_role_may_all_that_a_lower_may() {
         for row in TABLE {
             for pair in Role::ALL.windows(2) {
-                assert!(pair[0].may(row.permission) || !pair[1].may(row.permission), "{row:?}");
+                assert!(
+                    pair[0].may(row.permission) || !pair[1].may(row.permission),
+                    "{row:?}"
+                );
             }
         }
     }

@@ -69,14 +69,20 @@ impl Signature {
     /// From the usual 64 bytes.
     pub fn from_bytes(bytes: &[u8; 64]) -> Self {
         let (mut r, mut s) = ([0; 32], [0; 32]);
-        r.iter_mut().chain(&mut s).zip(bytes).for_each(|(to, from)| *to = *from);
+        r.iter_mut()
+            .chain(&mut s)
+            .zip(bytes)
+            .for_each(|(to, from)| *to = *from);
         Self { r, s }
     }
 
     /// The usual 64 bytes.
     pub fn to_bytes(self) -> [u8; 64] {
         let mut bytes = [0; 64];
-        bytes.iter_mut().zip(self.r.iter().chain(&self.s)).for_each(|(to, from)| *to = *from);
+        bytes
+            .iter_mut()
+            .zip(self.r.iter().chain(&self.s))
+            .for_each(|(to, from)| *to = *from);
         bytes
     }
 }
@@ -98,7 +104,8 @@ pub(crate) fn verify(public: &[u8; 32], tag: &str, parts: &[&[u8]], signature: &
 
 /// What is signed: the tag, a zero byte, then the parts.
 pub(crate) fn message(tag: &str, parts: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(tag.len() + 1 + parts.iter().map(|p| p.len()).sum::<usize>());
+    let mut bytes =
+        Vec::with_capacity(tag.len() + 1 + parts.iter().map(|p| p.len()).sum::<usize>());
     bytes.extend_from_slice(tag.as_bytes());
     bytes.push(0);
     for part in parts {
@@ -169,7 +176,11 @@ impl<T: Signable> Signed<T> {
         wire.push(T::VERSION);
         wire.extend_from_slice(&payload);
         if wire.len() > T::LIMIT {
-            return Err(RecordError::TooLarge { what: T::WHAT, found: wire.len(), limit: T::LIMIT });
+            return Err(RecordError::TooLarge {
+                what: T::WHAT,
+                found: wire.len(),
+                limit: T::LIMIT,
+            });
         }
         let hash = Self::hash_of(&wire);
         Ok(Self { wire, value, hash })
@@ -196,15 +207,29 @@ impl<T: Signable> Signed<T> {
     pub fn reopen(wire: &[u8]) -> Result<Self, RecordError> {
         let what = T::WHAT;
         if wire.len() > T::LIMIT {
-            return Err(RecordError::TooLarge { what, found: wire.len(), limit: T::LIMIT });
+            return Err(RecordError::TooLarge {
+                what,
+                found: wire.len(),
+                limit: T::LIMIT,
+            });
         }
         let (_, payload) = Self::split(wire)?;
-        let (version, payload) = payload.split_first().ok_or(RecordError::Malformed { what })?;
+        let (version, payload) = payload
+            .split_first()
+            .ok_or(RecordError::Malformed { what })?;
         if *version != T::VERSION {
-            return Err(RecordError::Version { what, found: *version, known: T::VERSION });
+            return Err(RecordError::Version {
+                what,
+                found: *version,
+                known: T::VERSION,
+            });
         }
         let value = decode_exact(payload).ok_or(RecordError::Malformed { what })?;
-        Ok(Self { wire: wire.to_vec(), value, hash: Self::hash_of(wire) })
+        Ok(Self {
+            wire: wire.to_vec(),
+            value,
+            hash: Self::hash_of(wire),
+        })
     }
 
     fn split(wire: &[u8]) -> Result<(Signature, &[u8]), RecordError> {
@@ -245,7 +270,11 @@ pub fn decode_exact<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{certificate::DeviceCertificate, genesis::Genesis, key::{DeviceKey, MemberKey}};
+    use crate::{
+        certificate::DeviceCertificate,
+        genesis::Genesis,
+        key::{DeviceKey, MemberKey},
+    };
 
     fn genesis() -> Signed<Genesis> {
         Signed::found(&MemberKey::from_bytes(&[1; 32]), "Клас", [2; 16], 5).unwrap()
@@ -268,14 +297,25 @@ mod tests {
         let mut newer = genesis().wire().to_vec();
         *newer.get_mut(Signature::LEN).unwrap() = 2;
         let error = Signed::<Genesis>::open(&newer).unwrap_err().to_string();
-        assert_eq!(error, "the founding of a space has version 2; this version of Artel knows 1");
-        let error = Signed::<Genesis>::open(&[0; 2_000]).unwrap_err().to_string();
-        assert_eq!(error, "the founding of a space has 2000 bytes; at most 1024 are allowed");
+        assert_eq!(
+            error,
+            "the founding of a space has version 2; this version of Artel knows 1"
+        );
+        let error = Signed::<Genesis>::open(&[0; 2_000])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "the founding of a space has 2000 bytes; at most 1024 are allowed"
+        );
     }
 
     #[test]
     fn a_signature_of_one_kind_is_none_of_another() {
-        let (member, device) = (MemberKey::from_bytes(&[1; 32]), DeviceKey::from_bytes(&[2; 32]));
+        let (member, device) = (
+            MemberKey::from_bytes(&[1; 32]),
+            DeviceKey::from_bytes(&[2; 32]),
+        );
         let certificate = Signed::issue(&member, &device).unwrap();
         assert!(Signed::<DeviceCertificate>::open(certificate.wire()).is_ok());
         assert!(Signed::<Genesis>::open(certificate.wire()).is_err());
@@ -283,10 +323,16 @@ mod tests {
 
     #[test]
     fn nobody_claims_anothers_device() {
-        let (owner, thief) = (MemberKey::from_bytes(&[1; 32]), MemberKey::from_bytes(&[3; 32]));
+        let (owner, thief) = (
+            MemberKey::from_bytes(&[1; 32]),
+            MemberKey::from_bytes(&[3; 32]),
+        );
         let device = DeviceKey::from_bytes(&[2; 32]);
         let mut stolen = Signed::issue(&owner, &device).unwrap().value().clone();
         stolen.member = thief.id();
-        assert!(matches!(Signed::seal(stolen, &thief), Err(RecordError::Rule { .. })));
+        assert!(matches!(
+            Signed::seal(stolen, &thief),
+            Err(RecordError::Rule { .. })
+        ));
     }
 }

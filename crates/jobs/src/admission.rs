@@ -47,7 +47,11 @@ impl Admission {
 
     /// Waits for a place. An item that is larger than all the memory runs alone. `None` once
     /// `stopped` says that nobody wants it any more.
-    pub(crate) fn admit(self: &Arc<Self>, bytes: u64, stopped: impl Fn() -> bool) -> Option<Permit> {
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        bytes: u64,
+        stopped: impl Fn() -> bool,
+    ) -> Option<Permit> {
         let bytes = bytes.min(self.bytes);
         let mut state = self.lock();
         let ticket = state.next_ticket;
@@ -65,7 +69,10 @@ impl Admission {
                 state.slots += 1;
                 state.bytes += bytes;
                 self.changed.notify_all();
-                return Some(Permit { admission: Arc::clone(self), bytes });
+                return Some(Permit {
+                    admission: Arc::clone(self),
+                    bytes,
+                });
             }
             state = self
                 .changed

@@ -171,7 +171,11 @@ impl Engine {
             JobState::Failed if row.counts.settled() < row.counts.total || !row.listed => {
                 self.start(job)
             }
-            state => Err(EngineError::WrongState { job, state, wish: "resumed" }),
+            state => Err(EngineError::WrongState {
+                job,
+                state,
+                wish: "resumed",
+            }),
         }
     }
 
@@ -185,7 +189,11 @@ impl Engine {
             }
             JobState::Waiting | JobState::Interrupted => self.leave(&row, JobState::Paused),
             JobState::Paused => Ok(row),
-            state => Err(EngineError::WrongState { job, state, wish: "paused" }),
+            state => Err(EngineError::WrongState {
+                job,
+                state,
+                wish: "paused",
+            }),
         }
     }
 
@@ -205,7 +213,11 @@ impl Engine {
                 }
                 self.leave(&row, JobState::Cancelled)
             }
-            state => Err(EngineError::WrongState { job, state, wish: "cancelled" }),
+            state => Err(EngineError::WrongState {
+                job,
+                state,
+                wish: "cancelled",
+            }),
         }
     }
 
@@ -213,7 +225,11 @@ impl Engine {
     pub fn retry(&self, job: i64) -> Result<Job, EngineError> {
         let row = self.job(job)?;
         if row.state == JobState::Running {
-            return Err(EngineError::WrongState { job, state: row.state, wish: "retried" });
+            return Err(EngineError::WrongState {
+                job,
+                state: row.state,
+                wish: "retried",
+            });
         }
         if self.shared.queue.retry_failed(job)? == 0 {
             return Err(EngineError::NothingFailed(job));
@@ -255,7 +271,10 @@ impl Engine {
         let kinds = lock(&self.shared.kinds);
         let work = kinds
             .get(job.kind.as_str())
-            .ok_or_else(|| EngineError::UnknownKind { job: job.id, kind: job.kind.clone() })?;
+            .ok_or_else(|| EngineError::UnknownKind {
+                job: job.id,
+                kind: job.kind.clone(),
+            })?;
         if job.version > work.version() {
             return Err(EngineError::TooNew { job: job.id });
         }

@@ -44,7 +44,9 @@ pub const MAX_ATTEMPTS: u32 = 3;
 /// The reason of an item that was begun [`MAX_ATTEMPTS`] times while the process ended each time,
 /// for [`Queue::recover`].
 pub fn gave_up() -> String {
-    format!("the program ended {MAX_ATTEMPTS} times while working on this; it is left out until it is retried")
+    format!(
+        "the program ended {MAX_ATTEMPTS} times while working on this; it is left out until it is retried"
+    )
 }
 
 #[cfg(test)]

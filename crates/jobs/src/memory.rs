@@ -102,7 +102,14 @@ impl Queue for MemoryQueue {
             error: None,
             created_at,
         };
-        jobs.insert(id, Rows { job, boot: String::new(), items: Vec::new() });
+        jobs.insert(
+            id,
+            Rows {
+                job,
+                boot: String::new(),
+                items: Vec::new(),
+            },
+        );
         Ok(id)
     }
 

@@ -133,7 +133,10 @@ impl Runner {
             Ok(Ok(())) => self.outcome(),
             Ok(Err(Broken::Work(failure))) => (JobState::Paused, Some(failure.message)),
             Ok(Err(Broken::Queue(error))) => (JobState::Interrupted, Some(error.to_string())),
-            Err(panic) => (JobState::Paused, Some(format!("a fault in Artel: {}", words(&*panic)))),
+            Err(panic) => (
+                JobState::Paused,
+                Some(format!("a fault in Artel: {}", words(&*panic))),
+            ),
         };
         let peak_memory = lock(&self.live.job)
             .peak_memory
@@ -169,10 +172,14 @@ impl Runner {
         if self.live.stopped() {
             return Ok(());
         }
-        self.run.begin(&self.live.snapshot()).map_err(Broken::Work)?;
+        self.run
+            .begin(&self.live.snapshot())
+            .map_err(Broken::Work)?;
         self.perform(id)?;
         if !self.live.stopped() {
-            self.run.finish(&self.live.snapshot()).map_err(Broken::Work)?;
+            self.run
+                .finish(&self.live.snapshot())
+                .map_err(Broken::Work)?;
         }
         Ok(())
     }
@@ -248,7 +255,9 @@ impl Runner {
         });
         let limit = self.run.time_limit();
         loop {
-            while !crew.over() && crew.workers.load(Ordering::Acquire) < crew.wanted.load(Ordering::Acquire) {
+            while !crew.over()
+                && crew.workers.load(Ordering::Acquire) < crew.wanted.load(Ordering::Acquire)
+            {
                 crew.hire().map_err(Broken::Work)?;
             }
             if crew.over() && crew.workers.load(Ordering::Acquire) == 0 {
@@ -307,7 +316,9 @@ impl Crew {
                 // Fewer workers still finish the job.
                 let left = self.workers.fetch_sub(1, Ordering::AcqRel) - 1;
                 if left == 0 {
-                    return Err(Failure::job(format!("the system gives no thread: {reason}")));
+                    return Err(Failure::job(format!(
+                        "the system gives no thread: {reason}"
+                    )));
                 }
                 self.wanted.store(left, Ordering::Release);
                 Ok(())
@@ -382,21 +393,31 @@ impl Crew {
         lock(&self.in_hand).remove(&worker)?;
         let verdict = match performed {
             Ok(Ok(outcome)) => Verdict::Finished(outcome),
-            Ok(Err(Failure { scope: Scope::Item, message })) => Verdict::Failed(message),
+            Ok(Err(Failure {
+                scope: Scope::Item,
+                message,
+            })) => Verdict::Failed(message),
             Ok(Err(failure)) => {
                 self.break_off(Broken::Work(failure));
                 Verdict::Later
             }
             Err(panic) => {
                 self.run.discard(item);
-                Verdict::Failed(format!("{}: reading it failed unexpectedly ({})", item.input, words(&*panic)))
+                Verdict::Failed(format!(
+                    "{}: reading it failed unexpectedly ({})",
+                    item.input,
+                    words(&*panic)
+                ))
             }
         };
         Some(settlement(verdict, since.elapsed()))
     }
 
     /// One transaction: settles, claims, counts, tells. `None` when the rows cannot be used.
-    #[expect(clippy::option_option, reason = "no more items and no more rows are different ends")]
+    #[expect(
+        clippy::option_option,
+        reason = "no more items and no more rows are different ends"
+    )]
     fn step(&self, settlement: Option<&Settlement>, claim: bool) -> Option<Option<Item>> {
         let step = match self.shared.queue.step(self.job, settlement, claim) {
             Ok(step) => step,
@@ -435,7 +456,9 @@ impl Crew {
                 .filter(|(_, hand)| hand.since.elapsed() > limit)
                 .map(|(worker, _)| *worker)
                 .collect();
-            late.iter().filter_map(|worker| in_hand.remove(worker)).collect()
+            late.iter()
+                .filter_map(|worker| in_hand.remove(worker))
+                .collect()
         };
         for hand in late {
             hand.attempt.give_up();

@@ -57,7 +57,11 @@ impl Run for Numbers {
     fn list(&self, after: Option<&str>) -> Result<Listing, Failure> {
         let from = after.map_or(0, |after| after.parse::<u64>().unwrap() + 1);
         Ok(Box::new((from..self.count).map(|number| {
-            Ok(NewItem { input: format!("{number:08}"), target: String::new(), units: 1 })
+            Ok(NewItem {
+                input: format!("{number:08}"),
+                target: String::new(),
+                units: 1,
+            })
         })))
     }
 
@@ -97,7 +101,11 @@ fn new_job() -> NewJob {
 }
 
 fn engine(queue: &Arc<MemoryQueue>, work: Numbers) -> Engine {
-    let options = Options { slots: 4, memory: 35, resident: || 1000 };
+    let options = Options {
+        slots: 4,
+        memory: 35,
+        resident: || 1000,
+    };
     let engine = Engine::new(Arc::<MemoryQueue>::clone(queue), options, Arc::new(|_| {})).unwrap();
     engine.register(Arc::new(work));
     engine
@@ -116,20 +124,35 @@ fn failures_and_panics_are_their_items_own() {
     let work = Numbers::new(1_200, |number, _| match number {
         7 => Err(Failure::item("seven is bad")),
         9 => panic!("nine breaks"),
-        11 => Ok(Outcome { skipped: true, ..Outcome::default() }),
+        11 => Ok(Outcome {
+            skipped: true,
+            ..Outcome::default()
+        }),
         _ => fine(),
     });
     let told = Arc::clone(&work.told);
     let (queue, job) = run(work);
     assert_eq!(job.state, JobState::DoneInPart);
-    assert_eq!(job.counts, Counts { total: 1_200, done: 1_197, failed: 2, skipped: 1 });
+    assert_eq!(
+        job.counts,
+        Counts {
+            total: 1_200,
+            done: 1_197,
+            failed: 2,
+            skipped: 1
+        }
+    );
     let (failed, count) = queue.items(job.id, Some(ItemState::Failed), 0, 10).unwrap();
     assert_eq!(count, 2);
     assert_eq!(failed[0].error.as_deref(), Some("seven is bad"));
     assert!(failed[1].error.as_deref().unwrap().contains("nine breaks"));
     let mut told = told.lock().unwrap().clone();
     told.sort_unstable();
-    assert_eq!(told, (0..1_200).collect::<Vec<_>>(), "each item is told once");
+    assert_eq!(
+        told,
+        (0..1_200).collect::<Vec<_>>(),
+        "each item is told once"
+    );
     assert_eq!(job.peak_memory, 1000);
 }
 
@@ -143,9 +166,23 @@ fn an_item_that_takes_too_long_is_given_up_and_its_late_result_refused() {
     });
     work.limit = Duration::from_millis(150);
     let (queue, job) = run(work);
-    assert_eq!(job.counts, Counts { total: 6, done: 5, failed: 1, skipped: 0 });
+    assert_eq!(
+        job.counts,
+        Counts {
+            total: 6,
+            done: 5,
+            failed: 1,
+            skipped: 0
+        }
+    );
     let (failed, _) = queue.items(job.id, Some(ItemState::Failed), 0, 10).unwrap();
-    assert!(failed[0].error.as_deref().unwrap().contains("took longer than 0.15 s"));
+    assert!(
+        failed[0]
+            .error
+            .as_deref()
+            .unwrap()
+            .contains("took longer than 0.15 s")
+    );
 }
 
 #[test]
@@ -161,12 +198,18 @@ fn what_stops_every_item_pauses_the_job_with_its_reason() {
     );
     let job = engine.submit(&new_job()).unwrap();
     let job = engine.wait(job.id).unwrap();
-    assert_eq!((job.state, job.error.as_deref()), (JobState::Paused, Some("the disk is full")));
+    assert_eq!(
+        (job.state, job.error.as_deref()),
+        (JobState::Paused, Some("the disk is full"))
+    );
     assert_eq!(job.counts.failed, 0);
     BROKEN.store(0, Ordering::SeqCst);
     engine.resume(job.id).unwrap();
     let job = engine.wait(job.id).unwrap();
-    assert_eq!((job.state, job.error, job.counts.done), (JobState::Done, None, 50));
+    assert_eq!(
+        (job.state, job.error, job.counts.done),
+        (JobState::Done, None, 50)
+    );
 }
 
 #[test]
@@ -188,9 +231,15 @@ fn a_paused_job_does_each_item_once_and_a_cancelled_one_stays_ended() {
 
     let job = engine.submit(&new_job()).unwrap().id;
     assert_eq!(engine.cancel(job).unwrap().state, JobState::Cancelled);
-    assert!(matches!(engine.resume(job), Err(EngineError::WrongState { .. })));
+    assert!(matches!(
+        engine.resume(job),
+        Err(EngineError::WrongState { .. })
+    ));
     assert!(matches!(engine.resume(99), Err(EngineError::NoJob(99))));
-    assert!(matches!(engine.retry(job), Err(EngineError::NothingFailed(_))));
+    assert!(matches!(
+        engine.retry(job),
+        Err(EngineError::NothingFailed(_))
+    ));
 }
 
 #[test]
@@ -198,7 +247,11 @@ fn an_item_that_ends_the_program_again_and_again_is_given_up() {
     let queue = Arc::new(MemoryQueue::default());
     let job = queue.insert(&new_job()).unwrap();
     let items: Vec<_> = (0..2)
-        .map(|number| NewItem { input: format!("{number:08}"), target: String::new(), units: 1 })
+        .map(|number| NewItem {
+            input: format!("{number:08}"),
+            target: String::new(),
+            units: 1,
+        })
         .collect();
     queue.append(job, &items, true).unwrap();
     for crash in 1..=MAX_ATTEMPTS {
@@ -206,12 +259,18 @@ fn an_item_that_ends_the_program_again_and_again_is_given_up() {
         let claimed = queue.step(job, None, true).unwrap().claimed.unwrap();
         assert_eq!((claimed.position, claimed.attempts), (0, crash));
         queue.recover("the next one").unwrap();
-        assert_eq!(queue.job(job).unwrap().unwrap().state, JobState::Interrupted);
+        assert_eq!(
+            queue.job(job).unwrap().unwrap().state,
+            JobState::Interrupted
+        );
     }
     let engine = engine(&queue, Numbers::new(2, |_, _| fine()));
     engine.resume(job).unwrap();
     let job = engine.wait(job).unwrap();
-    assert_eq!((job.state, job.counts.done, job.counts.failed), (JobState::DoneInPart, 1, 1));
+    assert_eq!(
+        (job.state, job.counts.done, job.counts.failed),
+        (JobState::DoneInPart, 1, 1)
+    );
 }
 
 proptest! {

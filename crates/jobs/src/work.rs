@@ -170,10 +170,21 @@ impl Verdict {
     /// The counts that this adds to a job's, for an item of so many units.
     pub fn tally(&self, units: u64) -> Tally {
         match self {
-            Self::Finished(Outcome { tally: Some(tally), .. }) => *tally,
-            Self::Finished(Outcome { skipped: true, .. }) => Tally { skipped: units, ..Tally::default() },
-            Self::Finished(_) => Tally { done: units, ..Tally::default() },
-            Self::Failed(_) => Tally { failed: units, ..Tally::default() },
+            Self::Finished(Outcome {
+                tally: Some(tally), ..
+            }) => *tally,
+            Self::Finished(Outcome { skipped: true, .. }) => Tally {
+                skipped: units,
+                ..Tally::default()
+            },
+            Self::Finished(_) => Tally {
+                done: units,
+                ..Tally::default()
+            },
+            Self::Failed(_) => Tally {
+                failed: units,
+                ..Tally::default()
+            },
             Self::Later => Tally::default(),
         }
     }

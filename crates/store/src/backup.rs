@@ -112,7 +112,12 @@ pub enum Secret<'a> {
 
 /// Makes a backup of an open profile in the home's backups folder. Readers and writers go on
 /// meanwhile; the copy is one consistent state. Needs room for about twice the database.
-pub fn make(opened: &Opened, home: &Path, made_at_ms: i64, artel: &str) -> Result<BackupSummary, StoreError> {
+pub fn make(
+    opened: &Opened,
+    home: &Path,
+    made_at_ms: i64,
+    artel: &str,
+) -> Result<BackupSummary, StoreError> {
     let backups = backups_folder(home);
     files::create_private_folder(&backups)?;
     unfinished::sweep(&backups);
@@ -144,7 +149,10 @@ pub fn make(opened: &Opened, home: &Path, made_at_ms: i64, artel: &str) -> Resul
 fn take_snapshot(store: &Store, snapshot: &Path) -> Result<(), StoreError> {
     let text = snapshot.to_str().ok_or_else(|| StoreError::Io {
         path: snapshot.to_owned(),
-        source: io::Error::new(io::ErrorKind::InvalidFilename, "the path is not valid Unicode"),
+        source: io::Error::new(
+            io::ErrorKind::InvalidFilename,
+            "the path is not valid Unicode",
+        ),
     })?;
     store
         .separate_reader()?
@@ -160,7 +168,8 @@ fn take_snapshot(store: &Store, snapshot: &Path) -> Result<(), StoreError> {
 }
 
 fn pack(front: &Front, database: &Path, packed: &Path) -> Result<(), StoreError> {
-    let front = postcard::to_stdvec(front).map_err(|_| StoreError::Misuse("a backup's front does not encode"))?;
+    let front = postcard::to_stdvec(front)
+        .map_err(|_| StoreError::Misuse("a backup's front does not encode"))?;
     let length = u32::try_from(front.len())
         .ok()
         .filter(|length| *length <= MAX_FRONT)
@@ -243,7 +252,11 @@ impl<S: Read> Hashed<S> {
 fn free_name(backups: &Path, profile: &str, made_at_ms: i64) -> Result<PathBuf, StoreError> {
     let stem = format!("{}_{}", folder::folder_name(profile), utc_stamp(made_at_ms));
     for n in 1..1000 {
-        let number = if n == 1 { String::new() } else { format!("_{n}") };
+        let number = if n == 1 {
+            String::new()
+        } else {
+            format!("_{n}")
+        };
         let path = backups.join(format!("{stem}{number}.{EXTENSION}"));
         if !path.exists() {
             return Ok(path);
@@ -259,11 +272,16 @@ fn utc_stamp(ms: i64) -> String {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!(
         "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
@@ -283,8 +301,13 @@ pub fn list(home: &Path) -> Result<Vec<Listed>, StoreError> {
     };
     let mut listed = Vec::new();
     for entry in entries {
-        let path = entry.map_err(|reason| StoreError::io(&folder, reason))?.path();
-        if path.extension().is_none_or(|extension| extension != EXTENSION) {
+        let path = entry
+            .map_err(|reason| StoreError::io(&folder, reason))?
+            .path();
+        if path
+            .extension()
+            .is_none_or(|extension| extension != EXTENSION)
+        {
             continue;
         }
         listed.push(match summary(&path) {
@@ -383,7 +406,11 @@ pub fn restore(
 }
 
 /// Checks an unpacked database and counts its rows.
-fn examine(backup: &Path, database: &Path, key: &DatabaseKey) -> Result<Vec<(String, u64)>, StoreError> {
+fn examine(
+    backup: &Path,
+    database: &Path,
+    key: &DatabaseKey,
+) -> Result<Vec<(String, u64)>, StoreError> {
     let bad = |reason: String| StoreError::BadBackup {
         path: backup.to_owned(),
         reason,
@@ -399,7 +426,9 @@ fn examine(backup: &Path, database: &Path, key: &DatabaseKey) -> Result<Vec<(Str
         return Err(bad(format!("its database is damaged: {problem}")));
     }
     let counts = check::row_counts(&connection)?;
-    connection.close().map_err(|(_, error)| StoreError::from(error))?;
+    connection
+        .close()
+        .map_err(|(_, error)| StoreError::from(error))?;
     Ok(counts)
 }
 
@@ -429,10 +458,12 @@ impl Opening {
             .len();
         let mut stream = Hashed::new(BufReader::with_capacity(CHUNK, file));
         let mut magic = [0; 8];
-        stream.fill(&mut magic).map_err(|reason| match reason.kind() {
-            io::ErrorKind::UnexpectedEof => bad("it is not a backup of Artel"),
-            _ => StoreError::io(path, reason),
-        })?;
+        stream
+            .fill(&mut magic)
+            .map_err(|reason| match reason.kind() {
+                io::ErrorKind::UnexpectedEof => bad("it is not a backup of Artel"),
+                _ => StoreError::io(path, reason),
+            })?;
         if magic != *MAGIC {
             return Err(bad("it is not a backup of Artel"));
         }
@@ -455,7 +486,8 @@ impl Opening {
         if !stream.check_hash().map_err(cut)? {
             return Err(bad("its front is damaged"));
         }
-        let front: Front = postcard::from_bytes(&front).map_err(|_| bad("its front does not decode"))?;
+        let front: Front =
+            postcard::from_bytes(&front).map_err(|_| bad("its front does not decode"))?;
         let header = Header::decode(&front.header).map_err(|flaw| match flaw {
             Flaw::Newer(found) => StoreError::NewerSchema {
                 found: found.into(),
@@ -501,7 +533,9 @@ impl Opening {
         }
         match secret {
             Secret::Passphrase(passphrase) => self.header.unseal(&self.header.root(passphrase)?),
-            Secret::Profile(opened) if opened.summary.member_public == self.header.public().member => {
+            Secret::Profile(opened)
+                if opened.summary.member_public == self.header.public().member =>
+            {
                 Ok(opened.store.key().clone())
             }
             Secret::Profile(_) => Err(StoreError::BadBackup {
@@ -522,7 +556,8 @@ impl Opening {
             self.stream
                 .fill(bytes)
                 .map_err(|reason| StoreError::io(path, reason))?;
-            out.write_all(bytes).map_err(|reason| StoreError::io(to, reason))?;
+            out.write_all(bytes)
+                .map_err(|reason| StoreError::io(to, reason))?;
             left -= part as u64;
         }
         if !self

@@ -37,7 +37,11 @@ pub fn database(store: &Store) -> Result<Examination, StoreError> {
 /// The checks on any open database of Artel.
 pub(crate) fn examine(connection: &Connection, thorough: bool) -> Result<Vec<String>, StoreError> {
     let mut problems = column(connection, "PRAGMA cipher_integrity_check")?;
-    let structure = if thorough { "PRAGMA integrity_check(20)" } else { "PRAGMA quick_check(20)" };
+    let structure = if thorough {
+        "PRAGMA integrity_check(20)"
+    } else {
+        "PRAGMA quick_check(20)"
+    };
     match column(connection, structure) {
         Ok(found) => problems.extend(found.into_iter().filter(|line| line != "ok")),
         // A page that does not decrypt ends the check itself.
@@ -49,7 +53,9 @@ pub(crate) fn examine(connection: &Connection, thorough: bool) -> Result<Vec<Str
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
-            problems.push(format!("a row of {table} refers to a missing row of {parent}"));
+            problems.push(format!(
+                "a row of {table} refers to a missing row of {parent}"
+            ));
             if problems.len() >= MOST_PROBLEMS {
                 break;
             }
@@ -79,11 +85,16 @@ pub fn row_counts(connection: &Connection) -> Result<Vec<(String, u64)>, StoreEr
          WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
          ORDER BY name",
     )?;
-    let names: Vec<String> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let names: Vec<String> = names
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     let mut counts = Vec::with_capacity(names.len());
     for name in names {
         let quoted = name.replace('"', "\"\"");
-        let rows = connection.query_row(&format!("SELECT count(*) FROM \"{quoted}\""), [], |row| row.get(0))?;
+        let rows =
+            connection.query_row(&format!("SELECT count(*) FROM \"{quoted}\""), [], |row| {
+                row.get(0)
+            })?;
         counts.push((name, rows));
     }
     Ok(counts)
@@ -127,7 +138,10 @@ mod tests {
             bad[at] ^= 1;
             std::fs::write(&path, bad).unwrap();
             let store = Store::open(folder.path(), &key, None).unwrap();
-            assert!(!database(&store).unwrap().problems.is_empty(), "byte {at} went unnoticed");
+            assert!(
+                !database(&store).unwrap().problems.is_empty(),
+                "byte {at} went unnoticed"
+            );
         }
     }
 
@@ -144,9 +158,16 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-        let loose = crate::connection::open(store.path(), store.key(), crate::connection::Access::Write).unwrap();
-        loose.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM parent;").unwrap();
+        let loose =
+            crate::connection::open(store.path(), store.key(), crate::connection::Access::Write)
+                .unwrap();
+        loose
+            .execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM parent;")
+            .unwrap();
         let found = database(&store).unwrap();
-        assert_eq!(found.problems, ["a row of child refers to a missing row of parent"]);
+        assert_eq!(
+            found.problems,
+            ["a row of child refers to a missing row of parent"]
+        );
     }
 }

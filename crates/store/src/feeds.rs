@@ -265,7 +265,8 @@ pub fn put_record(connection: &Connection, record: &Record) -> Result<(), StoreE
     Ok(())
 }
 
-const RECORD: &str = "SELECT records.id, places.space, places.room, feeds.device, feeds.incarnation,
+const RECORD: &str =
+    "SELECT records.id, places.space, places.room, feeds.device, feeds.incarnation,
         records.sequence, records.lamport, records.body, records.envelope, records.change,
         records.standing, records.shown, records.late
     FROM records JOIN feeds ON feeds.key = records.feed JOIN places ON places.key = feeds.place";

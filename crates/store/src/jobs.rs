@@ -111,10 +111,12 @@ pub struct Settlement {
     pub tally: [u64; 3],
 }
 
-const JOB: &str = "SELECT id, kind, version, title, params, out, backend, created_at_ms, state, listed,
+const JOB: &str =
+    "SELECT id, kind, version, title, params, out, backend, created_at_ms, state, listed,
     cursor, total, done, failed, skipped, worked_ms, peak_memory, error FROM jobs";
 
-const ITEM: &str = "SELECT job, position, input, target, units, state, attempts, error, key, output,
+const ITEM: &str =
+    "SELECT job, position, input, target, units, state, attempts, error, key, output,
     hash, method, score, took_us FROM job_items";
 
 fn job_row(row: &Row<'_>) -> rusqlite::Result<Job> {
@@ -170,7 +172,15 @@ pub fn insert(connection: &Connection, job: &NewJob) -> Result<i64, StoreError> 
             "INSERT INTO jobs (kind, version, title, params, out, backend, created_at_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
-        .execute(params![job.kind, job.version, job.title, job.params, job.out, job.backend, job.created_at])?;
+        .execute(params![
+            job.kind,
+            job.version,
+            job.title,
+            job.params,
+            job.out,
+            job.backend,
+            job.created_at
+        ])?;
     Ok(connection.last_insert_rowid())
 }
 
@@ -187,7 +197,9 @@ pub fn jobs(connection: &Connection, active: bool) -> Result<Vec<Job>, StoreErro
     let mut statement = connection.prepare_cached(&format!(
         "{JOB} WHERE NOT ?1 OR state IN ('waiting', 'running', 'paused', 'interrupted') ORDER BY id DESC"
     ))?;
-    let jobs = statement.query_map([active], job_row)?.collect::<Result<_, _>>()?;
+    let jobs = statement
+        .query_map([active], job_row)?
+        .collect::<Result<_, _>>()?;
     Ok(jobs)
 }
 
@@ -199,7 +211,9 @@ pub fn items(
     offset: u64,
     limit: u32,
 ) -> Result<Vec<Item>, StoreError> {
-    let collect = |mut statement: rusqlite::CachedStatement<'_>, state: &str| -> Result<Vec<Item>, StoreError> {
+    let collect = |mut statement: rusqlite::CachedStatement<'_>,
+                   state: &str|
+     -> Result<Vec<Item>, StoreError> {
         let rows = statement.query_map(
             named_params! {":job": job, ":state": state, ":limit": limit, ":offset": offset},
             item_row,
@@ -233,9 +247,15 @@ pub fn count(connection: &Connection, job: i64, state: Option<&str>) -> Result<u
 }
 
 /// Items whose position is at least `from`, by position.
-pub fn items_from(connection: &Connection, job: i64, from: u64, limit: u32) -> Result<Vec<Item>, StoreError> {
-    let mut statement =
-        connection.prepare_cached(&format!("{ITEM} WHERE job = ?1 AND position >= ?2 ORDER BY position LIMIT ?3"))?;
+pub fn items_from(
+    connection: &Connection,
+    job: i64,
+    from: u64,
+    limit: u32,
+) -> Result<Vec<Item>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "{ITEM} WHERE job = ?1 AND position >= ?2 ORDER BY position LIMIT ?3"
+    ))?;
     let items = statement
         .query_map(params![job, from, limit], item_row)?
         .collect::<Result<_, _>>()?;
@@ -264,7 +284,13 @@ pub fn append(
             "UPDATE jobs SET items = ?2, total = total + ?3, listed = max(listed, ?4),
              cursor = coalesce(?5, cursor) WHERE id = ?1",
         )?
-        .execute(params![job, position, units, last, items.last().map(|(input, _, _)| input)])?;
+        .execute(params![
+            job,
+            position,
+            units,
+            last,
+            items.last().map(|(input, _, _)| input)
+        ])?;
     Ok(())
 }
 
@@ -277,7 +303,11 @@ pub fn begin(connection: &Connection, job: i64, boot: &str) -> Result<(), StoreE
 }
 
 /// Stores the result of a claimed item; `None` if its claim is not the last one.
-pub fn settle(connection: &Connection, job: i64, settlement: &Settlement) -> Result<Option<Item>, StoreError> {
+pub fn settle(
+    connection: &Connection,
+    job: i64,
+    settlement: &Settlement,
+) -> Result<Option<Item>, StoreError> {
     let result = &settlement.result;
     let back = settlement.state == "waiting";
     let settled = connection
@@ -352,20 +382,32 @@ pub struct Conclusion {
 }
 
 /// Ends a run: running items are waiting again.
-pub fn conclude(connection: &Connection, job: i64, conclusion: &Conclusion) -> Result<(), StoreError> {
+pub fn conclude(
+    connection: &Connection,
+    job: i64,
+    conclusion: &Conclusion,
+) -> Result<(), StoreError> {
     release(connection, job)?;
     connection
         .prepare_cached(
             "UPDATE jobs SET state = ?2, error = ?3, boot = '', worked_ms = worked_ms + ?4,
              peak_memory = max(peak_memory, ?5) WHERE id = ?1",
         )?
-        .execute(params![job, conclusion.state, conclusion.error, conclusion.worked_ms, conclusion.peak_memory])?;
+        .execute(params![
+            job,
+            conclusion.state,
+            conclusion.error,
+            conclusion.worked_ms,
+            conclusion.peak_memory
+        ])?;
     Ok(())
 }
 
 fn release(connection: &Connection, job: i64) -> Result<(), StoreError> {
     connection
-        .prepare_cached("UPDATE job_items SET state = 'waiting' WHERE job = ?1 AND state = 'running'")?
+        .prepare_cached(
+            "UPDATE job_items SET state = 'waiting' WHERE job = ?1 AND state = 'running'",
+        )?
         .execute([job])?;
     Ok(())
 }
@@ -390,8 +432,14 @@ pub fn retry_failed(connection: &Connection, job: i64) -> Result<u64, StoreError
 
 /// Jobs that another run of the program left running become `interrupted`; their running items wait
 /// again, or have failed with `reason` once they were begun `most` times.
-pub fn recover(connection: &Connection, boot: &str, most: u32, reason: &str) -> Result<(), StoreError> {
-    let mut statement = connection.prepare("SELECT id FROM jobs WHERE state = 'running' AND boot <> ?1")?;
+pub fn recover(
+    connection: &Connection,
+    boot: &str,
+    most: u32,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let mut statement =
+        connection.prepare("SELECT id FROM jobs WHERE state = 'running' AND boot <> ?1")?;
     let left: Vec<i64> = statement
         .query_map([boot], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
@@ -417,7 +465,11 @@ pub fn recover(connection: &Connection, boot: &str, most: u32, reason: &str) -> 
 }
 
 /// The newest item of any job that has this key and target and is done or skipped.
-pub fn find_done(connection: &Connection, key: &str, target: &str) -> Result<Option<Item>, StoreError> {
+pub fn find_done(
+    connection: &Connection,
+    key: &str,
+    target: &str,
+) -> Result<Option<Item>, StoreError> {
     Ok(connection
         .prepare_cached(&format!(
             "{ITEM} WHERE key = ?1 AND target = ?2 AND key <> '' AND state IN ('done', 'skipped')

@@ -19,9 +19,9 @@
 
 pub mod addresses;
 pub mod backup;
-pub mod check;
 pub mod blobs;
 pub mod catalog;
+pub mod check;
 pub mod feeds;
 pub mod identity;
 pub mod jobs;

@@ -60,7 +60,13 @@ impl Bars {
     }
 
     fn columns_mut(&mut self) -> [&mut Vec<f64>; 5] {
-        [&mut self.open, &mut self.high, &mut self.low, &mut self.close, &mut self.volume]
+        [
+            &mut self.open,
+            &mut self.high,
+            &mut self.low,
+            &mut self.close,
+            &mut self.volume,
+        ]
     }
 
     fn get(&self, index: usize) -> Option<(i64, Figures)> {
@@ -122,7 +128,8 @@ pub struct Series {
     pub imported_at_ms: i64,
 }
 
-const SERIES: &str = "SELECT id, source, symbol, interval, has_volume, bars, first_ms, last_ms, last_close,
+const SERIES: &str =
+    "SELECT id, source, symbol, interval, has_volume, bars, first_ms, last_ms, last_close,
     previous_close, gaps, imported_at_ms FROM price_series";
 
 fn series_of(row: &Row<'_>) -> rusqlite::Result<Series> {
@@ -155,16 +162,22 @@ fn count(count: impl TryInto<i64>) -> i64 {
 
 /// All series, by symbol and interval.
 pub fn list(connection: &Connection) -> Result<Vec<Series>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("{SERIES} ORDER BY symbol, interval, source"))?;
-    let series = statement.query_map([], series_of)?.collect::<Result<_, _>>()?;
+    let mut statement =
+        connection.prepare_cached(&format!("{SERIES} ORDER BY symbol, interval, source"))?;
+    let series = statement
+        .query_map([], series_of)?
+        .collect::<Result<_, _>>()?;
     Ok(series)
 }
 
 /// The series of one symbol, one for each interval and source.
 pub fn of_symbol(connection: &Connection, symbol: &str) -> Result<Vec<Series>, StoreError> {
-    let mut statement =
-        connection.prepare_cached(&format!("{SERIES} WHERE symbol = ?1 ORDER BY interval, source"))?;
-    let series = statement.query_map([symbol], series_of)?.collect::<Result<_, _>>()?;
+    let mut statement = connection.prepare_cached(&format!(
+        "{SERIES} WHERE symbol = ?1 ORDER BY interval, source"
+    ))?;
+    let series = statement
+        .query_map([symbol], series_of)?
+        .collect::<Result<_, _>>()?;
     Ok(series)
 }
 
@@ -183,7 +196,9 @@ pub fn open_series(
         )?
         .execute(params![source, symbol, interval, has_volume])?;
     Ok(connection
-        .prepare_cached(&format!("{SERIES} WHERE symbol = ?1 AND interval = ?2 AND source = ?3"))?
+        .prepare_cached(&format!(
+            "{SERIES} WHERE symbol = ?1 AND interval = ?2 AND source = ?3"
+        ))?
         .query_row(params![symbol, interval, source], series_of)?)
 }
 
@@ -209,15 +224,28 @@ impl std::ops::AddAssign for Merged {
 /// Adds bars to a series; a bar at a time that is there already takes its place. `bars` are in
 /// rising order of time. Call [`settle`] after the last merge of an import.
 pub fn merge(connection: &Connection, series: i64, bars: &Bars) -> Result<Merged, StoreError> {
-    let rising = bars.time.iter().zip(bars.time.iter().skip(1)).all(|(one, next)| one < next);
-    if !rising || bars.columns().iter().any(|column| column.len() != bars.len()) {
-        return Err(StoreError::Misuse("bars to merge are uneven or out of order"));
+    let rising = bars
+        .time
+        .iter()
+        .zip(bars.time.iter().skip(1))
+        .all(|(one, next)| one < next);
+    if !rising
+        || bars
+            .columns()
+            .iter()
+            .any(|column| column.len() != bars.len())
+    {
+        return Err(StoreError::Misuse(
+            "bars to merge are uneven or out of order",
+        ));
     }
     let mut merged = Merged::default();
     let mut next = 0;
     while let Some((time, _)) = bars.get(next) {
         let (chunk, end) = chunk_for(connection, series, time)?;
-        let until = end.map_or(bars.len(), |end| bars.time.partition_point(|time| *time < end));
+        let until = end.map_or(bars.len(), |end| {
+            bars.time.partition_point(|time| *time < end)
+        });
         let (all, counts) = match &chunk {
             Some(chunk) => weave(&read_chunk(connection, chunk.id)?, bars, next..until),
             None => weave(&Bars::default(), bars, next..until),
@@ -240,7 +268,11 @@ struct Chunk {
 }
 
 /// The chunk that a bar at `time` belongs to, and where the following one begins.
-fn chunk_for(connection: &Connection, series: i64, time: i64) -> Result<(Option<Chunk>, Option<i64>), StoreError> {
+fn chunk_for(
+    connection: &Connection,
+    series: i64,
+    time: i64,
+) -> Result<(Option<Chunk>, Option<i64>), StoreError> {
     let chunk = |row: &Row<'_>| Ok((Chunk { id: row.get(0)? }, row.get::<_, i64>(1)?));
     let at_or_before = connection
         .prepare_cached(
@@ -274,8 +306,12 @@ fn weave(old: &Bars, new: &Bars, range: std::ops::Range<usize>) -> (Bars, Merged
     let mut counts = Merged::default();
     let mut kept = 0;
     for index in range {
-        let Some((time, figures)) = new.get(index) else { break };
-        while let Some((old_time, old_figures)) = old.get(kept).filter(|(old_time, _)| *old_time <= time) {
+        let Some((time, figures)) = new.get(index) else {
+            break;
+        };
+        while let Some((old_time, old_figures)) =
+            old.get(kept).filter(|(old_time, _)| *old_time <= time)
+        {
             kept += 1;
             if old_time < time {
                 all.push(old_time, old_figures);
@@ -298,7 +334,9 @@ fn weave(old: &Bars, new: &Bars, range: std::ops::Range<usize>) -> (Bars, Merged
 fn write_chunks(connection: &Connection, series: i64, bars: &Bars) -> Result<(), StoreError> {
     let mut from = 0;
     for times in bars.time.chunks(CHUNK) {
-        let (Some(first), Some(last)) = (times.first(), times.last()) else { break };
+        let (Some(first), Some(last)) = (times.first(), times.last()) else {
+            break;
+        };
         connection
             .prepare_cached("INSERT INTO price_chunks (series, first_ms, last_ms, bars) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![series, first, last, count(times.len())])?;
@@ -313,7 +351,12 @@ fn write_chunks(connection: &Connection, series: i64, bars: &Bars) -> Result<(),
     Ok(())
 }
 
-fn write_column(connection: &Connection, chunk: i64, field: i64, data: &[u8]) -> Result<(), StoreError> {
+fn write_column(
+    connection: &Connection,
+    chunk: i64,
+    field: i64,
+    data: &[u8],
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT INTO price_columns (chunk, field, data) VALUES (?1, ?2, ?3)")?
         .execute(params![chunk, field, data])?;
@@ -321,8 +364,12 @@ fn write_column(connection: &Connection, chunk: i64, field: i64, data: &[u8]) ->
 }
 
 fn delete_chunk(connection: &Connection, chunk: i64) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM price_columns WHERE chunk = ?1")?.execute([chunk])?;
-    connection.prepare_cached("DELETE FROM price_chunks WHERE id = ?1")?.execute([chunk])?;
+    connection
+        .prepare_cached("DELETE FROM price_columns WHERE chunk = ?1")?
+        .execute([chunk])?;
+    connection
+        .prepare_cached("DELETE FROM price_chunks WHERE id = ?1")?
+        .execute([chunk])?;
     Ok(())
 }
 
@@ -379,7 +426,12 @@ pub fn visit_times(
 }
 
 /// Ends an import: derives the series' row from its chunks and notes the gaps that were judged.
-pub fn settle(connection: &Connection, series: i64, gaps: u64, now_ms: i64) -> Result<(), StoreError> {
+pub fn settle(
+    connection: &Connection,
+    series: i64,
+    gaps: u64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let (bars, first, last): (u64, Option<i64>, Option<i64>) = connection
         .prepare_cached("SELECT coalesce(sum(bars), 0), min(first_ms), max(last_ms) FROM price_chunks WHERE series = ?1")?
         .query_row([series], |row| Ok((counted(row, 0)?, row.get(1)?, row.get(2)?)))?;

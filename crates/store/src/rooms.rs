@@ -12,7 +12,10 @@ use crate::{
 };
 
 /// A message to show for the first time.
-#[expect(clippy::struct_excessive_bools, reason = "independent marks of one row, each shown by itself")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent marks of one row, each shown by itself"
+)]
 pub struct NewMessage<'a> {
     /// Record.
     pub id: MessageId,
@@ -51,7 +54,10 @@ pub struct NewContent<'a> {
 }
 
 /// A message as it is shown.
-#[expect(clippy::struct_excessive_bools, reason = "independent marks of one row, each shown by itself")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent marks of one row, each shown by itself"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     key: i64,
@@ -162,7 +168,10 @@ fn fill(
     let Some(key) = key(connection, id)? else {
         return Ok(());
     };
-    let reply_to = content.reply_to.as_ref().map_or(&[][..], |id| id.as_bytes());
+    let reply_to = content
+        .reply_to
+        .as_ref()
+        .map_or(&[][..], |id| id.as_bytes());
     connection
         .prepare_cached(
             "UPDATE messages SET at_ms = ?2, original = ?3, text = ?3, reply_to = ?4, result = ?5
@@ -268,7 +277,9 @@ pub fn revision(
 /// Applies the edits and deletions of a message.
 fn revise(connection: &Connection, id: &MessageId) -> Result<(), StoreError> {
     let deletes: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM revisions WHERE target = ?1 AND deletes = 1)")?
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM revisions WHERE target = ?1 AND deletes = 1)",
+        )?
         .query_row([id.as_bytes()], |row| row.get(0))?;
     if deletes {
         return erase(connection, id);
@@ -422,10 +433,7 @@ pub fn page(
         "{MESSAGE} WHERE messages.place = ?1 AND (messages.lamport, messages.id) < (?2, ?3)
          ORDER BY messages.lamport DESC, messages.id DESC LIMIT ?4"
     ))?;
-    let rows = statement.query_map(
-        params![place, position.0, position.1, most],
-        read_message,
-    )?;
+    let rows = statement.query_map(params![place, position.0, position.1, most], read_message)?;
     let mut messages: Vec<Message> = rows.collect::<Result<_, _>>()?;
     messages.reverse();
     messages
@@ -579,7 +587,10 @@ mod tests {
                     .query_map([], |row| row.get(3))?
                     .collect::<Result<_, _>>()?;
                 let plan = plan.join("\n");
-                assert!(plan.contains("messages_by_place (place=? AND (lamport,id)<(?,?))"), "{plan}");
+                assert!(
+                    plan.contains("messages_by_place (place=? AND (lamport,id)<(?,?))"),
+                    "{plan}"
+                );
                 assert!(!plan.contains("TEMP B-TREE"), "{plan}");
                 Ok(())
             })

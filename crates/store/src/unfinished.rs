@@ -59,7 +59,11 @@ impl Unfinished {
 
     /// Gives the folder its name. Fails where that is taken: a rename never replaces a folder
     /// that has files in it.
-    pub(crate) fn finish(mut self, path: &Path, taken: impl FnOnce() -> StoreError) -> Result<(), StoreError> {
+    pub(crate) fn finish(
+        mut self,
+        path: &Path,
+        taken: impl FnOnce() -> StoreError,
+    ) -> Result<(), StoreError> {
         if cfg!(windows) {
             // Windows moves no folder with an open file in it.
             self.lock = None;

@@ -11,8 +11,9 @@ use artel_store::{Store, check};
 use crate::{
     api::care::{Check, Health},
     error::AppError,
-    installation, settings,
+    installation,
     session::Core,
+    settings,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -77,7 +78,12 @@ impl Finding {
         }
     }
 
-    fn bad(name: &'static str, grade: Grade, message: impl Into<String>, hint: &'static str) -> Self {
+    fn bad(
+        name: &'static str,
+        grade: Grade,
+        message: impl Into<String>,
+        hint: &'static str,
+    ) -> Self {
         Self {
             name,
             grade,
@@ -198,9 +204,19 @@ fn disk_space(folder: &Path, free: Option<u64>, database: u64) -> Finding {
     };
     let message = format!("{} free on the disk of {}", size(free), folder.display());
     if free < SPACE_CRITICAL {
-        Finding::bad(NAME, Grade::Critical, message, "Free some space now: writing will fail soon.")
+        Finding::bad(
+            NAME,
+            Grade::Critical,
+            message,
+            "Free some space now: writing will fail soon.",
+        )
     } else if free < SPACE_WARNING.max(database.saturating_mul(2)) {
-        Finding::bad(NAME, Grade::Warning, message, "Free some space: a backup may not fit.")
+        Finding::bad(
+            NAME,
+            Grade::Warning,
+            message,
+            "Free some space: a backup may not fit.",
+        )
     } else {
         Finding::well(NAME, message)
     }
@@ -245,7 +261,12 @@ fn disk_speed(folder: &Path) -> Finding {
     }
 }
 
-pub(super) fn backup(newest: Option<i64>, created: i64, now: i64, remind_days: Option<i64>) -> Finding {
+pub(super) fn backup(
+    newest: Option<i64>,
+    created: i64,
+    now: i64,
+    remind_days: Option<i64>,
+) -> Finding {
     const NAME: &str = "backup";
     const HINT: &str = "Make one: artel care backup. Keep a copy on another disk.";
     let message = match newest {

@@ -21,13 +21,19 @@ use crate::{
 };
 
 impl Handle<api::CareHealth> for Session {
-    async fn handle(&self, _: api::CareHealth) -> Result<<api::CareHealth as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        _: api::CareHealth,
+    ) -> Result<<api::CareHealth as Command>::Reply, AppError> {
         health::examine(&self.core).await
     }
 }
 
 impl Handle<api::CareBackup> for Session {
-    async fn handle(&self, _: api::CareBackup) -> Result<<api::CareBackup as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        _: api::CareBackup,
+    ) -> Result<<api::CareBackup as Command>::Reply, AppError> {
         let core = self.core.clone();
         let made = tokio::task::spawn_blocking(move || {
             let started = Instant::now();
@@ -43,13 +49,20 @@ impl Handle<api::CareBackup> for Session {
             })
         })
         .await??;
-        tracing::info!(backup = made.backup, bytes = made.bytes, "a backup was made");
+        tracing::info!(
+            backup = made.backup,
+            bytes = made.bytes,
+            "a backup was made"
+        );
         Ok(made)
     }
 }
 
 impl Handle<api::CareBackups> for Session {
-    async fn handle(&self, _: api::CareBackups) -> Result<<api::CareBackups as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        _: api::CareBackups,
+    ) -> Result<<api::CareBackups as Command>::Reply, AppError> {
         list(self.core.home()).await
     }
 }
@@ -63,9 +76,11 @@ impl Handle<api::CareVerify> for Session {
         tokio::task::spawn_blocking(move || {
             let path = match &command.backup {
                 Some(backup) => backup::find(core.home(), backup)?,
-                None => newest(core.home(), &core.opened().summary.member_public)?
-                    .ok_or_else(no_backup)?
-                    .path,
+                None => {
+                    newest(core.home(), &core.opened().summary.member_public)?
+                        .ok_or_else(no_backup)?
+                        .path
+                }
             };
             let outcome = backup::verify(core.home(), &path, Secret::Profile(core.opened()));
             let (tables, problem) = match outcome {
@@ -131,12 +146,16 @@ fn restore(home: &Path, command: api::CareRestore) -> Result<api::Restored, AppE
 }
 
 fn no_backup() -> AppError {
-    AppError::new(Code::NotFound, "there is no backup of this profile").hint("Make one: artel care backup")
+    AppError::new(Code::NotFound, "there is no backup of this profile")
+        .hint("Make one: artel care backup")
 }
 
 /// Name of a backup: its file without folder and ending.
 fn name(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn info(summary: BackupSummary) -> api::BackupInfo {
@@ -158,7 +177,11 @@ async fn list(home: &Path) -> Result<Vec<api::BackupInfo>, AppError> {
         .into_iter()
         .map(|one| match one {
             Listed::Backup(summary) => info(summary),
-            Listed::Unreadable { path, bytes, problem } => api::BackupInfo {
+            Listed::Unreadable {
+                path,
+                bytes,
+                problem,
+            } => api::BackupInfo {
                 backup: name(&path),
                 path: path.display().to_string(),
                 profile: String::new(),

@@ -46,7 +46,10 @@ async fn a_backup_restores_the_same_person_on_a_new_device() {
         .unwrap();
     let before = session.handle(ProfileShow {}).await.unwrap();
     let made = session.handle(CareBackup {}).await.unwrap();
-    assert_eq!(session.handle(CareBackups {}).await.unwrap()[0].backup, made.backup);
+    assert_eq!(
+        session.handle(CareBackups {}).await.unwrap()[0].backup,
+        made.backup
+    );
     for backup in [None, Some(made.backup.clone()), Some(made.path.clone())] {
         let verified = session.handle(CareVerify { backup }).await.unwrap();
         assert!(verified.good, "{:?}", verified.problem);
@@ -54,20 +57,37 @@ async fn a_backup_restores_the_same_person_on_a_new_device() {
     session.close().await;
     drop(session);
 
-    let taken = host.handle(restore(&made.backup, None, true)).await.err().unwrap();
+    let taken = host
+        .handle(restore(&made.backup, None, true))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(taken.code, Code::Exists);
-    let planned = host.handle(restore(&made.backup, Some("Лена 2"), true)).await.unwrap();
+    let planned = host
+        .handle(restore(&made.backup, Some("Лена 2"), true))
+        .await
+        .unwrap();
     assert!(planned.device.is_none());
-    assert_eq!(host.handle(ProfileList {}).await.unwrap().len(), 1, "a dry run made a profile");
+    assert_eq!(
+        host.handle(ProfileList {}).await.unwrap().len(),
+        1,
+        "a dry run made a profile"
+    );
 
-    let restored = host.handle(restore(&made.backup, Some("Лена 2"), false)).await.unwrap();
+    let restored = host
+        .handle(restore(&made.backup, Some("Лена 2"), false))
+        .await
+        .unwrap();
     let session = host.open("Лена 2", "x").await.unwrap();
     let after = session.handle(ProfileShow {}).await.unwrap();
     assert_eq!(after.member, before.member);
     assert_eq!(Some(&after.device), restored.device.as_ref());
     assert_ne!(after.device, before.device);
     assert_ne!(after.incarnation, before.incarnation);
-    assert_eq!(session.handle(SettingsList {}).await.unwrap()[0].value, "30");
+    assert_eq!(
+        session.handle(SettingsList {}).await.unwrap()[0].value,
+        "30"
+    );
     session.close().await;
 }
 
@@ -78,9 +98,20 @@ async fn health_is_well_and_finds_a_damaged_header() {
     let health = session.handle(CareHealth {}).await.unwrap();
     let grade = |health: &crate::api::care::Health, name: &str| {
         let check = health.checks.iter().find(|check| check.name == name);
-        check.unwrap_or_else(|| panic!("{name} was not looked at")).grade.clone()
+        check
+            .unwrap_or_else(|| panic!("{name} was not looked at"))
+            .grade
+            .clone()
     };
-    for name in ["database", "header", "log", "backup", "clock", "disk_speed", "disk_space"] {
+    for name in [
+        "database",
+        "header",
+        "log",
+        "backup",
+        "clock",
+        "disk_speed",
+        "disk_space",
+    ] {
         if name != "disk_space" {
             assert_eq!(grade(&health, name), "well", "{name}");
         }
@@ -133,12 +164,20 @@ async fn locking_lets_go_of_the_profile_and_passwd_changes_what_opens_it() {
 fn backups_are_asked_for_in_time() {
     let grade = |newest, created, days| health::backup(newest, created, 100 * DAY, days).grade;
     assert_eq!(grade(None, 99 * DAY, Some(7)), Grade::Well, "a new profile");
-    assert_eq!(grade(None, 90 * DAY, Some(7)), Grade::Warning, "never a backup");
+    assert_eq!(
+        grade(None, 90 * DAY, Some(7)),
+        Grade::Warning,
+        "never a backup"
+    );
     assert_eq!(grade(Some(95 * DAY), 0, Some(7)), Grade::Well);
     assert_eq!(grade(Some(92 * DAY), 0, Some(7)), Grade::Warning);
     assert_eq!(grade(Some(92 * DAY), 0, Some(30)), Grade::Well);
     assert_eq!(grade(None, 0, None), Grade::Well, "reminders are off");
-    assert_eq!(grade(Some(101 * DAY), 0, Some(7)), Grade::Well, "a clock that went back");
+    assert_eq!(
+        grade(Some(101 * DAY), 0, Some(7)),
+        Grade::Well,
+        "a clock that went back"
+    );
 }
 
 #[test]

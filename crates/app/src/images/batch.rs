@@ -12,7 +12,9 @@ use artel_compute::{
     gpu::Gpu,
     imaging::{self, Limits, Recipe, Sheet},
 };
-use artel_jobs::{Attempt, Failure, Item, ItemState, Job, Listing, NewItem, Outcome, Queue, Run, Work};
+use artel_jobs::{
+    Attempt, Failure, Item, ItemState, Job, Listing, NewItem, Outcome, Queue, Run, Work,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -92,7 +94,9 @@ impl Work for Images {
                 ))
             })?;
         // The paths give the same bytes, so a job that began on a GPU may go on without it.
-        let gpu = (parameters.path == "gpu").then(Gpu::shared).and_then(Result::ok);
+        let gpu = (parameters.path == "gpu")
+            .then(Gpu::shared)
+            .and_then(Result::ok);
         Ok(Arc::new(Batch {
             job: job.id,
             queue: Arc::clone(&self.queue),
@@ -137,7 +141,12 @@ impl Batch {
             .queue
             .find_done(key, &item.target)
             .map_err(|error| Failure::job(error.to_string()))?;
-        let Some(Item { output: Some(output), hash: Some(hash), .. }) = found else {
+        let Some(Item {
+            output: Some(output),
+            hash: Some(hash),
+            ..
+        }) = found
+        else {
             return Ok(None);
         };
         let same = || -> io::Result<bool> {
@@ -170,14 +179,19 @@ impl Run for Batch {
             Seen::Unreadable(path) => {
                 let new = after.as_ref().is_none_or(|after| path > *after);
                 let input = path.to_string_lossy().into_owned();
-                new.then_some(Ok(NewItem { input, target: String::new(), units: 1 }))
+                new.then_some(Ok(NewItem {
+                    input,
+                    target: String::new(),
+                    units: 1,
+                }))
             }
         });
         Ok(Box::new(items))
     }
 
     fn begin(&self, _: &Job) -> Result<(), Failure> {
-        fs::create_dir_all(&self.parameters.out).map_err(|error| output_failure(&self.parameters.out, &error, true))?;
+        fs::create_dir_all(&self.parameters.out)
+            .map_err(|error| output_failure(&self.parameters.out, &error, true))?;
         if let Some(export) = &self.parameters.export {
             let table = Table::open(export, &*self.queue, self.job, self.parameters.every)
                 .map_err(|error| output_failure(export, &error, true))?;
@@ -199,7 +213,9 @@ impl Run for Batch {
         };
         let pixels = match imaging::probe(&head) {
             Ok(facts) => facts.memory(),
-            Err(imaging::PictureError::Truncated(_) | imaging::PictureError::Damaged { .. }) => UNKNOWN_PIXELS * 8,
+            Err(imaging::PictureError::Truncated(_) | imaging::PictureError::Damaged { .. }) => {
+                UNKNOWN_PIXELS * 8
+            }
             Err(_) => 0,
         };
         size + pixels
@@ -215,8 +231,12 @@ impl Run for Batch {
 
     fn perform(&self, item: &Item, attempt: &Attempt) -> Result<Outcome, Failure> {
         let input = Path::new(&item.input);
-        let name = input.file_name().unwrap_or(input.as_os_str()).to_string_lossy();
-        let bytes = read(input, &self.limits).map_err(|reason| Failure::item(format!("{name} {reason}")))?;
+        let name = input
+            .file_name()
+            .unwrap_or(input.as_os_str())
+            .to_string_lossy();
+        let bytes = read(input, &self.limits)
+            .map_err(|reason| Failure::item(format!("{name} {reason}")))?;
         let key = self.key(&bytes);
         if let Some((output, hash)) = self.done_before(&key, item)? {
             return Ok(Outcome {
@@ -264,7 +284,8 @@ impl Run for Batch {
     fn finish(&self, _: &Job) -> Result<(), Failure> {
         *self.table.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if let Some(export) = &self.parameters.export {
-            table::rewrite(export, &*self.queue, self.job).map_err(|error| output_failure(export, &error, true))?;
+            table::rewrite(export, &*self.queue, self.job)
+                .map_err(|error| output_failure(export, &error, true))?;
         }
         contact_sheet(&*self.queue, self.job, &self.parameters)?;
         Ok(())
@@ -273,7 +294,11 @@ impl Run for Batch {
 
 /// Writes the contact sheet beside the results and returns where; `None` where there are no results.
 /// It is the same for the same results, so writing it again finds it.
-pub(super) fn contact_sheet(queue: &dyn Queue, job: i64, parameters: &Parameters) -> Result<Option<PathBuf>, Failure> {
+pub(super) fn contact_sheet(
+    queue: &dyn Queue,
+    job: i64,
+    parameters: &Parameters,
+) -> Result<Option<PathBuf>, Failure> {
     let broken = |error: artel_jobs::QueueError| Failure::job(error.to_string());
     let (_, items) = queue.items(job, None, 0, 0).map_err(broken)?;
     let chosen = Sheet::choose(items);
@@ -281,7 +306,12 @@ pub(super) fn contact_sheet(queue: &dyn Queue, job: i64, parameters: &Parameters
     let mut added = 0;
     for position in chosen {
         let found = queue.items_from(job, position, 1).map_err(broken)?;
-        let Some(Item { state: ItemState::Done | ItemState::Skipped, output: Some(output), .. }) = found.first() else {
+        let Some(Item {
+            state: ItemState::Done | ItemState::Skipped,
+            output: Some(output),
+            ..
+        }) = found.first()
+        else {
             continue;
         };
         // A result that someone removed or changed meanwhile is left out.
@@ -294,9 +324,13 @@ pub(super) fn contact_sheet(queue: &dyn Queue, job: i64, parameters: &Parameters
     if added == 0 {
         return Ok(None);
     }
-    let jpeg = sheet.finish().map_err(|error| Failure::job(error.of("the contact sheet")))?;
+    let jpeg = sheet
+        .finish()
+        .map_err(|error| Failure::job(error.of("the contact sheet")))?;
     let target = parameters.out.join("contact-sheet.jpg");
-    let scratch = parameters.out.join(format!(".artel-{}-sheet.part", parameters.token));
+    let scratch = parameters
+        .out
+        .join(format!(".artel-{}-sheet.part", parameters.token));
     place(&jpeg, &scratch, &target)
         .map(Some)
         .map_err(|error| output_failure(&target, &error, true))
@@ -311,13 +345,23 @@ pub(super) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
     let file = File::open(path).map_err(reason)?;
     let size = file.metadata().map_err(reason)?.len();
     if size > limits.file {
-        return Err(imaging::PictureError::FileTooLarge { bytes: size, limit: limits.file }.to_string());
+        return Err(imaging::PictureError::FileTooLarge {
+            bytes: size,
+            limit: limits.file,
+        }
+        .to_string());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     // It may have grown since.
-    file.take(limits.file + 1).read_to_end(&mut bytes).map_err(reason)?;
+    file.take(limits.file + 1)
+        .read_to_end(&mut bytes)
+        .map_err(reason)?;
     if bytes.len() as u64 > limits.file {
-        return Err(imaging::PictureError::FileTooLarge { bytes: bytes.len() as u64, limit: limits.file }.to_string());
+        return Err(imaging::PictureError::FileTooLarge {
+            bytes: bytes.len() as u64,
+            limit: limits.file,
+        }
+        .to_string());
     }
     Ok(bytes)
 }
@@ -327,7 +371,9 @@ fn output_failure(path: &Path, error: &io::Error, whole: bool) -> Failure {
     use io::ErrorKind as Kind;
     let advice = match error.kind() {
         Kind::StorageFull | Kind::QuotaExceeded => "Free some space and resume the job",
-        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => "Allow writing there and resume the job",
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => {
+            "Allow writing there and resume the job"
+        }
         Kind::NotFound | Kind::NotADirectory => "Bring the folder back and resume the job",
         _ => "Mend it and resume the job",
     };

@@ -30,7 +30,9 @@ pub(super) fn place(bytes: &[u8], scratch: &Path, target: &Path) -> io::Result<P
                 sync_folder(folder)?;
                 return Ok(name);
             }
-            Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => path = refused.path,
+            Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
+                path = refused.path
+            }
             Err(refused) => return Err(refused.error),
         }
     }
@@ -83,7 +85,12 @@ fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 /// Makes a new name durable. Systems other than Unix do so with the file.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
-        File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()?;
+        File::open(if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        })?
+        .sync_all()?;
     }
     Ok(())
 }

@@ -11,7 +11,9 @@ use artel_jobs::{Item, Queue};
 use super::place::sync_folder;
 
 /// The first line.
-const HEADER: [&str; 8] = ["input", "output", "state", "error", "method", "score", "seconds", "hash"];
+const HEADER: [&str; 8] = [
+    "input", "output", "state", "error", "method", "score", "seconds", "hash",
+];
 /// Rows read from the queue at a time.
 const PAGE: u32 = 500;
 
@@ -29,7 +31,9 @@ impl Table {
         rewrite(path, queue, job)?;
         let file = OpenOptions::new().append(true).open(path)?;
         Ok(Self {
-            writer: csv::WriterBuilder::new().has_headers(false).from_writer(file),
+            writer: csv::WriterBuilder::new()
+                .has_headers(false)
+                .from_writer(file),
             since_sync: 0,
             every: every.max(1),
         })
@@ -57,7 +61,9 @@ pub(super) fn rewrite(path: &Path, queue: &dyn Queue, job: i64) -> io::Result<()
     writer.write_record(HEADER)?;
     let mut from = 0;
     loop {
-        let items = queue.items_from(job, from, PAGE).map_err(io::Error::other)?;
+        let items = queue
+            .items_from(job, from, PAGE)
+            .map_err(io::Error::other)?;
         let Some(last) = items.last() else { break };
         from = last.position + 1;
         for item in items.iter().filter(|item| item.state.is_settled()) {
@@ -99,7 +105,8 @@ fn row(item: &Item) -> [String; 8] {
         item.state.name().to_owned(),
         item.error.clone().unwrap_or_default(),
         item.method.clone(),
-        item.score.map_or_else(String::new, |score| score.to_string()),
+        item.score
+            .map_or_else(String::new, |score| score.to_string()),
         format!("{:.3}", item.took.as_secs_f64()),
         item.hash.clone().unwrap_or_default(),
     ]

@@ -93,12 +93,26 @@ fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Rows of a table without their times: input and output names, state, hash.
 fn rows(table: &Path) -> Vec<(String, String, String, String)> {
-    let name = |path: &str| Path::new(path).file_name().unwrap_or_default().to_str().unwrap().to_owned();
+    let name = |path: &str| {
+        Path::new(path)
+            .file_name()
+            .unwrap_or_default()
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
     csv::Reader::from_path(table)
         .unwrap()
         .records()
         .map(|row| row.unwrap())
-        .map(|row| (name(&row[0]), name(&row[1]), row[2].to_owned(), row[7].to_owned()))
+        .map(|row| {
+            (
+                name(&row[0]),
+                name(&row[1]),
+                row[2].to_owned(),
+                row[7].to_owned(),
+            )
+        })
         .collect()
 }
 
@@ -106,7 +120,10 @@ fn rows(table: &Path) -> Vec<(String, String, String, String)> {
 async fn bad_files_fail_alone_with_their_reasons_and_inputs_stay_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let session = profile(&folder.path().join("home")).await;
-    let (input, out) = (folder.path().join("Фото з табору"), folder.path().join("готове"));
+    let (input, out) = (
+        folder.path().join("Фото з табору"),
+        folder.path().join("готове"),
+    );
     picture(&input.join("день 1/море.png"), 1, 64);
     picture(&input.join("день 1/море.bmp"), 2, 64);
     fs::write(input.join("photo.jpg"), "these are words").unwrap();
@@ -122,12 +139,25 @@ async fn bad_files_fail_alone_with_their_reasons_and_inputs_stay_as_they_are() {
     let started = session.handle(batch(&input, &out)).await.unwrap();
     assert_eq!(started.ignored, 1);
     let job = ended(&session, started.job.job).await;
-    assert_eq!((job.state.as_str(), job.total, job.done, job.failed), ("done_in_part", 4, 2, 2), "{job:?}");
+    assert_eq!(
+        (job.state.as_str(), job.total, job.done, job.failed),
+        ("done_in_part", 4, 2, 2),
+        "{job:?}"
+    );
     let failed = session
-        .handle(JobItems { job: job.job, state: Some("failed".to_owned()), offset: 0, limit: None })
+        .handle(JobItems {
+            job: job.job,
+            state: Some("failed".to_owned()),
+            offset: 0,
+            limit: None,
+        })
         .await
         .unwrap();
-    let reasons: Vec<_> = failed.items.into_iter().filter_map(|item| item.error).collect();
+    let reasons: Vec<_> = failed
+        .items
+        .into_iter()
+        .filter_map(|item| item.error)
+        .collect();
     assert_eq!(
         reasons,
         [
@@ -137,7 +167,15 @@ async fn bad_files_fail_alone_with_their_reasons_and_inputs_stay_as_they_are() {
     );
     let made = content(&out);
     let names: Vec<_> = made.keys().map(|name| name.to_str().unwrap()).collect();
-    assert_eq!(names, ["contact-sheet.jpg", "день 1/море (2).jpg", "день 1/море.jpg", "день 1/море.png.jpg"]);
+    assert_eq!(
+        names,
+        [
+            "contact-sheet.jpg",
+            "день 1/море (2).jpg",
+            "день 1/море.jpg",
+            "день 1/море.png.jpg"
+        ]
+    );
     assert_eq!(made[Path::new("день 1/море.jpg")], b"someone's own");
     assert_eq!(content(&input), before);
     assert_eq!(rows(&out.with_extension("csv")).len(), 4);
@@ -153,11 +191,17 @@ async fn bad_files_fail_alone_with_their_reasons_and_inputs_stay_as_they_are() {
     let small = session.media(&format!("item/{}/0", job.job)).await.unwrap();
     assert_eq!(small.media_type, "image/jpeg");
     image::load_from_memory(&small.bytes).unwrap();
-    assert_eq!(session.media("item/1/99").await.unwrap_err().code, Code::NotFound);
+    assert_eq!(
+        session.media("item/1/99").await.unwrap_err().code,
+        Code::NotFound
+    );
 
     // The same batch again finds everything done.
     let again = run(&session, batch(&input, &out)).await;
-    assert_eq!((again.state.as_str(), again.done, again.skipped), ("done", 0, 4));
+    assert_eq!(
+        (again.state.as_str(), again.done, again.skipped),
+        ("done", 0, 4)
+    );
     session.close().await;
 }
 
@@ -169,19 +213,51 @@ async fn a_batch_that_cannot_be_is_refused_before_anything_is_written() {
     picture(&input.join("a.png"), 1, 16);
     let refused = async |command: ImagesRun, code: Code, words: &str| {
         let error = session.handle(command).await.unwrap_err();
-        assert!(error.code == code && error.message.contains(words), "{error:?}");
+        assert!(
+            error.code == code && error.message.contains(words),
+            "{error:?}"
+        );
     };
     refused(batch(&input, &input), Code::BadArguments, "it lies in").await;
-    refused(batch(&input, &input.join("out")), Code::BadArguments, "it lies in").await;
+    refused(
+        batch(&input, &input.join("out")),
+        Code::BadArguments,
+        "it lies in",
+    )
+    .await;
     let out = folder.path().join("out");
-    refused(batch(&folder.path().join("none"), &out), Code::NotFound, "none cannot be read").await;
-    refused(ImagesRun { recipe: "x".to_owned(), ..batch(&input, &out) }, Code::NotFound, "no recipe").await;
+    refused(
+        batch(&folder.path().join("none"), &out),
+        Code::NotFound,
+        "none cannot be read",
+    )
+    .await;
+    refused(
+        ImagesRun {
+            recipe: "x".to_owned(),
+            ..batch(&input, &out)
+        },
+        Code::NotFound,
+        "no recipe",
+    )
+    .await;
     fs::create_dir(folder.path().join("empty")).unwrap();
-    refused(batch(&folder.path().join("empty"), &out), Code::BadInput, "no pictures").await;
+    refused(
+        batch(&folder.path().join("empty"), &out),
+        Code::BadInput,
+        "no pictures",
+    )
+    .await;
     fs::write(out.with_extension("csv"), "mine").unwrap();
     refused(batch(&input, &out), Code::Exists, "is there already").await;
     assert!(!out.exists());
-    assert!(session.handle(JobList { active: false }).await.unwrap().is_empty());
+    assert!(
+        session
+            .handle(JobList { active: false })
+            .await
+            .unwrap()
+            .is_empty()
+    );
     session.close().await;
 }
 
@@ -194,7 +270,12 @@ async fn a_paused_batch_goes_on() {
         picture(&input.join(format!("{number}.bmp")), number, 700);
     }
     let started = session.handle(batch(&input, &out)).await.unwrap();
-    let paused = session.handle(JobPause { job: started.job.job }).await.unwrap();
+    let paused = session
+        .handle(JobPause {
+            job: started.job.job,
+        })
+        .await
+        .unwrap();
     assert_eq!(paused.state, "paused");
     assert!(paused.done < 12, "it was paused too late to tell");
     session.handle(JobResume { job: paused.job }).await.unwrap();
@@ -219,7 +300,11 @@ async fn a_killed_batch_resumes_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (input, out) = (folder.path().join("in"), folder.path().join("out"));
     for number in 0..PICTURES {
-        picture(&input.join(format!("день {}/фото {number}.bmp", number % 3)), number, 900);
+        picture(
+            &input.join(format!("день {}/фото {number}.bmp", number % 3)),
+            number,
+            900,
+        );
     }
     let mut child = Process::new(std::env::current_exe().unwrap())
         .args(["--exact", "images::tests::killed_child", "--nocapture"])
@@ -229,27 +314,54 @@ async fn a_killed_batch_resumes_to_the_same_bytes() {
         .spawn()
         .unwrap();
     let since = Instant::now();
-    let some = || content(&out).keys().filter(|name| name.extension().is_some_and(|ending| ending == "jpg")).count();
+    let some = || {
+        content(&out)
+            .keys()
+            .filter(|name| name.extension().is_some_and(|ending| ending == "jpg"))
+            .count()
+    };
     while !out.is_dir() || some() < 5 {
-        assert!(since.elapsed() < Duration::from_mins(1), "the child made nothing");
-        assert!(child.try_wait().unwrap().is_none(), "the child ended before it was killed");
+        assert!(
+            since.elapsed() < Duration::from_mins(1),
+            "the child made nothing"
+        );
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "the child ended before it was killed"
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(some() < PICTURES as usize, "it was killed too late to tell");
 
-    let session = Host::new(folder.path().join("home")).open("Оля", "x").await.unwrap();
+    let session = Host::new(folder.path().join("home"))
+        .open("Оля", "x")
+        .await
+        .unwrap();
     let jobs = session.handle(JobList { active: true }).await.unwrap();
     assert_eq!((jobs.len(), jobs[0].state.as_str()), (1, "interrupted"));
-    session.handle(JobResume { job: jobs[0].job }).await.unwrap();
+    session
+        .handle(JobResume { job: jobs[0].job })
+        .await
+        .unwrap();
     let job = ended(&session, jobs[0].job).await;
-    assert_eq!((job.state.as_str(), job.done, job.failed), ("done", u64::from(PICTURES), 0), "{job:?}");
+    assert_eq!(
+        (job.state.as_str(), job.done, job.failed),
+        ("done", u64::from(PICTURES), 0),
+        "{job:?}"
+    );
 
     let whole = folder.path().join("whole");
     let uninterrupted = run(&session, batch(&input, &whole)).await;
     assert_eq!(uninterrupted.done, u64::from(PICTURES));
-    assert!(content(&out) == content(&whole), "the results differ, or scratch files were left");
-    assert_eq!(rows(&out.with_extension("csv")), rows(&whole.with_extension("csv")));
+    assert!(
+        content(&out) == content(&whole),
+        "the results differ, or scratch files were left"
+    );
+    assert_eq!(
+        rows(&out.with_extension("csv")),
+        rows(&whole.with_extension("csv"))
+    );
     session.close().await;
 }

@@ -58,7 +58,11 @@ impl Walk {
             .map(|path| {
                 let facts = fs::metadata(path).ok();
                 let folder = facts.as_ref().is_some_and(fs::Metadata::is_dir);
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let name = path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
                 let target = if folder && single {
                     PathBuf::new()
                 } else if folder {
@@ -74,7 +78,9 @@ impl Walk {
                 }
             })
             .collect::<Vec<_>>();
-        Self { open: vec![entries.into_iter()] }
+        Self {
+            open: vec![entries.into_iter()],
+        }
     }
 
     fn enter(&mut self, folder: &Path, target: &Path) -> io::Result<()> {
@@ -87,7 +93,11 @@ impl Walk {
             }
             // A link to a file counts as the file, a link to a folder is left alone.
             let kind = entry.file_type()?;
-            let facts = if kind.is_symlink() { fs::metadata(entry.path()) } else { entry.metadata() };
+            let facts = if kind.is_symlink() {
+                fs::metadata(entry.path())
+            } else {
+                entry.metadata()
+            };
             let Ok(facts) = facts else { continue };
             if facts.is_dir() && !kind.is_symlink() {
                 names.push((name, true, 0));
@@ -114,7 +124,12 @@ impl Walk {
                 } else {
                     None
                 };
-                Entry { path, target, folder: is_folder, bytes }
+                Entry {
+                    path,
+                    target,
+                    folder: is_folder,
+                    bytes,
+                }
             })
             .collect();
         self.open.push(entries.into_iter());
@@ -134,7 +149,11 @@ impl Iterator for Walk {
             match entry.target {
                 None => return Some(Seen::Other),
                 Some(target) if !entry.folder => {
-                    return Some(Seen::Picture(Found { path: entry.path, target, bytes: entry.bytes }));
+                    return Some(Seen::Picture(Found {
+                        path: entry.path,
+                        target,
+                        bytes: entry.bytes,
+                    }));
                 }
                 Some(target) => {
                     if self.open.len() > DEPTH {
@@ -168,7 +187,11 @@ fn result_name(taken: &mut HashSet<String>, name: &str) -> String {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let plain = format!("{stem}.jpg");
     distinct(taken, &plain, |n| {
-        if n == 2 { format!("{name}.jpg") } else { format!("{name} ({}).jpg", n - 1) }
+        if n == 2 {
+            format!("{name}.jpg")
+        } else {
+            format!("{name} ({}).jpg", n - 1)
+        }
     })
 }
 
@@ -190,14 +213,23 @@ mod tests {
 
     fn named(names: &[&str]) -> Vec<String> {
         let mut taken = HashSet::new();
-        names.iter().map(|name| result_name(&mut taken, name)).collect()
+        names
+            .iter()
+            .map(|name| result_name(&mut taken, name))
+            .collect()
     }
 
     #[test]
     fn pictures_of_one_name_get_distinct_results() {
-        assert_eq!(named(&["a.jpg", "a.png", "b.tif"]), ["a.jpg", "a.png.jpg", "b.jpg"]);
+        assert_eq!(
+            named(&["a.jpg", "a.png", "b.tif"]),
+            ["a.jpg", "a.png.jpg", "b.jpg"]
+        );
         assert_eq!(named(&["A.JPG", "a.jpg"]), ["A.jpg", "a.jpg.jpg"]);
-        assert_eq!(named(&["a.gif", "a.png", "a.png.bmp"]), ["a.jpg", "a.png.jpg", "a.png.bmp.jpg"]);
+        assert_eq!(
+            named(&["a.gif", "a.png", "a.png.bmp"]),
+            ["a.jpg", "a.png.jpg", "a.png.bmp.jpg"]
+        );
         assert_eq!(named(&["Моё фото 1.png"]), ["Моё фото 1.jpg"]);
     }
 
@@ -216,7 +248,16 @@ mod tests {
     #[test]
     fn a_walk_is_in_the_order_of_paths_and_leaves_hidden_things_alone() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b/2.png", "b/1.JPG", "b.png", "а/фото 1.jpg", ".скрытое/x.png", ".x.png", "notes.txt", "b/c/3.gif"] {
+        for name in [
+            "b/2.png",
+            "b/1.JPG",
+            "b.png",
+            "а/фото 1.jpg",
+            ".скрытое/x.png",
+            ".x.png",
+            "notes.txt",
+            "b/c/3.gif",
+        ] {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();
@@ -233,15 +274,28 @@ mod tests {
             })
             .collect();
         assert_eq!(others, 1);
-        assert!(found.windows(2).all(|pair| pair[0].path < pair[1].path), "{found:?}");
-        let mut targets: Vec<_> = found.iter().map(|found| found.target.to_str().unwrap()).collect();
+        assert!(
+            found.windows(2).all(|pair| pair[0].path < pair[1].path),
+            "{found:?}"
+        );
+        let mut targets: Vec<_> = found
+            .iter()
+            .map(|found| found.target.to_str().unwrap())
+            .collect();
         targets.sort_unstable();
-        assert_eq!(targets, ["b.jpg", "b/1.jpg", "b/2.jpg", "b/c/3.jpg", "а/фото 1.jpg"]);
+        assert_eq!(
+            targets,
+            ["b.jpg", "b/1.jpg", "b/2.jpg", "b/c/3.jpg", "а/фото 1.jpg"]
+        );
     }
 
     #[test]
     fn roots_inside_others_are_left_out_and_several_keep_their_names() {
-        let kept = roots(["/p/a", "/p/a/b", "/p/ab", "/p/a"].map(PathBuf::from).into());
+        let kept = roots(
+            ["/p/a", "/p/a/b", "/p/ab", "/p/a"]
+                .map(PathBuf::from)
+                .into(),
+        );
         assert_eq!(kept, ["/p/a", "/p/ab"].map(PathBuf::from));
     }
 }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use artel_jobs::{
-    Conclusion, Counts, Item, ItemState, Job, MAX_ATTEMPTS, NewItem, NewJob, Queue, QueueError, Settlement, Step,
-    Verdict,
+    Conclusion, Counts, Item, ItemState, Job, MAX_ATTEMPTS, NewItem, NewJob, Queue, QueueError,
+    Settlement, Step, Verdict,
 };
 use artel_store::{Connection, Store, StoreError, Transaction, jobs as rows};
 
@@ -19,7 +19,10 @@ impl StoreQueue {
         Self { store }
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, QueueError> {
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, QueueError> {
         self.store.read(read).map_err(failed)
     }
 
@@ -96,7 +99,11 @@ fn settlement(settlement: &Settlement) -> rows::Settlement {
     let took_us = u64::try_from(settlement.took.as_micros()).unwrap_or(u64::MAX);
     let (state, result) = match &settlement.verdict {
         Verdict::Finished(outcome) => (
-            if outcome.skipped { ItemState::Skipped } else { ItemState::Done },
+            if outcome.skipped {
+                ItemState::Skipped
+            } else {
+                ItemState::Done
+            },
             rows::ItemResult {
                 error: outcome.note.clone().unwrap_or_default(),
                 key: outcome.key.clone(),
@@ -141,7 +148,9 @@ impl Queue for StoreQueue {
     }
 
     fn job(&self, id: i64) -> Result<Option<Job>, QueueError> {
-        self.read(|connection| rows::job(connection, id))?.map(job).transpose()
+        self.read(|connection| rows::job(connection, id))?
+            .map(job)
+            .transpose()
     }
 
     fn jobs(&self, active: bool) -> Result<Vec<Job>, QueueError> {
@@ -165,7 +174,10 @@ impl Queue for StoreQueue {
                 rows::count(connection, job, state)?,
             ))
         })?;
-        Ok((items.into_iter().map(item).collect::<Result<_, _>>()?, count))
+        Ok((
+            items.into_iter().map(item).collect::<Result<_, _>>()?,
+            count,
+        ))
     }
 
     fn items_from(&self, job: i64, from: u64, limit: u32) -> Result<Vec<Item>, QueueError> {
@@ -188,7 +200,12 @@ impl Queue for StoreQueue {
         self.write(move |tx| rows::begin(tx, job, &boot))
     }
 
-    fn step(&self, job: i64, settled: Option<&Settlement>, claim: bool) -> Result<Step, QueueError> {
+    fn step(
+        &self,
+        job: i64,
+        settled: Option<&Settlement>,
+        claim: bool,
+    ) -> Result<Step, QueueError> {
         let settled = settled.map(settlement);
         let (settled, claimed) = self.write(move |tx| {
             let settled = match &settled {

@@ -34,7 +34,11 @@ impl Handle<api::MarketFunctions> for Session {
             min: parameter.min,
             max: parameter.max,
             integer: parameter.integer,
-            choices: parameter.choices.iter().map(|(value, name)| (*value as f64, (*name).to_owned())).collect(),
+            choices: parameter
+                .choices
+                .iter()
+                .map(|(value, name)| (*value as f64, (*name).to_owned()))
+                .collect(),
         };
         let info = functions().map(|function| api::FunctionInfo {
             name: function.name().to_owned(),
@@ -44,7 +48,12 @@ impl Handle<api::MarketFunctions> for Session {
             inputs: function.inputs().into_iter().map(str::to_owned).collect(),
             outputs: function.outputs().collect(),
             overlap: function.overlap(),
-            engine: if function.has_kernel() { "artel" } else { "ta-lib" }.to_owned(),
+            engine: if function.has_kernel() {
+                "artel"
+            } else {
+                "ta-lib"
+            }
+            .to_owned(),
         });
         Ok(info.collect())
     }
@@ -56,10 +65,15 @@ async fn find(core: &Core, name: String) -> Result<Series, AppError> {
 }
 
 impl Handle<api::MarketBars> for Session {
-    async fn handle(&self, command: api::MarketBars) -> Result<<api::MarketBars as Command>::Reply, AppError> {
+    async fn handle(
+        &self,
+        command: api::MarketBars,
+    ) -> Result<<api::MarketBars as Command>::Reply, AppError> {
         let series = find(&self.core, command.symbol).await?;
         let (id, limit) = (series.id, window(command.limit));
-        let window = move |connection: &artel_store::Connection| store::last_bars(connection, id, command.before, limit);
+        let window = move |connection: &artel_store::Connection| {
+            store::last_bars(connection, id, command.before, limit)
+        };
         let (bars, more) = self.core.read(window).await?;
         let Bars {
             time,
@@ -91,9 +105,13 @@ impl Handle<api::MarketOverlay> for Session {
         let call: Call = command.function.parse()?;
         let found = find(&self.core, command.symbol).await?;
         let of = found.clone();
-        let bars = self.core.read(move |connection| series::load(connection, &of)).await?;
+        let bars = self
+            .core
+            .read(move |connection| series::load(connection, &of))
+            .await?;
         let limit = window(command.limit);
-        tokio::task::spawn_blocking(move || overlay(&call, &found, &bars, command.before, limit)).await?
+        tokio::task::spawn_blocking(move || overlay(&call, &found, &bars, command.before, limit))
+            .await?
     }
 }
 
@@ -106,17 +124,27 @@ fn overlay(
     limit: usize,
 ) -> Result<api::Overlay, AppError> {
     let (outputs, path) = computed(call, of, bars)?;
-    let end = before.map_or(bars.len(), |before| bars.time.partition_point(|time| *time < before));
+    let end = before.map_or(bars.len(), |before| {
+        bars.time.partition_point(|time| *time < before)
+    });
     let window = end.saturating_sub(limit)..end;
     let time = bars.time.get(window.clone()).unwrap_or_default();
     let column = |(name, output): (String, Output)| api::OverlayColumn {
         name,
         time: time.to_vec(),
         // The page knows neither NaN nor infinity: both are shown as no value.
-        values: window.clone().map(|bar| output.at(bar).filter(|value| value.is_finite())).collect(),
+        values: window
+            .clone()
+            .map(|bar| output.at(bar).filter(|value| value.is_finite()))
+            .collect(),
     };
     Ok(api::Overlay {
-        columns: call.columns().into_iter().zip(outputs).map(column).collect(),
+        columns: call
+            .columns()
+            .into_iter()
+            .zip(outputs)
+            .map(column)
+            .collect(),
         overlap: call.function().overlap(),
         backend: path.to_string(),
     })

@@ -32,7 +32,10 @@ const SYMBOL_LONGEST: usize = 64;
 const ENDINGS: [&str; 3] = ["csv", "tsv", "txt"];
 
 /// Imports every file; one that is refused leaves the others alone.
-pub(super) fn import(core: &Core, command: &api::MarketImport) -> Result<api::MarketImported, AppError> {
+pub(super) fn import(
+    core: &Core,
+    command: &api::MarketImport,
+) -> Result<api::MarketImported, AppError> {
     let wanted = Wanted::from(command)?;
     let paths = files(&command.paths)?;
     if wanted.symbol.is_some() && paths.len() > 1 {
@@ -42,7 +45,10 @@ pub(super) fn import(core: &Core, command: &api::MarketImport) -> Result<api::Ma
         )
         .hint("Import them one by one, or leave the symbol out: it is then the file's name."));
     }
-    let files: Vec<_> = paths.iter().map(|path| import_file(core, &wanted, path)).collect();
+    let files: Vec<_> = paths
+        .iter()
+        .map(|path| import_file(core, &wanted, path))
+        .collect();
     if files.iter().any(|file| file.error.is_none()) {
         core.tell(Event::Market);
     }
@@ -66,7 +72,11 @@ impl Wanted {
                 "\"{field}\" is no part of a bar: time, open, high, low, close and volume are"
             ))),
         };
-        let interval = command.interval.as_deref().map(str::parse::<Interval>).transpose();
+        let interval = command
+            .interval
+            .as_deref()
+            .map(str::parse::<Interval>)
+            .transpose();
         let zone = command.tz.as_deref().map(str::parse::<Zone>).transpose();
         Ok(Self {
             symbol: command.symbol.as_deref().map(symbol).transpose()?,
@@ -74,7 +84,9 @@ impl Wanted {
             options: Options {
                 map: command.map.iter().map(field).collect::<Result<_, _>>()?,
                 zone: zone
-                    .map_err(|reason| bad(reason.to_string()).hint("Use a name such as Europe/Kyiv, or +03:00."))?
+                    .map_err(|reason| {
+                        bad(reason.to_string()).hint("Use a name such as Europe/Kyiv, or +03:00.")
+                    })?
                     .unwrap_or_default(),
             },
             skip_bad_rows: command.skip_bad_rows,
@@ -86,8 +98,11 @@ impl Wanted {
 fn symbol(text: &str) -> Result<String, AppError> {
     let text = text.trim();
     let refused = |reason: &str| {
-        Err(AppError::new(Code::BadName, format!("\"{text}\" cannot be a symbol: {reason}"))
-            .hint("Give another one: --symbol S"))
+        Err(AppError::new(
+            Code::BadName,
+            format!("\"{text}\" cannot be a symbol: {reason}"),
+        )
+        .hint("Give another one: --symbol S"))
     };
     if text.is_empty() {
         return refused("it is empty");
@@ -95,7 +110,10 @@ fn symbol(text: &str) -> Result<String, AppError> {
     if text.chars().count() > SYMBOL_LONGEST {
         return refused("it is longer than 64 letters");
     }
-    if text.chars().any(|letter| letter.is_control() || matches!(letter, ',' | AT)) {
+    if text
+        .chars()
+        .any(|letter| letter.is_control() || matches!(letter, ',' | AT))
+    {
         return refused("commas, @ and control characters have a meaning beside it");
     }
     Ok(text.to_owned())
@@ -111,18 +129,29 @@ fn files(paths: &[String]) -> Result<Vec<PathBuf>, AppError> {
             continue;
         }
         let failed = |reason: &dyn std::fmt::Display| {
-            AppError::new(Code::File, format!("{}: {reason}", path.display())).param("path", path.display())
+            AppError::new(Code::File, format!("{}: {reason}", path.display()))
+                .param("path", path.display())
         };
         let before = files.len();
-        for entry in walkdir::WalkDir::new(&path).max_depth(1).sort_by_file_name() {
+        for entry in walkdir::WalkDir::new(&path)
+            .max_depth(1)
+            .sort_by_file_name()
+        {
             let entry = entry.map_err(|reason| failed(&reason))?;
-            let ending = entry.path().extension().map(|ending| ending.to_string_lossy().to_lowercase());
-            if entry.file_type().is_file() && ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
+            let ending = entry
+                .path()
+                .extension()
+                .map(|ending| ending.to_string_lossy().to_lowercase());
+            if entry.file_type().is_file()
+                && ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+            {
                 files.push(entry.into_path());
             }
         }
         if files.len() == before {
-            return Err(failed(&"there is no .csv, .tsv or .txt file in this folder"));
+            return Err(failed(
+                &"there is no .csv, .tsv or .txt file in this folder",
+            ));
         }
     }
     if files.is_empty() {
@@ -139,12 +168,18 @@ enum Refusal {
     #[error("{0}")]
     Open(std::io::Error),
     #[error("line {line}: {reason}{}", others(*more))]
-    BadRow { line: u64, reason: String, more: u64 },
+    BadRow {
+        line: u64,
+        reason: String,
+        more: u64,
+    },
     #[error("no row of it can be used")]
     NothingLeft,
     #[error("{0}")]
     Symbol(AppError),
-    #[error("{symbol} has volumes and this file has none. Name its column with --map volume=COLUMN, or import under another symbol")]
+    #[error(
+        "{symbol} has volumes and this file has none. Name its column with --map volume=COLUMN, or import under another symbol"
+    )]
     NoVolume { symbol: String },
     #[error("it changed while it was read. Import it again")]
     Changed,
@@ -180,7 +215,10 @@ impl From<ReadError<Infallible>> for Refusal {
 impl Refusal {
     /// Names the file, the reason and the way out.
     fn told_of(&self, path: &Path) -> String {
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        let name = path
+            .file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy();
         let text = self.to_string();
         let joint = if text.starts_with("line ") { "," } else { ":" };
         let way_out = match self {
@@ -189,7 +227,9 @@ impl Refusal {
                 return format!("{name}{joint} {text}. Name it with --map {field}=COLUMN.");
             }
             Self::File(MarketError::NoInterval { .. }) => ". Give it with --interval, such as 1d.",
-            Self::File(MarketError::Utf16 | MarketError::NotUtf8 { .. }) => ". Save it as CSV in UTF-8.",
+            Self::File(MarketError::Utf16 | MarketError::NotUtf8 { .. }) => {
+                ". Save it as CSV in UTF-8."
+            }
             _ => ".",
         };
         format!("{name}{joint} {text}{way_out}")
@@ -216,9 +256,18 @@ fn import_file(core: &Core, wanted: &Wanted, path: &Path) -> api::MarketFile {
 }
 
 /// Surveys the file, then reads it again into one transaction.
-fn fill(core: &Core, wanted: &Wanted, path: &Path, file: &mut api::MarketFile) -> Result<(), Refusal> {
+fn fill(
+    core: &Core,
+    wanted: &Wanted,
+    path: &Path,
+    file: &mut api::MarketFile,
+) -> Result<(), Refusal> {
     let open = || File::open(path).map_err(Refusal::Open);
-    let survey = read(open()?, &wanted.options, |_: &[Bar]| Ok::<_, Infallible>(()))?;
+    let survey = read(
+        open()?,
+        &wanted.options,
+        |_: &[Bar]| Ok::<_, Infallible>(()),
+    )?;
     file.format = Some(survey.format.to_string());
     file.bars = survey.bars;
     file.skipped_total = survey.problems_total;
@@ -279,14 +328,21 @@ fn named_after(path: &Path, format: Format) -> Result<String, AppError> {
 fn told(core: &Core, symbol: &str, survey: &Survey) -> Result<Interval, Refusal> {
     let known = match survey.last_row {
         Some(time) if survey.bars == 1 => {
-            let stored = core.store().read(|connection| store::of_symbol(connection, symbol))?;
+            let stored = core
+                .store()
+                .read(|connection| store::of_symbol(connection, symbol))?;
             let [only] = stored.as_slice() else {
-                return survey.interval.ok_or_else(|| MarketError::NoInterval { bars: 1 }.into());
+                return survey
+                    .interval
+                    .ok_or_else(|| MarketError::NoInterval { bars: 1 }.into());
             };
-            only.interval.parse().ok().filter(|interval| match interval {
-                Interval::Fixed(span) => (time - only.last_ms) % span == 0,
-                Interval::Months(_) => true,
-            })
+            only.interval
+                .parse()
+                .ok()
+                .filter(|interval| match interval {
+                    Interval::Fixed(span) => (time - only.last_ms) % span == 0,
+                    Interval::Months(_) => true,
+                })
         }
         _ => None,
     };
@@ -309,7 +365,13 @@ impl Target {
         survey: &Survey,
     ) -> Result<Merged, Refusal> {
         let interval = self.interval.to_string();
-        let series = store::open_series(transaction, SOURCE, &self.symbol, &interval, survey.has_volume)?;
+        let series = store::open_series(
+            transaction,
+            SOURCE,
+            &self.symbol,
+            &interval,
+            survey.has_volume,
+        )?;
         if series.has_volume && !survey.has_volume {
             return Err(Refusal::NoVolume {
                 symbol: self.symbol.clone(),
@@ -334,13 +396,18 @@ impl Target {
 fn by_column(batch: &[Bar]) -> Bars {
     let mut bars = Bars::default();
     for bar in batch {
-        bars.push(bar.time, [bar.open, bar.high, bar.low, bar.close, bar.volume]);
+        bars.push(
+            bar.time,
+            [bar.open, bar.high, bar.low, bar.close, bar.volume],
+        );
     }
     bars
 }
 
 /// The clock, Unix milliseconds.
 pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

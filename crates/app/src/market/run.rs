@@ -40,7 +40,10 @@ pub(super) fn no_gpu(reason: &GpuError) -> AppError {
 }
 
 /// Computes and writes; a symbol that fails leaves the others alone.
-pub(super) fn run(core: &Core, command: &api::MarketIndicators) -> Result<api::IndicatorsDone, AppError> {
+pub(super) fn run(
+    core: &Core,
+    command: &api::MarketIndicators,
+) -> Result<api::IndicatorsDone, AppError> {
     let started = Instant::now();
     let plan = Plan::from(command)?;
     let all = core.store().read(store::list)?;
@@ -62,7 +65,10 @@ pub(super) fn run(core: &Core, command: &api::MarketIndicators) -> Result<api::I
         }
     }
     plan.group(core, group, &mut sink, &mut reports)?;
-    let done: Vec<&api::SymbolRun> = reports.iter().filter(|report| report.error.is_none()).collect();
+    let done: Vec<&api::SymbolRun> = reports
+        .iter()
+        .filter(|report| report.error.is_none())
+        .collect();
     if done.is_empty() {
         return Err(nothing_done(&reports, failed));
     }
@@ -71,14 +77,20 @@ pub(super) fn run(core: &Core, command: &api::MarketIndicators) -> Result<api::I
     let kept = Run {
         at_ms: now_ms(),
         symbols: shortened(&names.join(", ")),
-        functions: done.iter().map(|report| report.functions).max().unwrap_or(0),
+        functions: done
+            .iter()
+            .map(|report| report.functions)
+            .max()
+            .unwrap_or(0),
         bars: done.iter().map(|report| report.bars).sum(),
         seconds: started.elapsed().as_secs_f64(),
         backend: routes.into_iter().collect::<Vec<_>>().join(", "),
         files: sink.finish()?,
     };
     let out = kept.files.iter().map(|file| file.path.clone()).collect();
-    let id = core.store().write(move |transaction| store::add_run(transaction, &kept))?;
+    let id = core
+        .store()
+        .write(move |transaction| store::add_run(transaction, &kept))?;
     Ok(api::IndicatorsDone {
         run: format!("run:{id}"),
         symbols: reports,
@@ -126,9 +138,14 @@ fn nothing_done(reports: &[api::SymbolRun], mut errors: Vec<AppError>) -> AppErr
     {
         return error;
     }
-    let said = |report: &api::SymbolRun| Some(format!("{}: {}", report.symbol, report.error.as_ref()?));
+    let said =
+        |report: &api::SymbolRun| Some(format!("{}: {}", report.symbol, report.error.as_ref()?));
     let reasons: Vec<String> = reports.iter().take(10).filter_map(said).collect();
-    let code = if errors.is_empty() { Code::BadInput } else { Code::NotFound };
+    let code = if errors.is_empty() {
+        Code::BadInput
+    } else {
+        Code::NotFound
+    };
     AppError::new(code, reasons.join("\n")).hint("See which series there are: artel market list")
 }
 
@@ -147,7 +164,9 @@ impl Plan {
             .as_deref()
             .unwrap_or("auto")
             .parse()
-            .map_err(|reason: artel_compute::gpu::UnknownBackend| AppError::new(Code::BadArguments, reason.to_string()))?;
+            .map_err(|reason: artel_compute::gpu::UnknownBackend| {
+                AppError::new(Code::BadArguments, reason.to_string())
+            })?;
         let named = !command.only.is_empty();
         let mut seen = BTreeSet::new();
         let calls = if named {
@@ -157,7 +176,10 @@ impl Plan {
             Call::all()
         };
         Ok(Self {
-            calls: calls.into_iter().filter(|call| seen.insert(call.to_string())).collect(),
+            calls: calls
+                .into_iter()
+                .filter(|call| seen.insert(call.to_string()))
+                .collect(),
             named,
             router: Router::new(backend),
         })
@@ -178,15 +200,22 @@ impl Plan {
     ) -> Result<(), AppError> {
         let started = Instant::now();
         let load = |(name, of): (String, Series)| {
-            let bars = core.store().read(|connection| series::load(connection, &of))?;
+            let bars = core
+                .store()
+                .read(|connection| series::load(connection, &of))?;
             Ok((name, of, bars))
         };
-        let loaded: Vec<(String, Series, Bars)> = group.into_iter().map(load).collect::<Result<_, AppError>>()?;
+        let loaded: Vec<(String, Series, Bars)> = group
+            .into_iter()
+            .map(load)
+            .collect::<Result<_, AppError>>()?;
         let mut kernels = self.kernels(&loaded)?;
         let shared = started.elapsed().as_secs_f64() / loaded.len().max(1) as f64;
         for (index, (name, of, bars)) in loaded.into_iter().enumerate() {
             let started = Instant::now();
-            let own = kernels.iter_mut().map(|made| made.get_mut(index).and_then(Option::take));
+            let own = kernels
+                .iter_mut()
+                .map(|made| made.get_mut(index).and_then(Option::take));
             let count = bars.len() as u64;
             match self.one(&name, &of, bars, own.collect(), sink)? {
                 Ok(done) => reports.push(api::SymbolRun {
@@ -205,11 +234,19 @@ impl Plan {
     }
 
     /// For each call, what our kernels made of each series; nothing where none serves it.
-    fn kernels(&self, loaded: &[(String, Series, Bars)]) -> Result<Vec<Vec<Option<Computed>>>, AppError> {
-        let closes: Vec<&[f64]> = loaded.iter().map(|(_, _, bars)| bars.close.as_slice()).collect();
+    fn kernels(
+        &self,
+        loaded: &[(String, Series, Bars)],
+    ) -> Result<Vec<Vec<Option<Computed>>>, AppError> {
+        let closes: Vec<&[f64]> = loaded
+            .iter()
+            .map(|(_, _, bars)| bars.close.as_slice())
+            .collect();
         let made = self.calls.iter().map(|call| match call.kernel() {
             Some((kernel, period)) => {
-                let made = kernel.run(period, &closes, &self.router).map_err(|reason| no_gpu(&reason))?;
+                let made = kernel
+                    .run(period, &closes, &self.router)
+                    .map_err(|reason| no_gpu(&reason))?;
                 Ok(made.into_iter().map(Some).collect())
             }
             None => Ok(Vec::new()),
@@ -239,7 +276,10 @@ impl Plan {
                 .into_par_iter()
                 .map(|(call, own)| match own {
                     Some(own) => (call, Ok((vec![own.output], own.path))),
-                    None => (call, call.compute(&columns).map(|outputs| (outputs, Route::Cpu))),
+                    None => (
+                        call,
+                        call.compute(&columns).map(|outputs| (outputs, Route::Cpu)),
+                    ),
                 })
                 .collect();
             for (call, made) in made {
@@ -250,7 +290,9 @@ impl Plan {
                         outputs
                     }
                     // The columns stay, empty: other series of the file may have volumes.
-                    Err(ComputeError::NoVolume { .. }) if !self.named => call.columns().iter().map(|_| nothing()).collect(),
+                    Err(ComputeError::NoVolume { .. }) if !self.named => {
+                        call.columns().iter().map(|_| nothing()).collect()
+                    }
                     Err(error) => return Ok(Err(error)),
                 };
                 if let Some(table) = &mut table {
@@ -291,7 +333,10 @@ struct Sink {
 enum Target {
     Nowhere,
     /// All series in one file.
-    File { path: PathBuf, csv: Csv },
+    File {
+        path: PathBuf,
+        csv: Csv,
+    },
     /// A file for each series.
     Folder(PathBuf),
 }
@@ -312,7 +357,9 @@ impl Sink {
 
     fn target(out: &str, columns: &[String]) -> Result<Target, AppError> {
         let path = PathBuf::from(out);
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        let ending = path
+            .extension()
+            .map(|ending| ending.to_string_lossy().to_lowercase());
         let folder = path.is_dir() || out.ends_with(['/', '\\']);
         match ending.as_deref() {
             _ if folder => {}
@@ -322,8 +369,11 @@ impl Sink {
             }
             None => {}
             Some(_) => {
-                return Err(AppError::new(Code::BadArguments, format!("{out} is neither a .csv file nor a folder"))
-                    .hint("Give F.csv for one file, or DIR/ for a file a symbol."));
+                return Err(AppError::new(
+                    Code::BadArguments,
+                    format!("{out} is neither a .csv file nor a folder"),
+                )
+                .hint("Give F.csv for one file, or DIR/ for a file a symbol."));
             }
         }
         std::fs::create_dir_all(&path).map_err(|reason| file_error(&path, &reason))?;
@@ -342,16 +392,22 @@ impl Sink {
     fn write(&mut self, name: &str, times: &[i64], table: &mut Columns) -> Result<(), AppError> {
         match &mut self.target {
             Target::Nowhere => Ok(()),
-            Target::File { path, csv } => csv.rows(name, times, table).map_err(|reason| file_error(path, &reason)),
+            Target::File { path, csv } => csv
+                .rows(name, times, table)
+                .map_err(|reason| file_error(path, &reason)),
             Target::Folder(folder) => {
                 let path = folder.join(artel_domain::sanitize(&format!("{}.csv", plain(name))));
                 if self.files.iter().any(|file| Path::new(&file.path) == path) {
-                    return Err(AppError::new(Code::Exists, format!("two symbols would both be {}", path.display()))
-                        .hint("Write them to one file: --out F.csv"));
+                    return Err(AppError::new(
+                        Code::Exists,
+                        format!("two symbols would both be {}", path.display()),
+                    )
+                    .hint("Write them to one file: --out F.csv"));
                 }
                 let mut csv = begin(path.clone(), &self.columns)?;
                 let written = csv.rows(name, times, table).and_then(|()| csv.finish());
-                self.files.push(written.map_err(|reason| file_error(&path, &reason))?);
+                self.files
+                    .push(written.map_err(|reason| file_error(&path, &reason))?);
                 Ok(())
             }
         }
@@ -366,7 +422,8 @@ impl Sink {
 
     fn finish(mut self) -> Result<Vec<RunFile>, AppError> {
         if let Target::File { path, csv } = self.target {
-            self.files.push(csv.finish().map_err(|reason| file_error(&path, &reason))?);
+            self.files
+                .push(csv.finish().map_err(|reason| file_error(&path, &reason))?);
         }
         Ok(self.files)
     }
@@ -381,7 +438,10 @@ fn begin(path: PathBuf, columns: &[String]) -> Result<Csv, AppError> {
     if !may_replace(&path).map_err(|reason| file_error(&path, &reason))? {
         return Err(AppError::new(
             Code::Exists,
-            format!("{} is there already and is no indicator file", path.display()),
+            format!(
+                "{} is there already and is no indicator file",
+                path.display()
+            ),
         )
         .param("path", path.display())
         .hint("Choose another name, or move that file away."));

@@ -58,7 +58,9 @@ pub(super) fn find(all: &[Series], name: &str) -> Result<Series, AppError> {
         None => (name, None),
     };
     let of = |equal: &dyn Fn(&str) -> bool| -> Vec<&Series> {
-        let fits = |series: &&Series| equal(&series.symbol) && interval.is_none_or(|interval| series.interval == interval);
+        let fits = |series: &&Series| {
+            equal(&series.symbol) && interval.is_none_or(|interval| series.interval == interval)
+        };
         all.iter().filter(fits).collect()
     };
     let mut found = of(&|other| other == symbol);
@@ -70,16 +72,29 @@ pub(super) fn find(all: &[Series], name: &str) -> Result<Series, AppError> {
         [] => {
             let labels = labels(all);
             let near = spelling::nearest(name, labels.iter().map(String::as_str));
-            let close = if near.is_empty() { String::new() } else { format!("; close to it: {}", near.join(", ")) };
-            Err(AppError::new(Code::NotFound, format!("there are no prices of \"{name}\"{close}"))
-                .param("symbol", name)
-                .hint("See which there are: artel market list. Add some: artel market import FILE"))
+            let close = if near.is_empty() {
+                String::new()
+            } else {
+                format!("; close to it: {}", near.join(", "))
+            };
+            Err(AppError::new(
+                Code::NotFound,
+                format!("there are no prices of \"{name}\"{close}"),
+            )
+            .param("symbol", name)
+            .hint("See which there are: artel market list. Add some: artel market import FILE"))
         }
         several => {
-            let choices: Vec<_> = several.iter().map(|series| format!("{}{AT}{}", series.symbol, series.interval)).collect();
-            Err(AppError::new(Code::Ambiguous, format!("\"{name}\" fits several series: {}", choices.join(", ")))
-                .param("symbol", name)
-                .hint("Name one of them."))
+            let choices: Vec<_> = several
+                .iter()
+                .map(|series| format!("{}{AT}{}", series.symbol, series.interval))
+                .collect();
+            Err(AppError::new(
+                Code::Ambiguous,
+                format!("\"{name}\" fits several series: {}", choices.join(", ")),
+            )
+            .param("symbol", name)
+            .hint("Name one of them."))
         }
     }
 }

@@ -40,7 +40,12 @@ pub(super) struct Columns {
 enum Column {
     Held(Output),
     /// In the scratch file from this byte on.
-    Spilled { first: usize, len: usize, whole: bool, at: u64 },
+    Spilled {
+        first: usize,
+        len: usize,
+        whole: bool,
+        at: u64,
+    },
 }
 
 impl Columns {
@@ -88,9 +93,19 @@ impl Columns {
 
     /// The columns over a stretch of bars.
     fn over(&mut self, bars: &Range<usize>) -> io::Result<Vec<Cow<'_, Output>>> {
-        let Self { columns, scratch, .. } = self;
+        let Self {
+            columns, scratch, ..
+        } = self;
         let mut part = |column: &Column| match (column, scratch.as_mut()) {
-            (Column::Spilled { first, len, whole, at }, Some(file)) => {
+            (
+                Column::Spilled {
+                    first,
+                    len,
+                    whole,
+                    at,
+                },
+                Some(file),
+            ) => {
                 let from = bars.start.clamp(*first, first + len);
                 let to = bars.end.clamp(from, first + len);
                 let mut bytes = vec![0; (to - from) * VALUE];
@@ -103,21 +118,30 @@ impl Columns {
                 } else {
                     Values::Real(values.collect())
                 };
-                Ok(Some(Output { first: from, values }))
+                Ok(Some(Output {
+                    first: from,
+                    values,
+                }))
             }
             _ => Ok(None),
         };
         let read: Vec<Option<Output>> = columns.iter().map(&mut part).collect::<io::Result<_>>()?;
-        let joined = columns.iter().zip(read).filter_map(|(column, read)| match (column, read) {
-            (_, Some(read)) => Some(Cow::Owned(read)),
-            (Column::Held(output), None) => Some(Cow::Borrowed(output)),
-            (Column::Spilled { .. }, None) => None,
-        });
+        let joined = columns
+            .iter()
+            .zip(read)
+            .filter_map(|(column, read)| match (column, read) {
+                (_, Some(read)) => Some(Cow::Owned(read)),
+                (Column::Held(output), None) => Some(Cow::Borrowed(output)),
+                (Column::Spilled { .. }, None) => None,
+            });
         Ok(joined.collect())
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "it was an i32 when it was spilled")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "it was an i32 when it was spilled"
+)]
 fn to_integer(value: f64) -> i32 {
     value as i32
 }
@@ -185,7 +209,12 @@ impl Csv {
     }
 
     /// Writes the rows of one series.
-    pub(super) fn rows(&mut self, symbol: &str, times: &[i64], columns: &mut Columns) -> io::Result<()> {
+    pub(super) fn rows(
+        &mut self,
+        symbol: &str,
+        times: &[i64],
+        columns: &mut Columns,
+    ) -> io::Result<()> {
         let symbol = quoted(symbol);
         let mut line = String::new();
         for (block, times) in times.chunks(BLOCK).enumerate() {
@@ -209,9 +238,15 @@ impl Csv {
 
     /// Makes it durable and gives it its name.
     pub(super) fn finish(self) -> io::Result<RunFile> {
-        let counted = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let counted = self
+            .out
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
         counted.file.as_file().sync_all()?;
-        counted.file.persist(&self.path).map_err(|refused| refused.error)?;
+        counted
+            .file
+            .persist(&self.path)
+            .map_err(|refused| refused.error)?;
         #[cfg(unix)]
         File::open(folder_of(&self.path))?.sync_all()?;
         Ok(RunFile {
@@ -249,13 +284,21 @@ fn quoted(text: &str) -> Cow<'_, str> {
 
 /// The shortest text that reads back as the same number; nothing where undefined.
 fn push_value(line: &mut String, output: &Output, bar: usize) {
-    let Some(index) = bar.checked_sub(output.first) else { return };
+    let Some(index) = bar.checked_sub(output.first) else {
+        return;
+    };
     // Writing to a String cannot fail.
     let _ = match &output.values {
-        Values::Integer(values) => values.get(index).map_or(Ok(()), |value| write!(line, "{value}")),
+        Values::Integer(values) => values
+            .get(index)
+            .map_or(Ok(()), |value| write!(line, "{value}")),
         Values::Real(values) => values.get(index).map_or(Ok(()), |value| {
             let plain = *value == 0.0 || (1e-5..1e16).contains(&value.abs()) || !value.is_finite();
-            if plain { write!(line, "{value}") } else { write!(line, "{value:e}") }
+            if plain {
+                write!(line, "{value}")
+            } else {
+                write!(line, "{value:e}")
+            }
         }),
     };
 }
@@ -285,9 +328,18 @@ mod tests {
     fn spilled_columns_read_as_held_ones() {
         let folder = tempfile::tempdir().unwrap();
         let outputs = [
-            Output { first: 3, values: Values::Real((0..9000).map(|n| f64::from(n) / 7.0).collect()) },
-            Output { first: 0, values: Values::Integer((0..9003).map(|n| n - 50).collect()) },
-            Output { first: 0, values: Values::Real(Vec::new()) },
+            Output {
+                first: 3,
+                values: Values::Real((0..9000).map(|n| f64::from(n) / 7.0).collect()),
+            },
+            Output {
+                first: 0,
+                values: Values::Integer((0..9003).map(|n| n - 50).collect()),
+            },
+            Output {
+                first: 0,
+                values: Values::Real(Vec::new()),
+            },
         ];
         let times: Vec<i64> = (0..9003).map(|n| n * 1000).collect();
         let write = |held: bool| {
@@ -295,7 +347,9 @@ mod tests {
             if !held {
                 columns.held = HELD_MOST;
             }
-            outputs.iter().for_each(|output| columns.push(output.clone()).unwrap());
+            outputs
+                .iter()
+                .for_each(|output| columns.push(output.clone()).unwrap());
             assert_eq!(columns.scratch.is_none(), held);
             let path = folder.path().join("Имя с пробелом.csv");
             let names = ["A", "B", "C"].map(str::to_owned);
@@ -308,7 +362,9 @@ mod tests {
             String::from_utf8(text).unwrap()
         };
         let held = write(true);
-        assert!(held.starts_with("symbol,time,A,B,C\n\"A \"\"B\"\"\",1970-01-01T00:00:00Z,,-50,\n"));
+        assert!(
+            held.starts_with("symbol,time,A,B,C\n\"A \"\"B\"\"\",1970-01-01T00:00:00Z,,-50,\n")
+        );
         assert_eq!(held, write(false));
         // Nothing is left but the file itself.
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

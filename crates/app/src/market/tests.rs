@@ -6,7 +6,8 @@ use crate::{
     api::{
         Command, Handle,
         market::{
-            Bars, MarketBars, MarketFile, MarketFunctions, MarketImport, MarketIndicators, MarketList, MarketOverlay,
+            Bars, MarketBars, MarketFile, MarketFunctions, MarketImport, MarketIndicators,
+            MarketList, MarketOverlay,
         },
         profile::ProfileNew,
     },
@@ -53,7 +54,12 @@ impl Desk {
         imported.files.into_iter().next().unwrap()
     }
 
-    async fn run(&self, symbols: &[&str], only: &[&str], out: Option<&str>) -> Result<Vec<String>, AppError> {
+    async fn run(
+        &self,
+        symbols: &[&str],
+        only: &[&str],
+        out: Option<&str>,
+    ) -> Result<Vec<String>, AppError> {
         let command = MarketIndicators {
             symbols: symbols.iter().map(|name| (*name).to_owned()).collect(),
             only: only.iter().map(|call| (*call).to_owned()).collect(),
@@ -62,7 +68,10 @@ impl Desk {
         };
         let done = self.ask(command).await?;
         let line = |s: crate::api::market::SymbolRun| {
-            format!("{} {} {} {:?} {} {}", s.symbol, s.bars, s.functions, s.error, s.cache, s.backend)
+            format!(
+                "{} {} {} {:?} {} {}",
+                s.symbol, s.bars, s.functions, s.error, s.cache, s.backend
+            )
         };
         Ok(done.symbols.into_iter().map(line).collect())
     }
@@ -85,7 +94,14 @@ fn days(count: u32) -> String {
     for day in 0..count {
         let price = 100 + (day * 37 % 23);
         let time = 1_704_067_200 + u64::from(day) * 86_400;
-        writeln!(text, "{time},{price},{}.5,{}.25,{price}.125,{}", price + 1, price - 1, day * 10).unwrap();
+        writeln!(
+            text,
+            "{time},{price},{}.5,{}.25,{price}.125,{}",
+            price + 1,
+            price - 1,
+            day * 10
+        )
+        .unwrap();
     }
     text
 }
@@ -103,7 +119,9 @@ async fn a_file_is_refused_by_line_and_nothing_of_it_kept() {
     let file = desk.import("BTCUSDT.csv", &text, false).await;
     assert_eq!(
         file.error.as_deref(),
-        Some("BTCUSDT.csv, line 22: high 3.1 is below low 3.4. Fix the row or import with --skip-bad-rows.")
+        Some(
+            "BTCUSDT.csv, line 22: high 3.1 is below low 3.4. Fix the row or import with --skip-bad-rows."
+        )
     );
     assert_eq!((file.skipped_total, file.skipped[0].line), (1, 22));
     assert!(desk.ask(MarketList {}).await.unwrap().is_empty());
@@ -114,16 +132,23 @@ async fn a_file_is_refused_by_line_and_nothing_of_it_kept() {
     let file = desk.import("BTCUSDT.csv", &text, false).await;
     assert_eq!(
         file.error.as_deref(),
-        Some("BTCUSDT.csv, line 22: high 3.1 is below low 3.4 (and 1 more such rows). Fix the rows or import with --skip-bad-rows.")
+        Some(
+            "BTCUSDT.csv, line 22: high 3.1 is below low 3.4 (and 1 more such rows). Fix the rows or import with --skip-bad-rows."
+        )
     );
     let file = desk.import("Пусто.csv", "", false).await;
     assert_eq!(file.error.as_deref(), Some("Пусто.csv: the file is empty."));
     let file = desk.import("o.csv", "a,b\n1,2\n", false).await;
     assert_eq!(
         file.error.as_deref(),
-        Some("o.csv, line 1: there is no column for time among \"a\", \"b\". Name it with --map time=COLUMN.")
+        Some(
+            "o.csv, line 1: there is no column for time among \"a\", \"b\". Name it with --map time=COLUMN."
+        )
     );
-    let imported = desk.ask(import(&[desk.path("нет.csv")], false)).await.unwrap();
+    let imported = desk
+        .ask(import(&[desk.path("нет.csv")], false))
+        .await
+        .unwrap();
     says(imported.files[0].error.as_ref().unwrap(), &["нет.csv: "]);
 }
 
@@ -131,22 +156,58 @@ async fn a_file_is_refused_by_line_and_nothing_of_it_kept() {
 async fn an_update_is_merged_and_listed() {
     let desk = Desk::new().await;
     desk.import("Сбер банк.csv", &days(30), false).await;
-    let file = desk.import("Сбер банк.csv", &days(40).replace(",105,", ",104.5,"), false).await;
+    let file = desk
+        .import(
+            "Сбер банк.csv",
+            &days(40).replace(",105,", ",104.5,"),
+            false,
+        )
+        .await;
     assert_eq!((file.bars, file.added), (40, 10));
     assert!(file.replaced > 0, "{file:?}");
     let series = desk.ask(MarketList {}).await.unwrap();
     assert_eq!(series.len(), 1);
     let of = &series[0];
-    assert_eq!((of.series.as_str(), of.interval.as_str(), of.bars), ("Сбер банк", "1d", 40));
+    assert_eq!(
+        (of.series.as_str(), of.interval.as_str(), of.bars),
+        ("Сбер банк", "1d", 40)
+    );
     assert_eq!(of.from, 1_704_067_200_000);
     assert!((of.change - (of.last / (100.125 + f64::from(38 * 37 % 23)) - 1.0)).abs() < 1e-12);
     // One bar more has no interval of its own.
-    let file = desk.import("Сбер банк.csv", "time,open,high,low,close,volume\n2024-03-01,1,1,1,1,1\n", false).await;
+    let file = desk
+        .import(
+            "Сбер банк.csv",
+            "time,open,high,low,close,volume\n2024-03-01,1,1,1,1,1\n",
+            false,
+        )
+        .await;
     assert_eq!((file.error, file.added), (None, 1));
-    let file = desk.import("Сбер банк.csv", "time,open,high,low,close,volume\n2024-03-01 10:30,1,1,1,1,1\n", false).await;
-    says(&file.error.unwrap(), &["interval cannot be told from 1 bars", "--interval"]);
-    let file = desk.import("Сбер банк.csv", "time,open,high,low,close\n2024-03-02,1,1,1,1\n", false).await;
-    says(&file.error.unwrap(), &["Сбер банк has volumes and this file has none", "--map volume="]);
+    let file = desk
+        .import(
+            "Сбер банк.csv",
+            "time,open,high,low,close,volume\n2024-03-01 10:30,1,1,1,1,1\n",
+            false,
+        )
+        .await;
+    says(
+        &file.error.unwrap(),
+        &["interval cannot be told from 1 bars", "--interval"],
+    );
+    let file = desk
+        .import(
+            "Сбер банк.csv",
+            "time,open,high,low,close\n2024-03-02,1,1,1,1\n",
+            false,
+        )
+        .await;
+    says(
+        &file.error.unwrap(),
+        &[
+            "Сбер банк has volumes and this file has none",
+            "--map volume=",
+        ],
+    );
 }
 
 #[tokio::test]
@@ -155,13 +216,26 @@ async fn several_intervals_of_a_symbol_are_told_apart() {
     desk.import("GOLD.csv", &days(10), false).await;
     let hours = "time,open,high,low,close\n2024-01-01 10:00,1,1,1,1\n2024-01-01 11:00,1,1,1,1\n";
     assert_eq!(desk.import("gold.csv", hours, false).await.error, None);
-    desk.import("GOLD.csv", &hours.replace("01-01", "01-02"), false).await;
-    let labels: Vec<_> = desk.ask(MarketList {}).await.unwrap().into_iter().map(|of| of.series).collect();
+    desk.import("GOLD.csv", &hours.replace("01-01", "01-02"), false)
+        .await;
+    let labels: Vec<_> = desk
+        .ask(MarketList {})
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|of| of.series)
+        .collect();
     assert_eq!(labels, ["GOLD@1d", "GOLD@1h", "gold"]);
     let error = desk.run(&["GOLD"], &["SMA:2"], None).await.unwrap_err();
     assert_eq!(error.code, Code::Ambiguous);
-    assert_eq!(error.message, "\"GOLD\" fits several series: GOLD@1d, GOLD@1h");
-    let lines = desk.run(&["GOLD@1h", "gold", "SILVER"], &["SMA:2"], None).await.unwrap();
+    assert_eq!(
+        error.message,
+        "\"GOLD\" fits several series: GOLD@1d, GOLD@1h"
+    );
+    let lines = desk
+        .run(&["GOLD@1h", "gold", "SILVER"], &["SMA:2"], None)
+        .await
+        .unwrap();
     let expected = [
         "SILVER 0 0 Some(\"there are no prices of \\\"SILVER\\\"\") miss cpu",
         "GOLD@1h 2 1 None miss cpu",
@@ -181,32 +255,60 @@ async fn a_run_writes_every_function_and_leaves_undefined_empty() {
     desk.import("B.csv", plain, false).await;
     let lines = desk.run(&[], &[], Some("all.csv")).await.unwrap();
     let with_volume = Call::all().len();
-    let without = Call::all().iter().filter(|call| !call.function().needs_volume()).count();
-    assert_eq!(lines, [format!("A 120 {with_volume} None miss cpu"), format!("B 2 {without} None miss cpu")]);
+    let without = Call::all()
+        .iter()
+        .filter(|call| !call.function().needs_volume())
+        .count();
+    assert_eq!(
+        lines,
+        [
+            format!("A 120 {with_volume} None miss cpu"),
+            format!("B 2 {without} None miss cpu")
+        ]
+    );
     let mut reader = csv::Reader::from_path(desk.path("all.csv")).unwrap();
     let header = reader.headers().unwrap().clone();
     assert_eq!(&header[0], "symbol");
     assert_eq!(&header[1], "time");
-    assert_eq!(header.len(), 2 + Call::all().iter().map(|call| call.columns().len()).sum::<usize>());
+    assert_eq!(
+        header.len(),
+        2 + Call::all()
+            .iter()
+            .map(|call| call.columns().len())
+            .sum::<usize>()
+    );
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 122);
     assert_eq!((&rows[1][0], &rows[1][1]), ("A", "2024-01-02T00:00:00Z"));
-    assert_eq!((&rows[120][0], &rows[120][1]), ("B", "2024-01-01T00:00:00Z"));
+    assert_eq!(
+        (&rows[120][0], &rows[120][1]),
+        ("B", "2024-01-01T00:00:00Z")
+    );
     let sma = header.iter().position(|name| name == "SMA_30").unwrap();
     assert_eq!((&rows[28][sma], &rows[120][sma]), ("", ""));
-    let mean: f64 = (0..30).map(|day| 100.125 + f64::from(day * 37 % 23)).sum::<f64>() / 30.0;
+    let mean: f64 = (0..30)
+        .map(|day| 100.125 + f64::from(day * 37 % 23))
+        .sum::<f64>()
+        / 30.0;
     assert!((rows[29][sma].parse::<f64>().unwrap() - mean).abs() < 1e-9);
     let obv = header.iter().position(|name| name == "OBV").unwrap();
     assert_ne!(&rows[5][obv], "");
     assert_eq!(&rows[120][obv], "");
 
     // Another run replaces it; a file of somebody else's it does not.
-    desk.run(&["A"], &["RSI", "MACD:12:26:9"], Some("all.csv")).await.unwrap();
+    desk.run(&["A"], &["RSI", "MACD:12:26:9"], Some("all.csv"))
+        .await
+        .unwrap();
     let text = std::fs::read_to_string(desk.path("all.csv")).unwrap();
-    assert!(text.starts_with("symbol,time,RSI_14,MACD_12_26_9,MACD_12_26_9_signal,MACD_12_26_9_hist\n"));
+    assert!(
+        text.starts_with("symbol,time,RSI_14,MACD_12_26_9,MACD_12_26_9_signal,MACD_12_26_9_hist\n")
+    );
     let error = desk.run(&["A"], &["RSI"], Some("A.csv")).await.unwrap_err();
     assert_eq!(error.code, Code::Exists);
-    assert_eq!(std::fs::read_to_string(desk.path("A.csv")).unwrap(), days(120));
+    assert_eq!(
+        std::fs::read_to_string(desk.path("A.csv")).unwrap(),
+        days(120)
+    );
 }
 
 #[tokio::test]
@@ -214,7 +316,9 @@ async fn a_folder_gets_a_file_a_symbol_and_wrong_words_are_told() {
     let desk = Desk::new().await;
     desk.import("A.csv", &days(40), false).await;
     desk.import("Б Б.csv", &days(50), false).await;
-    desk.run(&["A", "Б Б"], &["EMA:5"], Some("out/")).await.unwrap();
+    desk.run(&["A", "Б Б"], &["EMA:5"], Some("out/"))
+        .await
+        .unwrap();
     let mut names: Vec<_> = std::fs::read_dir(Path::new(&desk.path("out")))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -224,13 +328,20 @@ async fn a_folder_gets_a_file_a_symbol_and_wrong_words_are_told() {
     for (only, out, words) in [
         ("RSII", "x.csv", &["RSII", "RSI"][..]),
         ("RSI:0", "x.csv", &["Time Period", "2 to 100000"]),
-        ("RSI", "x.parquet", &["x.parquet", "neither a .csv file nor a folder"]),
+        (
+            "RSI",
+            "x.parquet",
+            &["x.parquet", "neither a .csv file nor a folder"],
+        ),
     ] {
         let error = desk.run(&["A"], &[only], Some(out)).await.unwrap_err();
         assert_eq!(error.code, Code::BadArguments);
         says(&error.message, words);
     }
-    let error = desk.run(&["A"], &["RSI"], Some("no/such/x.csv")).await.unwrap_err();
+    let error = desk
+        .run(&["A"], &["RSI"], Some("no/such/x.csv"))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, Code::File);
 }
 
@@ -270,10 +381,22 @@ async fn the_catalogue_is_whole() {
     let desk = Desk::new().await;
     let functions = desk.ask(MarketFunctions {}).await.unwrap();
     assert_eq!(functions.len(), 237);
-    let macd = functions.iter().find(|function| function.name == "MACD").unwrap();
+    let macd = functions
+        .iter()
+        .find(|function| function.name == "MACD")
+        .unwrap();
     assert_eq!(macd.outputs, ["", "signal", "hist"]);
     assert_eq!(macd.inputs, ["close"]);
-    assert!(macd.parameters.iter().map(|p| p.default).eq([12.0, 26.0, 9.0]));
-    let ours: Vec<_> = functions.iter().filter(|function| function.engine == "artel").map(|f| f.name.as_str()).collect();
+    assert!(
+        macd.parameters
+            .iter()
+            .map(|p| p.default)
+            .eq([12.0, 26.0, 9.0])
+    );
+    let ours: Vec<_> = functions
+        .iter()
+        .filter(|function| function.engine == "artel")
+        .map(|f| f.name.as_str())
+        .collect();
     assert_eq!(ours, ["EMA", "RSI", "SMA"]);
 }

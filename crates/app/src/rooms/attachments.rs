@@ -108,7 +108,10 @@ pub(super) async fn take_in(
     if paths.len() > MAX_ATTACHMENTS {
         return Err(AppError::new(
             Code::TooLarge,
-            format!("a message carries at most {MAX_ATTACHMENTS} files, not {}", paths.len()),
+            format!(
+                "a message carries at most {MAX_ATTACHMENTS} files, not {}",
+                paths.len()
+            ),
         )
         .hint("Send them in several messages."));
     }
@@ -162,9 +165,10 @@ fn take_file(store: &Store, path: &Path, limit: u64) -> Result<Attachment, AppEr
         .param("path", path.display())
         .hint("Make it smaller, or ask a teacher to send it."));
     }
-    let name = path
-        .file_name()
-        .map_or_else(|| "file".to_owned(), |name| sanitize(&name.to_string_lossy()));
+    let name = path.file_name().map_or_else(
+        || "file".to_owned(),
+        |name| sanitize(&name.to_string_lossy()),
+    );
     take_content(store, &mut file, &name, path, limit)
 }
 
@@ -307,7 +311,9 @@ fn media_type(name: &str, head: &[u8]) -> &'static str {
     if !is_text {
         return "application/octet-stream";
     }
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
+    let ending = name
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_lowercase());
     match ending.as_deref() {
         Some("csv") => "text/csv",
         Some("json" | "jsonl") => "application/json",
@@ -383,7 +389,9 @@ fn nobody_has(file: &rooms::MessageFile) -> AppError {
             file.size
         ),
     )
-    .hint("Try again when its author or a member who saved it is here; it goes on where it stopped.")
+    .hint(
+        "Try again when its author or a member who saved it is here; it goes on where it stopped.",
+    )
 }
 
 impl Handle<api::AttachmentSave> for Session {
@@ -422,9 +430,10 @@ impl Place {
             (path.to_owned(), sanitize(name))
         } else {
             let folder = path.parent().unwrap_or(Path::new(""));
-            let name = path
-                .file_name()
-                .map_or_else(|| sanitize(name), |name| name.to_string_lossy().into_owned());
+            let name = path.file_name().map_or_else(
+                || sanitize(name),
+                |name| name.to_string_lossy().into_owned(),
+            );
             (folder.to_owned(), name)
         };
         let folder = if folder.as_os_str().is_empty() {
@@ -450,9 +459,8 @@ impl Place {
             Some((stem, ending)) if !stem.is_empty() => (stem, format!(".{ending}")),
             _ => (self.name.as_str(), String::new()),
         };
-        std::iter::once(self.folder.join(&self.name)).chain(
-            (2..MOST_NAMES).map(move |n| self.folder.join(format!("{stem} ({n}){ending}"))),
-        )
+        std::iter::once(self.folder.join(&self.name))
+            .chain((2..MOST_NAMES).map(move |n| self.folder.join(format!("{stem} ({n}){ending}"))))
     }
 }
 
@@ -554,10 +562,11 @@ pub(super) async fn media(session: &Session, id: &str) -> Result<Media, AppError
         .or_else(|| preview.filter(|file| view::have(file) == file.size))
         .cloned();
     let Some(file) = chosen else {
-        return Err(
-            AppError::new(Code::NotFound, format!("there is no picture of \"{id}\" here"))
-                .hint("It appears once the file or its preview has arrived."),
-        );
+        return Err(AppError::new(
+            Code::NotFound,
+            format!("there is no picture of \"{id}\" here"),
+        )
+        .hint("It appears once the file or its preview has arrived."));
     };
     let store = Arc::clone(session.core.store());
     tokio::task::spawn_blocking(move || {
@@ -574,9 +583,8 @@ pub(super) async fn media(session: &Session, id: &str) -> Result<Media, AppError
                 .ok_or_else(|| mismatch(&file))?;
             bytes.extend_from_slice(&chunk);
         }
-        let jpeg = imaging::thumbnail(&bytes, SHOWN_SIDE, &PREVIEW_LIMITS).map_err(|reason| {
-            AppError::new(Code::BadInput, reason.of(&sanitize(&file.name)))
-        })?;
+        let jpeg = imaging::thumbnail(&bytes, SHOWN_SIDE, &PREVIEW_LIMITS)
+            .map_err(|reason| AppError::new(Code::BadInput, reason.of(&sanitize(&file.name))))?;
         Ok(Media {
             media_type: "image/jpeg".to_owned(),
             bytes: jpeg,
@@ -624,7 +632,9 @@ mod tests {
         let store = Store::open_for_tests();
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("звіт за рік.csv");
-        let content: Vec<u8> = (0..CHUNK * 18 + 77).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+        let content: Vec<u8> = (0..CHUNK * 18 + 77)
+            .map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1])
+            .collect();
         std::fs::write(&source, &content).unwrap();
 
         let attachment = take_file(&store, &source, u64::MAX).unwrap();
@@ -632,7 +642,11 @@ mod tests {
         assert_eq!(take_file(&store, &source, u64::MAX).unwrap(), attachment);
         let small = take_file(&store, &source, 100).unwrap_err();
         assert_eq!(small.code, Code::TooLarge);
-        assert!(small.message.contains("звіт за рік.csv"), "{}", small.message);
+        assert!(
+            small.message.contains("звіт за рік.csv"),
+            "{}",
+            small.message
+        );
         let missing = take_file(&store, &folder.path().join("none"), 100).unwrap_err();
         assert_eq!(missing.code, Code::File);
         let is_folder = take_file(&store, folder.path(), 100).unwrap_err();
@@ -650,9 +664,17 @@ mod tests {
         };
         let place = Place::of(folder.path().to_str().unwrap(), &file.name).unwrap();
         let saved = save(&store, &file, &place).unwrap();
-        assert!(saved.path.ends_with("звіт за рік (2).csv"), "{}", saved.path);
+        assert!(
+            saved.path.ends_with("звіт за рік (2).csv"),
+            "{}",
+            saved.path
+        );
         let again = save(&store, &file, &place).unwrap();
-        assert!(again.path.ends_with("звіт за рік (3).csv"), "{}", again.path);
+        assert!(
+            again.path.ends_with("звіт за рік (3).csv"),
+            "{}",
+            again.path
+        );
         assert_eq!(std::fs::read(&saved.path).unwrap(), content);
         assert_eq!(saved.hash, blake3::hash(&content).to_hex().to_string());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);

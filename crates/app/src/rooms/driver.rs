@@ -343,10 +343,7 @@ impl Driver {
 /// The identity as the core wants it, and the node from what is kept.
 fn load(core: &Core) -> Result<Node, AppError> {
     let name = core.opened().summary.name.clone();
-    let kept = core
-        .store()
-        .read(identity::get)?
-        .ok_or_else(no_identity)?;
+    let kept = core.store().read(identity::get)?.ok_or_else(no_identity)?;
     let device = kept
         .device_secret
         .as_ref()
@@ -419,8 +416,7 @@ impl Inside {
         }
         for (message, index) in std::mem::take(&mut changes.wanted) {
             // A message that is gone again needs no preview.
-            if let Err(CommandError::Ledger(reason)) =
-                node.fetch(&mut ledger, now, message, index)
+            if let Err(CommandError::Ledger(reason)) = node.fetch(&mut ledger, now, message, index)
             {
                 return Err(reason.into());
             }
@@ -429,8 +425,7 @@ impl Inside {
         self.remember(tx, &node, now)?;
         self.delivered = changes.delivered;
         let events = view::events(tx, &node, &mut changes)?;
-        self.releases
-            .extend(events.into_iter().map(Release::Tell));
+        self.releases.extend(events.into_iter().map(Release::Tell));
         self.node = Some(node);
         Ok(())
     }
@@ -498,7 +493,9 @@ impl Inside {
                 Output::Event(event) => {
                     view::apply(tx, me, &event, changes)?;
                     match event {
-                        Event::Joined { .. } | Event::Pending { .. } | Event::JoinRefused { .. } => {
+                        Event::Joined { .. }
+                        | Event::Pending { .. }
+                        | Event::JoinRefused { .. } => {
                             self.releases.push(Release::Outcome(event));
                         }
                         Event::Attachment { .. } => self.files = true,
@@ -620,15 +617,15 @@ impl Runner {
             self.reload();
         }
         let work = Arc::clone(&self.inside);
-        let outcome = self.core.store().write_with(move |tx| {
-            work.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .work(tx)
-        });
+        let outcome = self
+            .core
+            .store()
+            .write_with(move |tx| work.lock().unwrap_or_else(PoisonError::into_inner).work(tx));
         let failure: Option<AppError> = outcome.err().map(AppError::from);
         let mut inside = self.inside();
         let lost = inside.node.is_none();
-        let failure = failure.or_else(|| lost.then(|| AppError::internal(&"the rooms are not loaded")));
+        let failure =
+            failure.or_else(|| lost.then(|| AppError::internal(&"the rooms are not loaded")));
         let batch = std::mem::take(&mut inside.batch);
         let releases = std::mem::take(&mut inside.releases);
         let (delivered, files) = (

@@ -126,7 +126,12 @@ impl Handle<api::RoomSend> for Session {
             None => None,
         };
         let result = self
-            .post(space, room.room, content, command.wait_s.map(Duration::from_secs))
+            .post(
+                space,
+                room.room,
+                content,
+                command.wait_s.map(Duration::from_secs),
+            )
             .await;
         if let Some(guest) = guest {
             guest.leave().await;
@@ -190,11 +195,7 @@ impl Handle<api::RoomRead> for Session {
         command: api::RoomRead,
     ) -> Result<<api::RoomRead as Command>::Reply, AppError> {
         let limit = command.limit.unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
-        let before = command
-            .before
-            .as_deref()
-            .map(names::message)
-            .transpose()?;
+        let before = command.before.as_deref().map(names::message).transpose()?;
         let text = command.room;
         let (space, room, people) = self
             .rooms

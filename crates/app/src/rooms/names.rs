@@ -66,8 +66,8 @@ fn choose<T>(
         }
     }
     let known: Vec<String> = candidates.iter().take(8).map(full_name).collect();
-    let error = AppError::new(Code::NotFound, format!("there is no {what} \"{text}\""))
-        .param("name", text);
+    let error =
+        AppError::new(Code::NotFound, format!("there is no {what} \"{text}\"")).param("name", text);
     Err(if known.is_empty() {
         error.hint("Make a space (artel space new NAME) or join one (artel space join INVITE).")
     } else {
@@ -169,7 +169,10 @@ mod tests {
         check("Клас 7-Б", Ok("aaaaaaaa11"));
         check(" клас 7-б ", Ok("aaaaaaaa11"));
         check("general", Ok("bbbbbbbb33"));
-        check("General", Err("Клас 7-Б/General (aaaaaaaa), Third/General (cccccccc)"));
+        check(
+            "General",
+            Err("Клас 7-Б/General (aaaaaaaa), Third/General (cccccccc)"),
+        );
         check("Third/General", Ok("cccccccc44"));
         check("other/GENERAL", Ok("bbbbbbbb33"));
         check("aaaaaaaa", Err("fits several"));

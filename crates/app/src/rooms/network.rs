@@ -150,7 +150,9 @@ async fn launch(core: &Core, driver: &Driver, options: Options) -> Result<Networ
         listen: options.listen,
         mdns: options.mdns && mdns,
     };
-    let (network, events) = net::start(config).await.map_err(|reason| net_error(&reason))?;
+    let (network, events) = net::start(config)
+        .await
+        .map_err(|reason| net_error(&reason))?;
     driver.attach(network.clone(), events)?;
     network.remember(
         remembered
@@ -315,7 +317,9 @@ impl Handle<api::NetPeers> for Session {
                     .collect::<Vec<_>>()
             })
             .await?;
-        peers.sort_by(|a, b| (!a.connected, &a.name, &a.peer).cmp(&(!b.connected, &b.name, &b.peer)));
+        peers.sort_by(|a, b| {
+            (!a.connected, &a.name, &a.peer).cmp(&(!b.connected, &b.name, &b.peer))
+        });
         Ok(api::Peers { node, peers })
     }
 }

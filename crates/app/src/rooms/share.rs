@@ -72,7 +72,8 @@ impl Session {
         for file in &run.files {
             let path = PathBuf::from(&file.path);
             let (size, hash) = (file.size, file.hash);
-            let same = tokio::task::spawn_blocking(move || is_as_written(&path, size, &hash)).await?;
+            let same =
+                tokio::task::spawn_blocking(move || is_as_written(&path, size, &hash)).await?;
             if !same {
                 return Err(AppError::new(
                     Code::BadInput,

@@ -125,7 +125,9 @@ impl Handle<api::SpaceInvite> for Session {
                 .map_err(|reason| AppError::new(Code::BadArguments, reason.to_string()))?,
         };
         let above_student = role > Role::Student;
-        let seats = command.seats.unwrap_or(if above_student { 1 } else { SEATS });
+        let seats = command
+            .seats
+            .unwrap_or(if above_student { 1 } else { SEATS });
         let lifetime = command.expires_s.unwrap_or(LIFETIME_S);
         let lifetime_ms = i64::try_from(lifetime.saturating_mul(1000)).unwrap_or(i64::MAX);
         let approve = command.approve || above_student;
@@ -248,8 +250,11 @@ impl Handle<api::SpaceJoin> for Session {
         command: api::SpaceJoin,
     ) -> Result<<api::SpaceJoin as Command>::Reply, AppError> {
         let code: InviteCode = command.invite.parse().map_err(|reason| {
-            AppError::new(Code::InviteWrong, format!("this is not an invite: {reason}"))
-                .hint("An invite is eight groups of five letters and digits. Copy it whole.")
+            AppError::new(
+                Code::InviteWrong,
+                format!("this is not an invite: {reason}"),
+            )
+            .hint("An invite is eight groups of five letters and digits. Copy it whole.")
         })?;
         let target = command
             .address

@@ -174,7 +174,10 @@ async fn two_peers_join_talk_and_return() {
     ben.start().await;
     let invite = ann.invite("Клас 7-Б", 3600).await;
     let joined = ben.join(&invite, &at_ann).await.unwrap();
-    assert_eq!((joined.name.as_str(), joined.state.as_str()), ("Клас 7-Б", "member"));
+    assert_eq!(
+        (joined.name.as_str(), joined.state.as_str()),
+        ("Клас 7-Б", "member")
+    );
     ben.until_texts("General", &["before anyone came"]).await;
 
     let sent = ben
@@ -189,21 +192,36 @@ async fn two_peers_join_talk_and_return() {
         .await
         .unwrap();
     assert_eq!((sent.state.as_str(), sent.peers), ("delivered", 1));
-    ann.until_texts("general", &["before anyone came", "привіт"]).await;
+    ann.until_texts("general", &["before anyone came", "привіт"])
+        .await;
     let page = ann.page("General").await;
-    assert_eq!((page[1].name.as_str(), page[1].role.as_str()), ("Ben", "student"));
+    assert_eq!(
+        (page[1].name.as_str(), page[1].role.as_str()),
+        ("Ben", "student")
+    );
     assert!(page[0].mine && !page[1].mine);
     assert_eq!(page[0].delivered, 1);
 
-    let rooms = ann.session.handle(api::RoomList { space: None }).await.unwrap();
+    let rooms = ann
+        .session
+        .handle(api::RoomList { space: None })
+        .await
+        .unwrap();
     assert_eq!(rooms.len(), 1);
-    assert_eq!((rooms[0].unread, rooms[0].last.as_deref()), (1, Some("привіт")));
+    assert_eq!(
+        (rooms[0].unread, rooms[0].last.as_deref()),
+        (1, Some("привіт"))
+    );
     let seen = api::RoomSeen {
         room: rooms[0].room.clone(),
         message: page[1].id.clone(),
     };
     ann.session.handle(seen).await.unwrap();
-    let rooms = ann.session.handle(api::RoomList { space: None }).await.unwrap();
+    let rooms = ann
+        .session
+        .handle(api::RoomList { space: None })
+        .await
+        .unwrap();
     assert_eq!(rooms[0].unread, 0);
 
     // Written while the other is away, on both sides.
@@ -276,7 +294,13 @@ async fn wrong_and_expired_invites_say_so() {
     assert_eq!(error.code, Code::InviteWrong);
     let error = ben.join(&good, "/ip4/127.0.0.1/tcp/1").await.unwrap_err();
     assert_eq!(error.code, Code::NobodyThere);
-    assert!(ben.session.handle(api::SpaceList {}).await.unwrap().is_empty());
+    assert!(
+        ben.session
+            .handle(api::SpaceList {})
+            .await
+            .unwrap()
+            .is_empty()
+    );
     // Nothing of it stands in the way of the good one.
     ben.join(&good, &at_ann).await.unwrap();
     let again = ben.join(&good, &at_ann).await.unwrap_err();
@@ -296,17 +320,28 @@ async fn files_travel_on_demand_and_resume() {
 
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("велике фото.bin");
-    let content: Vec<u8> = (0..24 * 1024 * 1024_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let content: Vec<u8> = (0..24 * 1024 * 1024_u32)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3])
+        .collect();
     std::fs::write(&source, &content).unwrap();
     let picture = folder.path().join("photo.png");
-    image::RgbImage::from_fn(600, 400, |x, y| image::Rgb([x.to_le_bytes()[0], y.to_le_bytes()[0], (x * y).to_le_bytes()[1]]))
-        .save(&picture)
-        .unwrap();
+    image::RgbImage::from_fn(600, 400, |x, y| {
+        image::Rgb([
+            x.to_le_bytes()[0],
+            y.to_le_bytes()[0],
+            (x * y).to_le_bytes()[1],
+        ])
+    })
+    .save(&picture)
+    .unwrap();
     let send = |host: &Host, paths: Vec<&Path>| {
         let command = api::RoomSend {
             room: "General".to_owned(),
             text: String::new(),
-            attach: paths.iter().map(|path| path.display().to_string()).collect(),
+            attach: paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect(),
             reply_to: None,
             wait_s: None,
         };
@@ -327,7 +362,10 @@ async fn files_travel_on_demand_and_resume() {
     let page = ben.page("General").await;
     let files = &page[0].attachments;
     assert_eq!(files.len(), 2, "the preview is not listed");
-    assert_eq!((files[0].name.as_str(), files[0].have), ("велике фото.bin", 0));
+    assert_eq!(
+        (files[0].name.as_str(), files[0].have),
+        ("велике фото.bin", 0)
+    );
     // The preview comes by itself.
     let preview = format!("attachment/{}", files[1].id);
     tokio::time::timeout(SOON, async {
@@ -360,7 +398,9 @@ async fn files_travel_on_demand_and_resume() {
     .await
     .expect("nothing of the file came");
     ben.session.close().await;
-    let broken = tokio::time::timeout(SOON, saving).await.expect("it goes on after the end");
+    let broken = tokio::time::timeout(SOON, saving)
+        .await
+        .expect("it goes on after the end");
     assert!(broken.unwrap().is_err());
     ben.open_again().await;
     let kept = ben.page("General").await[0].attachments[0].have;
@@ -375,7 +415,11 @@ async fn files_travel_on_demand_and_resume() {
         })
         .await
         .unwrap();
-    assert!(saved.path.ends_with("велике фото (2).bin"), "{}", saved.path);
+    assert!(
+        saved.path.ends_with("велике фото (2).bin"),
+        "{}",
+        saved.path
+    );
     assert_eq!(std::fs::read(&saved.path).unwrap(), content);
     assert_eq!(saved.hash, files[0].hash);
     ann.session.close().await;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use artel_domain::{
-    Attachment, Body, Content, FileId, MemberId, MessageId, SpaceId,
-    attachment::chunk_count, limits::CHUNK,
+    Attachment, Body, Content, FileId, MemberId, MessageId, SpaceId, attachment::chunk_count,
+    limits::CHUNK,
 };
 use artel_store::{
     Connection, StoreError,
@@ -45,7 +45,10 @@ struct KeptResult {
 }
 
 /// What a batch changed, to be told once it is durable.
-#[expect(clippy::struct_excessive_bools, reason = "each says whether one list is to be asked for again")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says whether one list is to be asked for again"
+)]
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     spaces: bool,
@@ -188,10 +191,7 @@ fn show(
             mine: shown.author == me,
             late: shown.late,
             provisional: shown.provisional,
-            content: shown
-                .body
-                .as_ref()
-                .map(|body| new_content(body, &result)),
+            content: shown.body.as_ref().map(|body| new_content(body, &result)),
             erased: shown.erased,
         },
     )?;
@@ -255,7 +255,11 @@ impl People {
         self.spaces.entry(*space).or_insert_with(|| {
             node.members(space)
                 .into_iter()
-                .map(|MemberView { member, name, role, .. }| (member, (name, role.name())))
+                .map(
+                    |MemberView {
+                         member, name, role, ..
+                     }| (member, (name, role.name())),
+                )
                 .collect()
         });
     }

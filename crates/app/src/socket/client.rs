@@ -60,12 +60,19 @@ impl Shared {
 
 /// Connects to the process that holds `profile`, proving the passphrase; `None` when no process
 /// serves it.
-pub async fn connect(home: &Path, profile: &str, passphrase: &str) -> Result<Option<Client>, AppError> {
+pub async fn connect(
+    home: &Path,
+    profile: &str,
+    passphrase: &str,
+) -> Result<Option<Client>, AppError> {
     let found = {
         let (home, profile) = (home.to_owned(), profile.to_owned());
         tokio::task::spawn_blocking(move || profile::find(&home, &profile)).await??
     };
-    let Some(mut stream) = endpoint::connect(&found.path).await.map_err(|reason| lost(&reason))? else {
+    let Some(mut stream) = endpoint::connect(&found.path)
+        .await
+        .map_err(|reason| lost(&reason))?
+    else {
         return Ok(None);
     };
     let key = {
@@ -135,8 +142,11 @@ impl Client {
     pub async fn events(&self) -> Result<mpsc::Receiver<Event>, AppError> {
         let (sender, receiver) = mpsc::channel(EVENT_BACKLOG);
         self.shared.lock().listeners.push(sender);
-        self.ask(|id| Request::Subscribe { id, subscribe: true })
-            .await?;
+        self.ask(|id| Request::Subscribe {
+            id,
+            subscribe: true,
+        })
+        .await?;
         Ok(receiver)
     }
 

@@ -83,7 +83,10 @@ mod unix {
             let path = path_for(profile);
             let bind = || -> io::Result<UnixListener> {
                 let folder = path.parent().unwrap_or(profile);
-                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(folder)?;
                 if !is_private(folder, profile)? {
                     return Err(not_private(folder));
                 }
@@ -266,7 +269,10 @@ mod windows {
                 }
             }
 
-            fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            fn poll_shutdown(
+                self: Pin<&mut Self>,
+                context: &mut Context<'_>,
+            ) -> Poll<io::Result<()>> {
                 match self.get_mut() {
                     Self::Server(pipe) => Pin::new(pipe).poll_shutdown(context),
                     Self::Client(pipe) => Pin::new(pipe).poll_shutdown(context),

@@ -68,7 +68,9 @@ pub(super) enum Answer {
 }
 
 /// Reads a frame; `None` where the other side ended the stream between two frames.
-pub(super) async fn read<T: DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<T>> {
+pub(super) async fn read<T: DeserializeOwned>(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> io::Result<Option<T>> {
     let mut length = [0; 4];
     match stream.read_exact(&mut length).await {
         Ok(_) => {}
@@ -77,7 +79,9 @@ pub(super) async fn read<T: DeserializeOwned>(stream: &mut (impl AsyncRead + Unp
     }
     let length = u32::from_le_bytes(length);
     if usize::try_from(length).map_or(true, |length| length > MAX_FRAME) {
-        return Err(invalid(format!("a frame of {length} bytes is over the limit")));
+        return Err(invalid(format!(
+            "a frame of {length} bytes is over the limit"
+        )));
     }
     let mut bytes = Vec::with_capacity(FIRST_BUFFER);
     let read = stream.take(length.into()).read_to_end(&mut bytes).await?;

@@ -42,7 +42,9 @@ pub(super) async fn challenge(
     if !key.verify(CLIENT, &challenge, &counter, &proof) {
         return Ok(false);
     }
-    stream.write_all(&key.answer(SERVER, &challenge, &counter)).await?;
+    stream
+        .write_all(&key.answer(SERVER, &challenge, &counter))
+        .await?;
     stream.flush().await?;
     Ok(true)
 }

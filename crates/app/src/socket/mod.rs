@@ -47,7 +47,10 @@ fn lost(reason: &io::Error) -> AppError {
 fn cannot_serve(path: &Path, reason: &io::Error) -> AppError {
     AppError::new(
         Code::File,
-        format!("the control socket {} cannot be made: {reason}", path.display()),
+        format!(
+            "the control socket {} cannot be made: {reason}",
+            path.display()
+        ),
     )
     .hint("Check that the folder can be written to.")
 }

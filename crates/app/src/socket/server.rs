@@ -46,7 +46,11 @@ const LONGEST_DELAY: Duration = Duration::from_secs(8);
 /// What is served: a session, or in tests something smaller.
 pub(super) trait Service: Clone + Send + Sync + 'static {
     /// Runs a command.
-    fn call(&self, name: String, args: Value) -> impl Future<Output = Result<Value, AppError>> + Send;
+    fn call(
+        &self,
+        name: String,
+        args: Value,
+    ) -> impl Future<Output = Result<Value, AppError>> + Send;
     /// What happens from now on.
     fn events(&self) -> broadcast::Receiver<Event>;
     /// What callers must prove to know.
@@ -81,7 +85,8 @@ pub fn serve(session: &Session) -> Result<Server, AppError> {
 }
 
 pub(super) fn serve_at(profile_folder: &Path, service: impl Service) -> Result<Server, AppError> {
-    let listener = Listener::bind(profile_folder).map_err(|(path, reason)| cannot_serve(&path, &reason))?;
+    let listener =
+        Listener::bind(profile_folder).map_err(|(path, reason)| cannot_serve(&path, &reason))?;
     let (stopping, stop) = watch::channel(false);
     let task = tokio::spawn(accept(listener, service, stop));
     Ok(Server {
@@ -159,7 +164,10 @@ impl Gate {
         let mut wrong = self.0.lock().await;
         let delay = FIRST_DELAY.saturating_mul(1 << (*wrong).min(10));
         *wrong = wrong.saturating_add(1);
-        tracing::warn!(wrong = *wrong, "a caller of the control socket does not know the passphrase");
+        tracing::warn!(
+            wrong = *wrong,
+            "a caller of the control socket does not know the passphrase"
+        );
         tokio::time::sleep(delay.min(LONGEST_DELAY)).await;
     }
 
@@ -266,7 +274,10 @@ async fn read_requests(
                     let task = tokio::spawn(forward(events, answers.clone()));
                     listening = Some(task.abort_handle());
                 }
-                let reply = Answer::Reply { id, reply: Value::Null };
+                let reply = Answer::Reply {
+                    id,
+                    reply: Value::Null,
+                };
                 let _ = answers.send(encoded(&reply, id)).await;
             }
             Ok(None) => break,

@@ -20,7 +20,11 @@ use super::{
     server::{Server, Service, serve_at},
 };
 use crate::{
-    api::{Event, machine::SettingsList, profile::{ProfileLock, ProfileShow}},
+    api::{
+        Event,
+        machine::SettingsList,
+        profile::{ProfileLock, ProfileShow},
+    },
     error::{AppError, Code},
 };
 
@@ -45,7 +49,9 @@ impl Service for Fake {
                 let _ = self.events.send(Event::Locked);
                 Ok(Value::Null)
             }
-            _ => Err(AppError::new(Code::NotFound, format!("{name} {args}")).hint("look elsewhere")),
+            _ => {
+                Err(AppError::new(Code::NotFound, format!("{name} {args}")).hint("look elsewhere"))
+            }
         }
     }
 
@@ -89,7 +95,10 @@ fn room_in(deep: &str) -> Room {
 
 impl Room {
     async fn client(&self, deep: &str) -> Client {
-        connect(&self.home.path().join(deep), NAME, "x").await.unwrap().unwrap()
+        connect(&self.home.path().join(deep), NAME, "x")
+            .await
+            .unwrap()
+            .unwrap()
     }
 }
 
@@ -143,10 +152,18 @@ async fn nobody_serves_is_told_apart_from_a_wrong_passphrase() {
     let room = room_in(".");
     let wrong = connect(room.home.path(), NAME, "y").await.err().unwrap();
     assert_eq!(wrong.code, Code::WrongPassphrase);
-    let unknown = connect(room.home.path(), "nobody", "x").await.err().unwrap();
+    let unknown = connect(room.home.path(), "nobody", "x")
+        .await
+        .err()
+        .unwrap();
     assert_eq!(unknown.code, Code::NotFound);
     room.server.stop().await;
-    assert!(connect(room.home.path(), NAME, "x").await.unwrap().is_none());
+    assert!(
+        connect(room.home.path(), NAME, "x")
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -168,7 +185,16 @@ async fn a_wrong_proof_is_refused_slower_each_time_and_says_nothing() {
     }
     assert!(before >= Duration::from_millis(900));
     // Whoever knows the passphrase still gets in.
-    assert_eq!(room.client(".").await.call(ProfileShow {}).await.err().unwrap().code, Code::NotFound);
+    assert_eq!(
+        room.client(".")
+            .await
+            .call(ProfileShow {})
+            .await
+            .err()
+            .unwrap()
+            .code,
+        Code::NotFound
+    );
 }
 
 /// A program that sits where the socket should be, without knowing the passphrase.
@@ -176,12 +202,19 @@ async fn a_wrong_proof_is_refused_slower_each_time_and_says_nothing() {
 #[tokio::test]
 async fn a_stand_in_is_found_out() {
     let room = room_in(".");
-    let Room { home, folder, server, .. } = room;
+    let Room {
+        home,
+        folder,
+        server,
+        ..
+    } = room;
     server.stop().await;
     let stranger = Fake {
         key: {
             let other = tempfile::tempdir().unwrap();
-            profile::create(other.path(), NAME, "another", [1; 32], 0).unwrap().proof_key()
+            profile::create(other.path(), NAME, "another", [1; 32], 0)
+                .unwrap()
+                .proof_key()
         },
         events: broadcast::channel(1).0,
         done: Arc::default(),
@@ -190,7 +223,11 @@ async fn a_stand_in_is_found_out() {
     let _ = std::fs::remove_dir_all(&path);
     let honest = serve_at(&folder, stranger).unwrap();
     let met = connect(home.path(), NAME, "x").await.err().unwrap();
-    assert_eq!(met.code, Code::WrongPassphrase, "a server with another key refuses");
+    assert_eq!(
+        met.code,
+        Code::WrongPassphrase,
+        "a server with another key refuses"
+    );
     drop(honest);
     tokio::time::sleep(Duration::from_millis(50)).await;
 
@@ -218,7 +255,10 @@ async fn a_folder_open_to_others_is_not_used() {
     use std::os::unix::fs::PermissionsExt;
     let room = room_in(".");
     let control = room.folder.join("control");
-    assert_eq!(std::fs::metadata(&control).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        std::fs::metadata(&control).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     std::fs::set_permissions(&control, std::fs::Permissions::from_mode(0o777)).unwrap();
     assert!(connect(room.home.path(), NAME, "x").await.is_err());
 }
@@ -244,16 +284,22 @@ async fn bad_frames_end_only_their_own_connection() {
     ];
     for case in cases {
         let mut stream = endpoint::connect(&room.folder).await.unwrap().unwrap();
-        let met = super::handshake::prove(&mut stream, &room.fake.key).await.unwrap();
+        let met = super::handshake::prove(&mut stream, &room.fake.key)
+            .await
+            .unwrap();
         assert_eq!(met, super::handshake::Met::Owner);
         stream.write_all(&case).await.unwrap();
         stream.shutdown().await.unwrap();
         let mut rest = Vec::new();
-        let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await;
+        let ended =
+            tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await;
         assert!(ended.is_ok(), "{case:?} left the connection hanging");
         assert!(rest.is_empty(), "{case:?} was answered");
     }
-    assert_eq!(good.call(ProfileShow {}).await.err().unwrap().code, Code::NotFound);
+    assert_eq!(
+        good.call(ProfileShow {}).await.err().unwrap().code,
+        Code::NotFound
+    );
 }
 
 #[tokio::test]
@@ -271,8 +317,15 @@ async fn locking_ends_the_server_and_lets_running_calls_finish() {
     assert_eq!(room.fake.done.load(Ordering::SeqCst), 1);
     // The connection ends, and with it the events.
     let end = async { while events.recv().await.is_some() {} };
-    tokio::time::timeout(Duration::from_secs(5), end).await.unwrap();
-    assert!(connect(room.home.path(), NAME, "x").await.unwrap().is_none());
+    tokio::time::timeout(Duration::from_secs(5), end)
+        .await
+        .unwrap();
+    assert!(
+        connect(room.home.path(), NAME, "x")
+            .await
+            .unwrap()
+            .is_none()
+    );
     let later = client.call(ProfileShow {}).await.err().unwrap();
     assert_eq!(later.code, Code::WrongState);
 }

@@ -31,7 +31,9 @@ pub(crate) enum CareCommand {
         backup: Option<String>,
     },
     /// Restore a backup as a new profile on a new device
-    #[command(after_help = "Example: artel care restore Olena-1f0e_20261121-090000 --as \"Olena again\"")]
+    #[command(
+        after_help = "Example: artel care restore Olena-1f0e_20261121-090000 --as \"Olena again\""
+    )]
     Restore {
         /// Name or file of the backup
         backup: String,
@@ -50,7 +52,11 @@ pub(crate) async fn run(context: &Context, command: CareCommand) -> anyhow::Resu
         CareCommand::Backup => backup(context).await,
         CareCommand::Backups => backups(context).await,
         CareCommand::Verify { backup } => verify(context, backup).await,
-        CareCommand::Restore { backup, name, dry_run } => restore(context, &backup, name, dry_run).await,
+        CareCommand::Restore {
+            backup,
+            name,
+            dry_run,
+        } => restore(context, &backup, name, dry_run).await,
     }
 }
 
@@ -62,7 +68,10 @@ async fn health(context: &Context) -> anyhow::Result<Exit> {
     context.output.one(&health, || {
         let mut lines = vec![format!("Verdict: {}", health.verdict)];
         for check in &health.checks {
-            lines.push(format!("{:9} {:11} {}", check.grade, check.name, check.message));
+            lines.push(format!(
+                "{:9} {:11} {}",
+                check.grade, check.name, check.message
+            ));
             lines.extend(check.hint.as_ref().map(|hint| format!("{:21} {hint}", "")));
         }
         lines.join("\n")
@@ -80,7 +89,12 @@ async fn backup(context: &Context) -> anyhow::Result<Exit> {
     client.close().await;
     let made = made?;
     context.output.one(&made, || {
-        format!("Backup {}\nFile {}\nSize {}", made.backup, made.path, size(made.bytes))
+        format!(
+            "Backup {}\nFile {}\nSize {}",
+            made.backup,
+            made.path,
+            size(made.bytes)
+        )
     })?;
     context
         .output
@@ -95,7 +109,14 @@ async fn backups(context: &Context) -> anyhow::Result<Exit> {
     context.output.many(
         &listed?,
         &["backup", "profile", "made", "size"],
-        |backup| vec![backup.backup.clone(), backup.profile.clone(), made(backup), size(backup.bytes)],
+        |backup| {
+            vec![
+                backup.backup.clone(),
+                backup.profile.clone(),
+                made(backup),
+                size(backup.bytes),
+            ]
+        },
         "There is no backup yet. Make one: artel care backup",
     )?;
     Ok(Exit::Done)
@@ -136,7 +157,11 @@ async fn verify(context: &Context, backup: Option<String>) -> anyhow::Result<Exi
     }
     context.output.one(&verified, || {
         let rows: u64 = verified.tables.iter().map(|(_, rows)| rows).sum();
-        format!("Backup {} is good: {} tables, {rows} rows.", verified.backup, verified.tables.len())
+        format!(
+            "Backup {} is good: {} tables, {rows} rows.",
+            verified.backup,
+            verified.tables.len()
+        )
     })?;
     Ok(Exit::Done)
 }

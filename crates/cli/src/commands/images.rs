@@ -14,8 +14,10 @@ pub(crate) enum ImagesCommand {
     #[command(after_help = "Example: artel images recipes")]
     Recipes,
     /// Process folders of pictures; what is done already is skipped
-    #[command(after_help = "Example: artel images run Photos --recipe web --out Web --export results.csv\n\n\
-        Ctrl-C pauses the batch; go on with: artel jobs resume JOB")]
+    #[command(
+        after_help = "Example: artel images run Photos --recipe web --out Web --export results.csv\n\n\
+        Ctrl-C pauses the batch; go on with: artel jobs resume JOB"
+    )]
     Run(RunArgs),
 }
 
@@ -56,7 +58,13 @@ async fn recipes(context: &Context) -> anyhow::Result<Exit> {
     context.output.many(
         &recipes?,
         &["recipe", "what it does", "steps"],
-        |recipe| vec![recipe.name.clone(), recipe.summary.clone(), recipe.steps.join(", ")],
+        |recipe| {
+            vec![
+                recipe.name.clone(),
+                recipe.summary.clone(),
+                recipe.steps.join(", "),
+            ]
+        },
         "There are no recipes.",
     )?;
     Ok(Exit::Done)
@@ -64,7 +72,11 @@ async fn recipes(context: &Context) -> anyhow::Result<Exit> {
 
 async fn batch(context: &Context, args: RunArgs) -> anyhow::Result<Exit> {
     let command = ImagesRun {
-        inputs: args.inputs.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?,
+        inputs: args
+            .inputs
+            .iter()
+            .map(|path| absolute(path))
+            .collect::<Result<_, _>>()?,
         recipe: args.recipe,
         out: absolute(&args.out)?,
         export: args.export.as_deref().map(absolute).transpose()?,
@@ -76,9 +88,10 @@ async fn batch(context: &Context, args: RunArgs) -> anyhow::Result<Exit> {
     let exit = async {
         let started = client.call(command).await?;
         if started.ignored > 0 {
-            context
-                .output
-                .hint(&format!("{} files are no pictures by their names and were left out.", started.ignored));
+            context.output.hint(&format!(
+                "{} files are no pictures by their names and were left out.",
+                started.ignored
+            ));
         }
         follow(context, &client, started.job).await
     }

@@ -140,7 +140,11 @@ async fn act(context: &Context, client: &Client, command: JobsCommand) -> anyhow
 }
 
 /// Waits for a job with progress, then lists its failures and prints its report. Ctrl-C pauses it.
-pub(crate) async fn follow(context: &Context, client: &Client, job: JobInfo) -> anyhow::Result<Exit> {
+pub(crate) async fn follow(
+    context: &Context,
+    client: &Client,
+    job: JobInfo,
+) -> anyhow::Result<Exit> {
     let job = wait(context, client, job).await?;
     if job.failed > 0 {
         each_failed(client, job.job, |item| {
@@ -160,7 +164,10 @@ pub(crate) async fn follow(context: &Context, client: &Client, job: JobInfo) -> 
         "failed" => Ok(Exit::Critical),
         state => {
             let (message, hint) = match (&job.error, state) {
-                (Some(error), _) => (error.clone(), format!("Go on with: artel jobs resume {}", job.job)),
+                (Some(error), _) => (
+                    error.clone(),
+                    format!("Go on with: artel jobs resume {}", job.job),
+                ),
                 (None, "cancelled") => (
                     format!("job {} was cancelled; what is done stays", job.job),
                     "Run it again to do the rest.".to_owned(),

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use artel_app::{
-    api::market::{FunctionInfo, MarketFile, MarketFunctions, MarketImport, MarketIndicators, MarketList, SeriesInfo, SymbolRun},
+    api::market::{
+        FunctionInfo, MarketFile, MarketFunctions, MarketImport, MarketIndicators, MarketList,
+        SeriesInfo, SymbolRun,
+    },
     error::{AppError, Code},
 };
 use clap::{Args, Subcommand};
@@ -14,7 +17,9 @@ use crate::context::{Context, Exit, absolute};
 #[derive(Subcommand)]
 pub(crate) enum MarketCommand {
     /// Import price files
-    #[command(after_help = "Example:\n  artel market import GOOG.csv prices/ --tz America/New_York")]
+    #[command(
+        after_help = "Example:\n  artel market import GOOG.csv prices/ --tz America/New_York"
+    )]
     Import(ImportArgs),
     /// List the price series
     #[command(after_help = "Example:\n  artel market list --json")]
@@ -23,8 +28,10 @@ pub(crate) enum MarketCommand {
     #[command(after_help = "Example:\n  artel market functions")]
     Functions,
     /// Compute indicators over whole series
-    #[command(after_help = "Examples:\n  artel market indicators --symbol GOOG --out goog.csv\n  \
-        artel market indicators --symbols GOOG,EURUSD --only RSI,MACD:12:26:9 --out out/")]
+    #[command(
+        after_help = "Examples:\n  artel market indicators --symbol GOOG --out goog.csv\n  \
+        artel market indicators --symbols GOOG,EURUSD --only RSI,MACD:12:26:9 --out out/"
+    )]
     Indicators(IndicatorsArgs),
 }
 
@@ -78,7 +85,9 @@ struct Which {
 
 fn column(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((field, name)) if !field.is_empty() && !name.is_empty() => Ok((field.to_owned(), name.to_owned())),
+        Some((field, name)) if !field.is_empty() && !name.is_empty() => {
+            Ok((field.to_owned(), name.to_owned()))
+        }
         _ => Err("write it as close=\"Adj Close\"".to_owned()),
     }
 }
@@ -94,7 +103,11 @@ pub(crate) async fn run(context: &Context, command: MarketCommand) -> anyhow::Re
 
 async fn import(context: &Context, args: ImportArgs) -> anyhow::Result<Exit> {
     let command = MarketImport {
-        paths: args.files.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?,
+        paths: args
+            .files
+            .iter()
+            .map(|path| absolute(path))
+            .collect::<Result<_, _>>()?,
         symbol: args.symbol,
         interval: args.interval,
         map: args.map,
@@ -105,18 +118,30 @@ async fn import(context: &Context, args: ImportArgs) -> anyhow::Result<Exit> {
     let imported = client.call(command).await;
     client.close().await;
     let files = imported?.files;
-    if let [MarketFile { error: Some(error), .. }] = files.as_slice() {
+    if let [
+        MarketFile {
+            error: Some(error), ..
+        },
+    ] = files.as_slice()
+    {
         return Err(AppError::new(Code::BadInput, error).into());
     }
-    let header = ["symbol", "interval", "bars", "added", "replaced", "skipped", "file"];
+    let header = [
+        "symbol", "interval", "bars", "added", "replaced", "skipped", "file",
+    ];
     context.output.many(&files, &header, file_row, "")?;
     for file in &files {
         for problem in &file.skipped {
-            context.output.hint(&format!("{}, line {}: {}", file.path, problem.line, problem.reason));
+            context.output.hint(&format!(
+                "{}, line {}: {}",
+                file.path, problem.line, problem.reason
+            ));
         }
         let unlisted = file.skipped_total.saturating_sub(file.skipped.len() as u64);
         if unlisted > 0 {
-            context.output.hint(&format!("{}: and {unlisted} more", file.path));
+            context
+                .output
+                .hint(&format!("{}: and {unlisted} more", file.path));
         }
         if let Some(error) = &file.error {
             context.output.hint(error);
@@ -125,7 +150,9 @@ async fn import(context: &Context, args: ImportArgs) -> anyhow::Result<Exit> {
     let failed = files.iter().filter(|file| file.error.is_some()).count();
     if failed == files.len() {
         let message = format!("none of {failed} files was imported");
-        return Err(AppError::new(Code::BadInput, message).hint("Each one's reason is above.").into());
+        return Err(AppError::new(Code::BadInput, message)
+            .hint("Each one's reason is above.")
+            .into());
     }
     Ok(if failed > 0 { Exit::InPart } else { Exit::Done })
 }
@@ -139,7 +166,11 @@ fn file_row(file: &MarketFile) -> Vec<String> {
         file.added.to_string(),
         file.replaced.to_string(),
         file.skipped_total.to_string(),
-        if file.error.is_some() { format!("{} (refused)", file.path) } else { file.path.clone() },
+        if file.error.is_some() {
+            format!("{} (refused)", file.path)
+        } else {
+            file.path.clone()
+        },
     ]
 }
 
@@ -147,8 +178,15 @@ async fn list(context: &Context) -> anyhow::Result<Exit> {
     let client = context.client().await?;
     let series = client.call(MarketList {}).await;
     client.close().await;
-    let header = ["series", "interval", "bars", "from", "to", "last", "change", "gaps"];
-    context.output.many(&series?, &header, series_row, "No prices yet. Add some: artel market import FILE")?;
+    let header = [
+        "series", "interval", "bars", "from", "to", "last", "change", "gaps",
+    ];
+    context.output.many(
+        &series?,
+        &header,
+        series_row,
+        "No prices yet. Add some: artel market import FILE",
+    )?;
     Ok(Exit::Done)
 }
 
@@ -179,7 +217,9 @@ async fn functions(context: &Context) -> anyhow::Result<Exit> {
     let functions = client.call(MarketFunctions {}).await;
     client.close().await;
     let header = ["function", "reads", "group", "title"];
-    context.output.many(&functions?, &header, function_row, "")?;
+    context
+        .output
+        .many(&functions?, &header, function_row, "")?;
     Ok(Exit::Done)
 }
 
@@ -188,7 +228,12 @@ fn function_row(function: &FunctionInfo) -> Vec<String> {
     for parameter in &function.parameters {
         call.push_str(&format!(":{}", parameter.default));
     }
-    vec![call, function.inputs.join(", "), function.group.clone(), function.title.clone()]
+    vec![
+        call,
+        function.inputs.join(", "),
+        function.group.clone(),
+        function.title.clone(),
+    ]
 }
 
 async fn indicators(context: &Context, args: IndicatorsArgs) -> anyhow::Result<Exit> {
@@ -208,18 +253,34 @@ async fn indicators(context: &Context, args: IndicatorsArgs) -> anyhow::Result<E
     client.close().await;
     let done = done?;
     let header = ["symbol", "bars", "functions", "seconds", "cache", "backend"];
-    context.output.many(&done.symbols, &header, symbol_row, "")?;
+    context
+        .output
+        .many(&done.symbols, &header, symbol_row, "")?;
     for file in &done.out {
         context.output.hint(&format!("Written: {file}"));
     }
     if !done.out.is_empty() {
-        context.output.hint(&format!("Share it: artel share {} --room ROOM", done.run));
+        context
+            .output
+            .hint(&format!("Share it: artel share {} --room ROOM", done.run));
     }
-    let failed: Vec<&SymbolRun> = done.symbols.iter().filter(|symbol| symbol.error.is_some()).collect();
+    let failed: Vec<&SymbolRun> = done
+        .symbols
+        .iter()
+        .filter(|symbol| symbol.error.is_some())
+        .collect();
     for symbol in &failed {
-        context.output.hint(&format!("{}: {}", symbol.symbol, symbol.error.as_deref().unwrap_or_default()));
+        context.output.hint(&format!(
+            "{}: {}",
+            symbol.symbol,
+            symbol.error.as_deref().unwrap_or_default()
+        ));
     }
-    Ok(if failed.is_empty() { Exit::Done } else { Exit::InPart })
+    Ok(if failed.is_empty() {
+        Exit::Done
+    } else {
+        Exit::InPart
+    })
 }
 
 fn symbol_row(symbol: &SymbolRun) -> Vec<String> {
@@ -229,13 +290,19 @@ fn symbol_row(symbol: &SymbolRun) -> Vec<String> {
         symbol.functions.to_string(),
         format!("{:.3}", symbol.seconds),
         symbol.cache.clone(),
-        if symbol.error.is_some() { "failed".to_owned() } else { symbol.backend.clone() },
+        if symbol.error.is_some() {
+            "failed".to_owned()
+        } else {
+            symbol.backend.clone()
+        },
     ]
 }
 
 /// An absolute path that still says whether a folder was meant.
 fn out(path: &Path) -> anyhow::Result<String> {
-    let folder = path.to_string_lossy().ends_with(['/', std::path::MAIN_SEPARATOR]);
+    let folder = path
+        .to_string_lossy()
+        .ends_with(['/', std::path::MAIN_SEPARATOR]);
     let mut text = absolute(path)?;
     if folder && !text.ends_with(std::path::MAIN_SEPARATOR) {
         text.push(std::path::MAIN_SEPARATOR);
@@ -245,20 +312,29 @@ fn out(path: &Path) -> anyhow::Result<String> {
 
 /// The symbols of a batch file.
 fn batch(file: &Path) -> anyhow::Result<Vec<String>> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let symbols = symbols_of(&text);
     if symbols.is_empty() {
-        return Err(AppError::new(Code::BadInput, format!("{} names no symbol", file.display()))
-            .hint("Write one symbol a line; # begins a comment.")
-            .into());
+        return Err(AppError::new(
+            Code::BadInput,
+            format!("{} names no symbol", file.display()),
+        )
+        .hint("Write one symbol a line; # begins a comment.")
+        .into());
     }
     Ok(symbols)
 }
 
 fn symbols_of(text: &str) -> Vec<String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let names = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    let names = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim());
+    names
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]
@@ -274,7 +350,10 @@ mod tests {
 
     #[test]
     fn a_column_is_named_by_its_header() {
-        assert_eq!(column("close=Adj Close"), Ok(("close".to_owned(), "Adj Close".to_owned())));
+        assert_eq!(
+            column("close=Adj Close"),
+            Ok(("close".to_owned(), "Adj Close".to_owned()))
+        );
         assert!(column("close").is_err());
         assert!(column("=x").is_err());
     }

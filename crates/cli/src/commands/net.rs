@@ -33,9 +33,11 @@ async fn act(context: &Context, client: &Client, command: NetCommand) -> anyhow:
         NetCommand::Peers => {
             let known = client.call(NetPeers {}).await?;
             match &known.node {
-                Some(node) => context
-                    .output
-                    .hint(&format!("This node: {}\n{}", node.peer, node.addresses.join("\n"))),
+                Some(node) => context.output.hint(&format!(
+                    "This node: {}\n{}",
+                    node.peer,
+                    node.addresses.join("\n")
+                )),
                 None => context
                     .output
                     .hint("The network is not running. Start it: artel node"),
@@ -44,9 +46,9 @@ async fn act(context: &Context, client: &Client, command: NetCommand) -> anyhow:
         }
         NetCommand::Dial { address } => {
             let peer = client.call(NetDial { address }).await?;
-            context
-                .output
-                .one(&peer, || format!("Connected to {} at {}", peer.peer, peer.address))?;
+            context.output.one(&peer, || {
+                format!("Connected to {} at {}", peer.peer, peer.address)
+            })?;
         }
     }
     Ok(Exit::Done)

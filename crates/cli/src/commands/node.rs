@@ -32,12 +32,11 @@ pub(crate) struct NodeArgs {
 pub(crate) async fn run(context: &Context, args: NodeArgs) -> anyhow::Result<Exit> {
     let client = context.client().await?;
     if matches!(client, Client::Remote(_)) {
-        return Err(AppError::new(
-            Code::InUse,
-            "another process has this profile open already",
-        )
-        .hint("See its peers with: artel net peers")
-        .into());
+        return Err(
+            AppError::new(Code::InUse, "another process has this profile open already")
+                .hint("See its peers with: artel net peers")
+                .into(),
+        );
     }
     let exit = serve(context, &client, args).await;
     client.close().await;
@@ -54,9 +53,9 @@ async fn serve(context: &Context, client: &Client, args: NodeArgs) -> anyhow::Re
         })
         .await?;
     let ready = json!({ "ready": true, "peer": node.peer, "addresses": node.addresses });
-    context
-        .output
-        .one(&ready, || format!("Ready as {}\n{}", node.peer, node.addresses.join("\n")))?;
+    context.output.one(&ready, || {
+        format!("Ready as {}\n{}", node.peer, node.addresses.join("\n"))
+    })?;
     let mut stopped = std::pin::pin!(stop::requested());
     loop {
         tokio::select! {

@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use artel_app::{
     api::{
         Handle,
-        profile::{ProfileDelete, ProfileInfo, ProfileList, ProfileLock, ProfileNew, ProfilePasswd, ProfileShow},
+        profile::{
+            ProfileDelete, ProfileInfo, ProfileList, ProfileLock, ProfileNew, ProfilePasswd,
+            ProfileShow,
+        },
     },
     error::{AppError, Code},
     socket,
@@ -57,7 +60,9 @@ pub(crate) async fn run(context: &Context, command: ProfileCommand) -> anyhow::R
         ProfileCommand::List => list(context).await,
         ProfileCommand::Show => show(context).await,
         ProfileCommand::Lock => lock(context).await,
-        ProfileCommand::Passwd { new_passphrase_file } => passwd(context, new_passphrase_file).await,
+        ProfileCommand::Passwd {
+            new_passphrase_file,
+        } => passwd(context, new_passphrase_file).await,
         ProfileCommand::Delete { name } => delete(context, name).await,
     }
 }
@@ -72,7 +77,10 @@ async fn new(context: &Context, name: String) -> anyhow::Result<Exit> {
         })
         .await?;
     context.output.one(&created, || {
-        format!("Profile {} was made.\nMember {}", created.profile, created.member)
+        format!(
+            "Profile {} was made.\nMember {}",
+            created.profile, created.member
+        )
     })?;
     context
         .output
@@ -85,7 +93,13 @@ async fn list(context: &Context) -> anyhow::Result<Exit> {
     context.output.many(
         &profiles,
         &["profile", "state", "member"],
-        |profile| vec![profile.profile.clone(), state(profile), profile.member.clone()],
+        |profile| {
+            vec![
+                profile.profile.clone(),
+                state(profile),
+                profile.member.clone(),
+            ]
+        },
         "There is no profile here. Make one: artel profile new NAME",
     )?;
     Ok(Exit::Done)
@@ -199,7 +213,8 @@ async fn passwd(context: &Context, file: Option<PathBuf>) -> anyhow::Result<Exit
 }
 
 async fn delete(context: &Context, name: String) -> anyhow::Result<Exit> {
-    let passphrase: Zeroizing<String> = context.passphrase(&format!("Passphrase of {name}, to delete it: "))?;
+    let passphrase: Zeroizing<String> =
+        context.passphrase(&format!("Passphrase of {name}, to delete it: "))?;
     context
         .host
         .handle(ProfileDelete {
@@ -212,6 +227,8 @@ async fn delete(context: &Context, name: String) -> anyhow::Result<Exit> {
         .one(&json!({"profile": name, "deleted": true}), || {
             format!("Profile {name} was deleted.")
         })?;
-    context.output.hint("Its backups stay; they are listed by any other profile: artel care backups");
+    context
+        .output
+        .hint("Its backups stay; they are listed by any other profile: artel care backups");
     Ok(Exit::Done)
 }

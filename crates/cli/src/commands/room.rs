@@ -38,7 +38,9 @@ pub(crate) enum RoomCommand {
         space: Option<String>,
     },
     /// Send a message
-    #[command(after_help = "Example: artel room send General \"Look at this\" --attach photo.jpg --wait")]
+    #[command(
+        after_help = "Example: artel room send General \"Look at this\" --attach photo.jpg --wait"
+    )]
     Send(SendArgs),
     /// Read a room, oldest message first
     #[command(after_help = "Example: artel room read General --follow")]
@@ -108,7 +110,9 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow
     match command {
         RoomCommand::New { space, name } => {
             let room = client.call(RoomNew { space, name }).await?;
-            output.one(&room, || format!("Room {} was created.\n{}", room.name, room.room))?;
+            output.one(&room, || {
+                format!("Room {} was created.\n{}", room.name, room.room)
+            })?;
         }
         RoomCommand::List { space } => {
             let rooms = client.call(RoomList { space }).await?;
@@ -132,7 +136,11 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow
                 .call(RoomSend {
                     room: args.room,
                     text: args.text,
-                    attach: args.attach.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?,
+                    attach: args
+                        .attach
+                        .iter()
+                        .map(|path| absolute(path))
+                        .collect::<Result<_, _>>()?,
                     reply_to: args.reply_to,
                     wait_s: args.wait,
                 })
@@ -163,9 +171,7 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow
 /// Absolute form of a path; a separator at its end says that it is a folder.
 fn folder_or_file(path: &std::path::Path) -> anyhow::Result<String> {
     let mut text = absolute(path)?;
-    let given_as_folder = path
-        .to_string_lossy()
-        .ends_with(std::path::is_separator);
+    let given_as_folder = path.to_string_lossy().ends_with(std::path::is_separator);
     if given_as_folder && !text.ends_with(std::path::is_separator) {
         text.push(std::path::MAIN_SEPARATOR);
     }
@@ -190,8 +196,14 @@ async fn read(context: &Context, client: &Client, args: ReadArgs) -> anyhow::Res
     if page.messages.is_empty() && !args.follow {
         context.output.hint("There are no messages.");
     } else if page.more && !args.follow {
-        let first = page.messages.first().map(|message| message.id.as_str()).unwrap_or_default();
-        context.output.hint(&format!("There are older ones: --before {first}"));
+        let first = page
+            .messages
+            .first()
+            .map(|message| message.id.as_str())
+            .unwrap_or_default();
+        context
+            .output
+            .hint(&format!("There are older ones: --before {first}"));
     }
     let mut printed = Printed::default();
     for message in &page.messages {
@@ -237,7 +249,11 @@ async fn news(client: &Client, room: &str, printed: &Printed) -> anyhow::Result<
             .await?;
         let first = page.messages.first().map(|message| message.id.clone());
         let all_new = page.messages.iter().all(|message| !printed.knows(message));
-        let mut fresh: Vec<_> = page.messages.into_iter().filter(|message| printed.is_news(message)).collect();
+        let mut fresh: Vec<_> = page
+            .messages
+            .into_iter()
+            .filter(|message| printed.is_news(message))
+            .collect();
         fresh.append(&mut news);
         news = fresh;
         if !all_new || !page.more || printed.is_empty() {
@@ -282,7 +298,11 @@ impl Printed {
 /// A message for people.
 fn in_words(message: &Message) -> String {
     let mut lines = Vec::new();
-    let text = if message.deleted { "(deleted)" } else { message.text.as_str() };
+    let text = if message.deleted {
+        "(deleted)"
+    } else {
+        message.text.as_str()
+    };
     let mut marks = String::new();
     for (set, mark) in [
         (message.edited, " (edited)"),
@@ -299,10 +319,18 @@ fn in_words(message: &Message) -> String {
     lines.extend(parts.map(|part| format!("    {part}")));
     if let Some(result) = &message.result {
         lines.push(format!("    {}", result.title));
-        lines.extend(result.facts.iter().map(|(name, value)| format!("    {name}: {value}")));
+        lines.extend(
+            result
+                .facts
+                .iter()
+                .map(|(name, value)| format!("    {name}: {value}")),
+        );
     }
     for file in &message.attachments {
-        lines.push(format!("    [{} — {} bytes — {}]", file.name, file.size, file.id));
+        lines.push(format!(
+            "    [{} — {} bytes — {}]",
+            file.name, file.size, file.id
+        ));
     }
     lines.join("\n")
 }

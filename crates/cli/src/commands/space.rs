@@ -98,8 +98,13 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
     match command {
         SpaceCommand::New { name } => {
             let space = client.call(SpaceNew { name }).await?;
-            output.one(&space, || format!("Space {} was founded.\n{}", space.name, space.space))?;
-            output.hint(&format!("Invite others: artel space invite \"{}\"", space.name));
+            output.one(&space, || {
+                format!("Space {} was founded.\n{}", space.name, space.space)
+            })?;
+            output.hint(&format!(
+                "Invite others: artel space invite \"{}\"",
+                space.name
+            ));
         }
         SpaceCommand::List => {
             let spaces = client.call(SpaceList {}).await?;
@@ -109,7 +114,11 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
                 |space| {
                     vec![
                         space.name.clone(),
-                        if space.state == "member" { space.role.clone() } else { space.state.clone() },
+                        if space.state == "member" {
+                            space.role.clone()
+                        } else {
+                            space.state.clone()
+                        },
                         space.members.to_string(),
                         space.online.to_string(),
                         space.unread.to_string(),
@@ -181,7 +190,11 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
                 &["name", "role", "state", "here", "member"],
                 |member| {
                     vec![
-                        if member.me { format!("{} (you)", member.name) } else { member.name.clone() },
+                        if member.me {
+                            format!("{} (you)", member.name)
+                        } else {
+                            member.name.clone()
+                        },
                         member.role.clone(),
                         member.state.clone(),
                         if member.online { "yes" } else { "" }.to_owned(),

@@ -103,7 +103,9 @@ impl Pool {
 fn size_class(bytes: u64, most: u64) -> u64 {
     let bytes = bytes.max(SMALLEST);
     let step = (bytes.checked_next_power_of_two().unwrap_or(bytes) / 16).max(SMALLEST);
-    bytes.next_multiple_of(step).min(most.max(bytes.next_multiple_of(4)))
+    bytes
+        .next_multiple_of(step)
+        .min(most.max(bytes.next_multiple_of(4)))
 }
 
 #[cfg(test)]

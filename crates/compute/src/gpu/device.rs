@@ -49,7 +49,9 @@ pub struct Gpu {
 
 impl fmt::Debug for Gpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gpu").field("facts", &self.facts).finish_non_exhaustive()
+        f.debug_struct("Gpu")
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -199,7 +201,11 @@ impl Gpu {
 
     /// Runs kernels one after the other, each seeing what those before it wrote, and reads the
     /// named buffers back.
-    pub fn run(&self, dispatches: &[Dispatch<'_>], read: &[&Buffer]) -> Result<Vec<Vec<u8>>, GpuError> {
+    pub fn run(
+        &self,
+        dispatches: &[Dispatch<'_>],
+        read: &[&Buffer],
+    ) -> Result<Vec<Vec<u8>>, GpuError> {
         self.usable()?;
         let scopes = [
             self.device.push_error_scope(wgpu::ErrorFilter::Internal),
@@ -220,12 +226,20 @@ impl Gpu {
         }
     }
 
-    fn submit(&self, dispatches: &[Dispatch<'_>], read: &[&Buffer]) -> Result<Vec<Vec<u8>>, GpuError> {
+    fn submit(
+        &self,
+        dispatches: &[Dispatch<'_>],
+        read: &[&Buffer],
+    ) -> Result<Vec<Vec<u8>>, GpuError> {
         let mut encoder = self
             .device
             .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for dispatch in dispatches {
-            if dispatch.groups.iter().any(|groups| *groups > self.max_groups()) {
+            if dispatch
+                .groups
+                .iter()
+                .any(|groups| *groups > self.max_groups())
+            {
                 return Err(GpuError::Failed(format!(
                     "{} wants {:?} workgroups of at most {} in one dimension",
                     dispatch.kernel.name,
@@ -301,11 +315,7 @@ impl Gpu {
             // The submission was refused; the error scopes around this know why.
             Err(reason) => return Err(GpuError::Failed(reason.to_string())),
         }
-        if let Some(reason) = mapped
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
-        {
+        if let Some(reason) = mapped.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Err(GpuError::Failed(reason));
         }
         copies
@@ -318,7 +328,10 @@ impl Gpu {
                     .get_mapped_range(..)
                     .map_err(|reason| GpuError::Failed(reason.to_string()))?;
                 let bytes = usize::try_from(copy.bytes()).unwrap_or(usize::MAX);
-                let content = view.get(..bytes.min(view.len())).unwrap_or_default().to_vec();
+                let content = view
+                    .get(..bytes.min(view.len()))
+                    .unwrap_or_default()
+                    .to_vec();
                 drop(view);
                 raw.unmap();
                 Ok(content)
@@ -327,12 +340,17 @@ impl Gpu {
     }
 
     fn pipeline(&self, kernel: &Kernel) -> Arc<wgpu::ComputePipeline> {
-        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pipelines = self
+            .pipelines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let pipeline = pipelines.entry(kernel.name).or_insert_with(|| {
-            let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(kernel.name),
-                source: wgpu::ShaderSource::Wgsl(kernel.wgsl.into()),
-            });
+            let module = self
+                .device
+                .create_shader_module(wgpu::ShaderModuleDescriptor {
+                    label: Some(kernel.name),
+                    source: wgpu::ShaderSource::Wgsl(kernel.wgsl.into()),
+                });
             Arc::new(
                 self.device
                     .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -356,13 +374,20 @@ impl Gpu {
         limit: u64,
     ) -> Result<Buffer, GpuError> {
         if bytes.next_multiple_of(4) > limit {
-            return Err(GpuError::TooLarge { what, wanted: bytes, limit });
+            return Err(GpuError::TooLarge {
+                what,
+                wanted: bytes,
+                limit,
+            });
         }
         self.usable()?;
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let buffer = self
-            .pool
-            .take(&self.device, usage, bytes.max(4), self.limits.max_buffer_size);
+        let buffer = self.pool.take(
+            &self.device,
+            usage,
+            bytes.max(4),
+            self.limits.max_buffer_size,
+        );
         match pollster::block_on(scope.pop()) {
             Some(error) => Err(GpuError::Failed(error.to_string())),
             None => Ok(buffer),

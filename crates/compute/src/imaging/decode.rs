@@ -180,7 +180,11 @@ fn decode_as(bytes: &[u8], format: Format, limits: &Limits) -> Result<Picture, P
     decoder.set_limits(most).map_err(explain)?;
     // A broken tag or profile does not spoil the pixels: it is left out.
     let turn = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let profile = decoder.icc_profile().ok().flatten().filter(|profile| is_rgb(profile));
+    let profile = decoder
+        .icc_profile()
+        .ok()
+        .flatten()
+        .filter(|profile| is_rgb(profile));
     let image = DynamicImage::from_decoder(decoder).map_err(explain)?;
     let (width, height) = (image.width(), image.height());
     let rgb = if image.color().has_alpha() {
@@ -188,7 +192,13 @@ fn decode_as(bytes: &[u8], format: Format, limits: &Limits) -> Result<Picture, P
     } else {
         image.into_rgb8().into_raw()
     };
-    Ok(Picture { width, height, rgb, profile, turn })
+    Ok(Picture {
+        width,
+        height,
+        rgb,
+        profile,
+        turn,
+    })
 }
 
 fn reader(bytes: &[u8], format: Format) -> ImageReader<Cursor<&[u8]>> {
@@ -253,9 +263,15 @@ fn explain(format: Format, error: &ImageError) -> PictureError {
     }
     let words = reason.to_lowercase();
     // Decoders that have no error kind for it say so in words.
-    if ["unexpected eof", "end of file", "unexpected end", "fill whole buffer", "insufficient"]
-        .iter()
-        .any(|sign| words.contains(sign))
+    if [
+        "unexpected eof",
+        "end of file",
+        "unexpected end",
+        "fill whole buffer",
+        "insufficient",
+    ]
+    .iter()
+    .any(|sign| words.contains(sign))
     {
         return PictureError::Truncated(format);
     }

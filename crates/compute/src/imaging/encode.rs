@@ -9,7 +9,9 @@ use super::{Limits, Picture, PictureError, decode, resize};
 pub fn to_jpeg(picture: &Picture, quality: u8) -> Result<Vec<u8>, PictureError> {
     let side = |length: u32| {
         u16::try_from(length).map_err(|_| {
-            PictureError::Encode(format!("JPEG has at most 65535 pixels on a side, not {length}"))
+            PictureError::Encode(format!(
+                "JPEG has at most 65535 pixels on a side, not {length}"
+            ))
         })
     };
     let failed = |error: jpeg_encoder::EncodingError| PictureError::Encode(error.to_string());
@@ -19,7 +21,12 @@ pub fn to_jpeg(picture: &Picture, quality: u8) -> Result<Vec<u8>, PictureError> 
         encoder.add_icc_profile(profile).map_err(failed)?;
     }
     encoder
-        .encode(&picture.rgb, side(picture.width)?, side(picture.height)?, ColorType::Rgb)
+        .encode(
+            &picture.rgb,
+            side(picture.width)?,
+            side(picture.height)?,
+            ColorType::Rgb,
+        )
         .map_err(failed)?;
     Ok(bytes)
 }
@@ -49,7 +56,9 @@ pub fn preview(
         }
         let longest = picture.width.max(picture.height);
         if longest <= 16 {
-            return Err(PictureError::Encode(format!("it does not fit {most} bytes")));
+            return Err(PictureError::Encode(format!(
+                "it does not fit {most} bytes"
+            )));
         }
         picture = resize::to_fit(picture, longest / 2);
     }

@@ -27,7 +27,9 @@ pub enum PictureError {
         reason: String,
     },
     /// It is larger than the limits.
-    #[error("is too large: {width}×{height} pixels; at most {side} on a side and {megapixels} megapixels are read")]
+    #[error(
+        "is too large: {width}×{height} pixels; at most {side} on a side and {megapixels} megapixels are read"
+    )]
     TooLarge {
         /// Width in pixels.
         width: u32,

@@ -4,10 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 
-use super::{
-    Limits, Picture, PictureError, decode, resize, to_jpeg,
-    tone::Curve,
-};
+use super::{Limits, Picture, PictureError, decode, resize, to_jpeg, tone::Curve};
 use crate::gpu::{Gpu, GpuError, Path, Probe, Router};
 
 /// The recipes that come with the program.
@@ -65,7 +62,10 @@ pub fn recipes() -> &'static [Recipe] {
     static RECIPES: OnceLock<Vec<Recipe>> = OnceLock::new();
     RECIPES.get_or_init(|| {
         // A test reads each of them; one that cannot be read would be missing here.
-        BUILT_IN.iter().filter_map(|text| Recipe::parse(text).ok()).collect()
+        BUILT_IN
+            .iter()
+            .filter_map(|text| Recipe::parse(text).ok())
+            .collect()
     })
 }
 
@@ -84,8 +84,13 @@ impl Recipe {
         if !(1..=100).contains(&recipe.jpeg.quality) {
             return Err(RecipeError("JPEG quality goes from 1 to 100".to_owned()));
         }
-        if recipe.fit.is_some_and(|side| !(1..=LONGEST).contains(&side)) {
-            return Err(RecipeError(format!("a side goes from 1 to {LONGEST} pixels")));
+        if recipe
+            .fit
+            .is_some_and(|side| !(1..=LONGEST).contains(&side))
+        {
+            return Err(RecipeError(format!(
+                "a side goes from 1 to {LONGEST} pixels"
+            )));
         }
         Ok(recipe)
     }
@@ -116,11 +121,9 @@ impl Recipe {
 
     /// Processes a decoded picture on the GPU. Equal to the CPU to the byte.
     pub fn on_gpu(&self, gpu: &Gpu, picture: &Picture) -> Result<Picture, GpuError> {
-        let (width, height) = self
-            .fit
-            .map_or((picture.width, picture.height), |side| {
-                resize::fit(picture.width, picture.height, side)
-            });
+        let (width, height) = self.fit.map_or((picture.width, picture.height), |side| {
+            resize::fit(picture.width, picture.height, side)
+        });
         let curve = self.tone.as_ref();
         let processed = if (width, height) == (picture.width, picture.height) {
             let rgb = match curve {
@@ -137,7 +140,9 @@ impl Recipe {
 
 /// Applies a curve to bytes of any number, within the adapter's limits.
 fn tone_in_parts(curve: &Curve, gpu: &Gpu, bytes: &[u8]) -> Result<Vec<u8>, GpuError> {
-    let part = usize::try_from(gpu.max_binding() / 4 * 4).unwrap_or(usize::MAX).min(64 << 20);
+    let part = usize::try_from(gpu.max_binding() / 4 * 4)
+        .unwrap_or(usize::MAX)
+        .min(64 << 20);
     let mut result = Vec::with_capacity(bytes.len());
     for part in bytes.chunks(part.max(4)) {
         result.extend(curve.apply_on(gpu, part)?);
@@ -212,12 +217,20 @@ mod tests {
 
     #[test]
     fn every_built_in_recipe_can_be_read_and_names_are_unique() {
-        let read: Vec<_> = BUILT_IN.iter().map(|text| Recipe::parse(text).unwrap().name).collect();
+        let read: Vec<_> = BUILT_IN
+            .iter()
+            .map(|text| Recipe::parse(text).unwrap().name)
+            .collect();
         assert_eq!(read, ["web"]);
         assert_eq!(recipes().len(), read.len());
         assert_eq!(
             recipe("web").unwrap().steps(),
-            ["turn upright", "fit into 2048×2048 pixels", "tone curve", "JPEG, quality 85"]
+            [
+                "turn upright",
+                "fit into 2048×2048 pixels",
+                "tone curve",
+                "JPEG, quality 85"
+            ]
         );
     }
 
@@ -228,9 +241,21 @@ mod tests {
             assert!(error.contains(words), "{error}");
         };
         let head = "name = 'x'\nversion = 1\nsummary = ''\n";
-        check(&format!("{head}[jpeg]\nquality = 0"), "quality goes from 1 to 100");
-        check(&format!("{head}fit = 0\n[jpeg]\nquality = 85"), "from 1 to 65535");
-        check(&format!("{head}tone = [[0, 0]]\n[jpeg]\nquality = 85"), "tone curve needs");
-        check(&format!("{head}sharpen = 1\n[jpeg]\nquality = 85"), "unknown field `sharpen`");
+        check(
+            &format!("{head}[jpeg]\nquality = 0"),
+            "quality goes from 1 to 100",
+        );
+        check(
+            &format!("{head}fit = 0\n[jpeg]\nquality = 85"),
+            "from 1 to 65535",
+        );
+        check(
+            &format!("{head}tone = [[0, 0]]\n[jpeg]\nquality = 85"),
+            "tone curve needs",
+        );
+        check(
+            &format!("{head}sharpen = 1\n[jpeg]\nquality = 85"),
+            "unknown field `sharpen`",
+        );
     }
 }

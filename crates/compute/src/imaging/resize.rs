@@ -43,7 +43,8 @@ pub fn fit(width: u32, height: u32, side: u32) -> (u32, u32) {
         return (width, height);
     }
     let scale = |length: u32| {
-        let scaled = (u64::from(length) * u64::from(side) + u64::from(longest) / 2) / u64::from(longest);
+        let scaled =
+            (u64::from(length) * u64::from(side) + u64::from(longest) / 2) / u64::from(longest);
         u32::try_from(scaled.max(1)).unwrap_or(side)
     };
     (scale(width), scale(height))
@@ -94,7 +95,14 @@ pub fn gpu(
     let mut first = 0;
     while first < height {
         let rows = down.band(first, picture.width, width, most);
-        let band = Band { picture, down: &down, along: &along, width, first, rows };
+        let band = Band {
+            picture,
+            down: &down,
+            along: &along,
+            width,
+            first,
+            rows,
+        };
         rgb.extend(band.run(gpu, &along_buffers, curve)?);
         first += rows;
     }
@@ -155,7 +163,13 @@ impl Band<'_> {
         };
         let rows = Dispatch {
             kernel: &ROWS,
-            buffers: &[&along_settings, along_bounds, along_values, &between, &result],
+            buffers: &[
+                &along_settings,
+                along_bounds,
+                along_values,
+                &between,
+                &result,
+            ],
             groups: along_groups,
         };
         let mut read = match curve {
@@ -250,21 +264,37 @@ impl Coefficients {
         }
         let precision = precision(&weights);
         let one = f64::from(1_u32 << precision);
-        let mut values: Vec<i32> = weights.iter().map(|weight| to_weight(weight * one)).collect();
+        let mut values: Vec<i32> = weights
+            .iter()
+            .map(|weight| to_weight(weight * one))
+            .collect();
         // Weights beyond the number of a position are dropped there and must not count here.
         for (row, [_, number]) in values.chunks_exact_mut(window as usize).zip(&bounds) {
             for value in row.iter_mut().skip(*number as usize) {
                 *value = 0;
             }
         }
-        Self { bounds, values, window, precision }
+        Self {
+            bounds,
+            values,
+            window,
+            precision,
+        }
     }
 
     /// Source positions that these positions of the result look at.
     fn span(&self, positions: std::ops::Range<u32>) -> (u32, u32) {
-        let bounds = || self.bounds.get(positions.start as usize..positions.end as usize).into_iter().flatten();
+        let bounds = || {
+            self.bounds
+                .get(positions.start as usize..positions.end as usize)
+                .into_iter()
+                .flatten()
+        };
         let from = bounds().map(|[first, _]| *first).min().unwrap_or(0);
-        let to = bounds().map(|[first, number]| first + number).max().unwrap_or(0);
+        let to = bounds()
+            .map(|[first, number]| first + number)
+            .max()
+            .unwrap_or(0);
         (from, to)
     }
 
@@ -342,12 +372,19 @@ fn lanczos(x: f64) -> f64 {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position within a picture, not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a position within a picture, not negative"
+)]
 fn to_index(position: f64) -> u32 {
     position as u32
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "chosen to fit 16 bits by `precision`")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "chosen to fit 16 bits by `precision`"
+)]
 fn to_weight(weight: f64) -> i32 {
     i32::from(weight.round() as i16)
 }

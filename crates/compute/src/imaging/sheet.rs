@@ -30,7 +30,9 @@ impl Sheet {
         if total <= most {
             return (0..total).collect();
         }
-        (0..most).map(|index| index * (total - 1) / (most - 1)).collect()
+        (0..most)
+            .map(|index| index * (total - 1) / (most - 1))
+            .collect()
     }
 
     /// An empty sheet for so many pictures, at least one.
@@ -38,7 +40,12 @@ impl Sheet {
         let pictures = pictures.clamp(1, MOST);
         let columns = pictures.min(COLUMNS);
         let rows = pictures.div_ceil(columns);
-        let mut sheet = Self { columns, rows, rgb: Vec::new(), added: 0 };
+        let mut sheet = Self {
+            columns,
+            rows,
+            rgb: Vec::new(),
+            added: 0,
+        };
         sheet.rgb = vec![BACKGROUND; sheet.width() * sheet.height() * 3];
         sheet
     }

@@ -50,21 +50,29 @@ impl fmt::Display for Format {
 /// Endings of names that promise a picture. Some cannot be read here: such a file fails with a
 /// reason rather than being passed over.
 const ENDINGS: &[&str] = &[
-    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "tif", "tiff", "gif", "bmp", "dib", "heic",
-    "heif", "avif", "jxl",
+    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "tif", "tiff", "gif", "bmp", "dib",
+    "heic", "heif", "avif", "jxl",
 ];
 
 /// Whether a file's name promises a picture.
 pub fn is_picture_name(path: &Path) -> bool {
     path.extension()
         .and_then(|ending| ending.to_str())
-        .is_some_and(|ending| ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
+        .is_some_and(|ending| {
+            ENDINGS
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(ending))
+        })
 }
 
 /// The format by content, or what the file is instead.
 pub(super) fn sniff(bytes: &[u8]) -> Result<Format, PictureError> {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
-    let at = |from: usize, magic: &[u8]| bytes.get(from..).is_some_and(|rest| rest.starts_with(magic));
+    let at = |from: usize, magic: &[u8]| {
+        bytes
+            .get(from..)
+            .is_some_and(|rest| rest.starts_with(magic))
+    };
     if bytes.is_empty() {
         return Err(PictureError::Empty);
     }
@@ -127,7 +135,10 @@ fn is_text(bytes: &[u8]) -> bool {
         }
         Err(_) => return false,
     };
-    !text.is_empty() && text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'))
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'))
 }
 
 /// Whether a JPEG reaches its end marker. Decoders fill what is missing with grey and say nothing.
@@ -135,7 +146,10 @@ pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
     let mut at = 2;
     loop {
         // Markers may be preceded by fill bytes.
-        let Some(skip) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff)) else {
+        let Some(skip) = bytes
+            .get(at..)
+            .and_then(|rest| rest.iter().position(|byte| *byte == 0xff))
+        else {
             return false;
         };
         at += skip + 1;
@@ -150,7 +164,8 @@ pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
             0x00 | 0x01 | 0xd0..=0xd8 => at += 1,
             // A segment with a length; what it contains (such as a small picture) is passed over.
             _ => {
-                let Some(&[high, low]) = bytes.get(at + 1..).and_then(|rest| rest.first_chunk()) else {
+                let Some(&[high, low]) = bytes.get(at + 1..).and_then(|rest| rest.first_chunk())
+                else {
                     return false;
                 };
                 at += 1 + usize::from(u16::from_be_bytes([high, low])).max(2);
@@ -169,16 +184,28 @@ mod tests {
             let error = sniff(bytes).unwrap_err();
             assert_eq!(error.of("фото 1.jpg"), format!("фото 1.jpg {words}"));
         };
-        check(b"", "is empty: it may not have been copied to its end. Copy it again");
+        check(
+            b"",
+            "is empty: it may not have been copied to its end. Copy it again",
+        );
         check(b"hello, world", "is not a picture: it begins with text");
         check("привет".as_bytes(), "is not a picture: it begins with text");
-        check(b"%PDF-1.7", "is not a picture: it begins with a PDF document");
-        check(&[0; 100], "is not a picture: it begins with zeros: it was not written completely");
+        check(
+            b"%PDF-1.7",
+            "is not a picture: it begins with a PDF document",
+        );
+        check(
+            &[0; 100],
+            "is not a picture: it begins with zeros: it was not written completely",
+        );
         check(
             b"\0\0\0\x18ftypheic",
             "is a HEIC picture, which cannot be read here. Convert it to JPEG or PNG first",
         );
-        check(&[1, 2, 3, 200], "is not a picture: it begins with no format that is known here");
+        check(
+            &[1, 2, 3, 200],
+            "is not a picture: it begins with no format that is known here",
+        );
         assert_eq!(sniff(b"GIF89a"), Ok(Format::Gif));
     }
 

@@ -22,9 +22,16 @@ fn device(test: &str) -> Option<Arc<Gpu>> {
 /// A picture with edges, slopes and noise, always the same.
 fn sample(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
-        let noise = x.wrapping_mul(2_654_435_761).wrapping_add(y.wrapping_mul(40_503)) >> 24;
+        let noise = x
+            .wrapping_mul(2_654_435_761)
+            .wrapping_add(y.wrapping_mul(40_503))
+            >> 24;
         let edge = if (x / 7 + y / 5) % 2 == 0 { 255 } else { 0 };
-        image::Rgb([u8::try_from(noise).unwrap(), edge, u8::try_from((x + y) % 256).unwrap()])
+        image::Rgb([
+            u8::try_from(noise).unwrap(),
+            edge,
+            u8::try_from((x + y) % 256).unwrap(),
+        ])
     })
 }
 
@@ -89,8 +96,15 @@ fn a_cut_file_ends_too_early_in_every_format() {
         let mut bytes = encoded(&rgb, format);
         bytes.truncate(bytes.len() * 2 / 3);
         let error = decode(&bytes, &Limits::default()).unwrap_err().of("a");
-        assert!(error.starts_with("a is a ") && (error.contains("ends too early") || error.contains("damaged")), "{format:?}: {error}");
-        if matches!(format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Bmp) {
+        assert!(
+            error.starts_with("a is a ")
+                && (error.contains("ends too early") || error.contains("damaged")),
+            "{format:?}: {error}"
+        );
+        if matches!(
+            format,
+            ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Bmp
+        ) {
             assert!(error.contains("ends too early"), "{format:?}: {error}");
         }
     }
@@ -103,9 +117,18 @@ fn limits_are_held_before_pixels_are_decoded() {
     bytes[18..22].copy_from_slice(&60_000_u32.to_le_bytes());
     bytes[22..26].copy_from_slice(&60_000_u32.to_le_bytes());
     let error = decode(&bytes, &Limits::default()).unwrap_err();
-    assert!(matches!(error, PictureError::TooLarge { width: 60_000, .. }), "{error:?}");
-    let small = Limits { file: 10, ..Limits::default() };
-    assert!(matches!(decode(&bytes, &small), Err(PictureError::FileTooLarge { .. })));
+    assert!(
+        matches!(error, PictureError::TooLarge { width: 60_000, .. }),
+        "{error:?}"
+    );
+    let small = Limits {
+        file: 10,
+        ..Limits::default()
+    };
+    assert!(matches!(
+        decode(&bytes, &small),
+        Err(PictureError::FileTooLarge { .. })
+    ));
 }
 
 /// A JPEG whose EXIF says how to turn it.
@@ -132,10 +155,25 @@ fn the_orientation_is_applied_once() {
         (6, (32, 64), (16, 8)),
         (8, (32, 64), (16, 56)),
     ] {
-        let developed = develop(&turned(&image, orientation), recipe, &Limits::default(), None).unwrap();
-        assert_eq!((developed.width, developed.height), size, "orientation {orientation}");
-        let again = image::load_from_memory(&developed.jpeg).unwrap().into_rgb8();
-        assert!(again.get_pixel(dark.0, dark.1).0[0] < 40, "orientation {orientation}");
+        let developed = develop(
+            &turned(&image, orientation),
+            recipe,
+            &Limits::default(),
+            None,
+        )
+        .unwrap();
+        assert_eq!(
+            (developed.width, developed.height),
+            size,
+            "orientation {orientation}"
+        );
+        let again = image::load_from_memory(&developed.jpeg)
+            .unwrap()
+            .into_rgb8();
+        assert!(
+            again.get_pixel(dark.0, dark.1).0[0] < 40,
+            "orientation {orientation}"
+        );
         // The tag is gone: turning it once more changes nothing.
         let read = decode(&developed.jpeg, &Limits::default()).unwrap();
         assert_eq!(read.clone().upright(), read);
@@ -144,11 +182,17 @@ fn the_orientation_is_applied_once() {
 
 #[test]
 fn the_web_recipe_fits_and_is_deterministic() {
-    let bytes = encoded(&DynamicImage::ImageRgb8(sample(3000, 1500)), ImageFormat::Png);
+    let bytes = encoded(
+        &DynamicImage::ImageRgb8(sample(3000, 1500)),
+        ImageFormat::Png,
+    );
     let recipe = recipe("web").unwrap();
     let first = develop(&bytes, recipe, &Limits::default(), None).unwrap();
     assert_eq!((first.width, first.height), (2048, 1024));
-    assert_eq!(first, develop(&bytes, recipe, &Limits::default(), None).unwrap());
+    assert_eq!(
+        first,
+        develop(&bytes, recipe, &Limits::default(), None).unwrap()
+    );
 }
 
 #[test]
@@ -167,15 +211,23 @@ fn a_preview_fits_its_bytes_and_a_thumbnail_its_side() {
 fn kernels_are_valid_without_a_gpu() {
     use wgpu::naga;
     for kernel in [tone::KERNEL, resize::COLUMNS, resize::ROWS] {
-        let module = naga::front::wgsl::parse_str(kernel.wgsl)
-            .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(kernel.wgsl)));
+        let module = naga::front::wgsl::parse_str(kernel.wgsl).unwrap_or_else(|error| {
+            panic!("{}: {}", kernel.name, error.emit_to_string(kernel.wgsl))
+        });
         naga::valid::Validator::new(
             naga::valid::ValidationFlags::all(),
             naga::valid::Capabilities::empty(),
         )
         .validate(&module)
         .unwrap_or_else(|error| panic!("{}: {error:?}", kernel.name));
-        assert!(module.entry_points.iter().any(|entry| entry.name == kernel.entry), "{}", kernel.name);
+        assert!(
+            module
+                .entry_points
+                .iter()
+                .any(|entry| entry.name == kernel.entry),
+            "{}",
+            kernel.name
+        );
     }
 }
 

@@ -38,7 +38,9 @@ impl Curve {
     /// The curve through points (input, output): cubic Hermite with the slopes of Fritsch and
     /// Butland (SIAM J. Sci. Stat. Comput. 5, 1984), which never overshoots between its points.
     pub fn through(points: &[[u8; 2]]) -> Result<Self, BadCurve> {
-        let rising = points.windows(2).all(|pair| matches!(pair, [[a, _], [b, _]] if a < b));
+        let rising = points
+            .windows(2)
+            .all(|pair| matches!(pair, [[a, _], [b, _]] if a < b));
         let (Some([0, _]), Some([255, _]), true) = (points.first(), points.last(), rising) else {
             return Err(BadCurve);
         };
@@ -88,7 +90,11 @@ impl Curve {
     /// Applies it on the CPU, in place.
     pub fn apply(&self, bytes: &mut [u8]) {
         for byte in bytes {
-            *byte = self.values.get(usize::from(*byte)).copied().unwrap_or(*byte);
+            *byte = self
+                .values
+                .get(usize::from(*byte))
+                .copied()
+                .unwrap_or(*byte);
         }
     }
 
@@ -97,7 +103,8 @@ impl Curve {
         let source = gpu.upload(bytes)?;
         let stage = self.stage(gpu, bytes.len() as u64)?;
         let mut read = gpu.run(&[stage.bind(&source).dispatch()], &[stage.result()])?;
-        read.pop().ok_or_else(|| GpuError::Failed("nothing was read back".to_owned()))
+        read.pop()
+            .ok_or_else(|| GpuError::Failed("nothing was read back".to_owned()))
     }
 
     /// Its buffers for a source of so many bytes, to run after other kernels.
@@ -146,13 +153,21 @@ impl Stage {
 impl Bound<'_> {
     /// The dispatch.
     pub(super) fn dispatch(&self) -> Dispatch<'_> {
-        Dispatch { kernel: &KERNEL, buffers: &self.buffers, groups: self.groups }
+        Dispatch {
+            kernel: &KERNEL,
+            buffers: &self.buffers,
+            groups: self.groups,
+        }
     }
 }
 
 /// Rounds to the nearest 8-bit value.
 fn to_byte(value: f64) -> u8 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=255")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 0..=255"
+    )]
     let byte = value.round().clamp(0.0, 255.0) as u8;
     byte
 }

@@ -56,7 +56,11 @@ pub enum CallError {
 }
 
 fn did_you_mean(near: &[&str]) -> String {
-    if near.is_empty() { String::new() } else { format!("; close to it: {}", near.join(", ")) }
+    if near.is_empty() {
+        String::new()
+    } else {
+        format!("; close to it: {}", near.join(", "))
+    }
 }
 
 /// Why a call could not be computed.
@@ -120,11 +124,20 @@ fn value(function: Function, parameter: Parameter, text: &str) -> Result<f64, Ca
             let names: Vec<_> = parameter.choices.iter().map(|(_, name)| *name).collect();
             return format!("one of {}", names.join(", "));
         }
-        let kind = if parameter.integer { "a whole number" } else { "a number" };
+        let kind = if parameter.integer {
+            "a whole number"
+        } else {
+            "a number"
+        };
         format!("{kind} from {} to {}", parameter.min, parameter.max)
     };
-    let by_name = parameter.choices.iter().find(|(_, name)| name.eq_ignore_ascii_case(text));
-    let parsed = by_name.map(|(value, _)| *value as f64).or_else(|| text.parse::<f64>().ok());
+    let by_name = parameter
+        .choices
+        .iter()
+        .find(|(_, name)| name.eq_ignore_ascii_case(text));
+    let parsed = by_name
+        .map(|(value, _)| *value as f64)
+        .or_else(|| text.parse::<f64>().ok());
     parsed
         .filter(|value| (parameter.min..=parameter.max).contains(value))
         .filter(|value| !parameter.integer || value.fract() == 0.0)
@@ -140,7 +153,9 @@ impl fmt::Display for Call {
     /// As it is parsed, with every parameter: `MACD:12:26:9`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.function.name())?;
-        self.parameters.iter().try_for_each(|value| write!(f, ":{value}"))
+        self.parameters
+            .iter()
+            .try_for_each(|value| write!(f, ":{value}"))
     }
 }
 
@@ -149,7 +164,10 @@ impl Call {
     pub fn all() -> Vec<Self> {
         let with_defaults = |function: Function| Self {
             function,
-            parameters: function.parameters().map(|parameter| parameter.default).collect(),
+            parameters: function
+                .parameters()
+                .map(|parameter| parameter.default)
+                .collect(),
         };
         functions().map(with_defaults).collect()
     }
@@ -170,7 +188,13 @@ impl Call {
     /// where there are several: `RSI_14`, `MACD_12_26_9`, `MACD_12_26_9_signal`.
     pub fn columns(&self) -> Vec<String> {
         let stem = self.to_string().replace(':', "_");
-        let column = |suffix: String| if suffix.is_empty() { stem.clone() } else { format!("{stem}_{suffix}") };
+        let column = |suffix: String| {
+            if suffix.is_empty() {
+                stem.clone()
+            } else {
+                format!("{stem}_{suffix}")
+            }
+        };
         self.function.outputs().map(column).collect()
     }
 
@@ -178,7 +202,12 @@ impl Call {
     pub fn compute(&self, bars: &Ohlcv<'_>) -> Result<Vec<Output>, ComputeError> {
         let len = bars.len();
         let function = self.function.name();
-        let columns = [bars.open, bars.high, bars.low, bars.volume.unwrap_or(bars.close)];
+        let columns = [
+            bars.open,
+            bars.high,
+            bars.low,
+            bars.volume.unwrap_or(bars.close),
+        ];
         if columns.iter().any(|column| column.len() != len) {
             return Err(ComputeError::UnevenColumns);
         }
@@ -224,7 +253,15 @@ impl Call {
             match (input.kind, cycle) {
                 (InputType::Price, _) => {
                     let (open, high, low) = (Some(bars.open), Some(bars.high), Some(bars.low));
-                    call.set_price_input(slot, open, high, low, Some(bars.close), bars.volume, None)?;
+                    call.set_price_input(
+                        slot,
+                        open,
+                        high,
+                        low,
+                        Some(bars.close),
+                        bars.volume,
+                        None,
+                    )?;
                 }
                 (_, Some(cycle)) if slot == 1 => {
                     call.set_input(slot, &cycle.periods)?;
@@ -261,7 +298,14 @@ impl Call {
     }
 
     fn bind(&self, call: &mut ParamHolder<'_>) -> Result<(), RetCode> {
-        for (index, (info, value)) in self.function.0.opt_inputs.iter().zip(&self.parameters).enumerate() {
+        for (index, (info, value)) in self
+            .function
+            .0
+            .opt_inputs
+            .iter()
+            .zip(&self.parameters)
+            .enumerate()
+        {
             match info.kind {
                 OptInputType::RealRange { .. } | OptInputType::RealList { .. } => {
                     call.set_opt_input(index, *value)?;
@@ -285,18 +329,28 @@ fn dominant_cycle(close: &[f64]) -> Result<Cycle, RetCode> {
     let mut values = vec![0.0; close.len()];
     let range = Core::new().ht_dcperiod(0, close.len() - 1, close, &mut values)?;
     if range.count == 0 {
-        return Ok(Cycle { periods: values, first: close.len() });
+        return Ok(Cycle {
+            periods: values,
+            first: close.len(),
+        });
     }
     values.truncate(range.count);
     // Bars before the first are never read: the call starts at it.
     let mut periods = vec![0.0; range.beg_idx];
     periods.append(&mut values);
     periods.resize(close.len(), 0.0);
-    Ok(Cycle { periods, first: range.beg_idx })
+    Ok(Cycle {
+        periods,
+        first: range.beg_idx,
+    })
 }
 
 /// A whole number as ta-lib takes it.
-#[expect(clippy::cast_possible_truncation, reason = "checked to be whole and within range")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "checked to be whole and within range"
+)]
 fn whole(value: f64) -> Option<i32> {
-    (value.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value)).then_some(value as i32)
+    (value.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value))
+        .then_some(value as i32)
 }

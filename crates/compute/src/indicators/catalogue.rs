@@ -1,6 +1,8 @@
 //! What functions there are.
 
-use ta_lib::abstract_api::{self, FuncFlags, FuncId, FuncInfo, InputFlags, InputType, OptInputType};
+use ta_lib::abstract_api::{
+    self, FuncFlags, FuncId, FuncInfo, InputFlags, InputType, OptInputType,
+};
 
 use super::{kernels::Kernel, spelling};
 
@@ -81,10 +83,18 @@ impl Function {
     pub fn parameters(self) -> impl Iterator<Item = Parameter> {
         self.0.opt_inputs.iter().map(|info| {
             let (default, min, max, integer, choices) = match info.kind {
-                OptInputType::RealRange { min, max, default, .. } => (default, min, max, false, &[][..]),
-                OptInputType::IntegerRange { min, max, default, .. } => {
-                    (f64::from(default), f64::from(min), f64::from(max), true, &[][..])
-                }
+                OptInputType::RealRange {
+                    min, max, default, ..
+                } => (default, min, max, false, &[][..]),
+                OptInputType::IntegerRange {
+                    min, max, default, ..
+                } => (
+                    f64::from(default),
+                    f64::from(min),
+                    f64::from(max),
+                    true,
+                    &[][..],
+                ),
                 OptInputType::RealList { values, default } => {
                     let all = || values.iter().map(|(value, _)| *value);
                     let (min, max) = (all().fold(default, f64::min), all().fold(default, f64::max));
@@ -130,19 +140,32 @@ impl Function {
 
     /// Whether it reads the volume.
     pub fn needs_volume(self) -> bool {
-        self.0.inputs.iter().any(|input| input.flags.contains(InputFlags::PRICE_VOLUME))
+        self.0
+            .inputs
+            .iter()
+            .any(|input| input.flags.contains(InputFlags::PRICE_VOLUME))
     }
 
     /// How many plain series it takes beside price bundles.
     pub(super) fn real_inputs(self) -> usize {
-        self.0.inputs.iter().filter(|input| input.kind != InputType::Price).count()
+        self.0
+            .inputs
+            .iter()
+            .filter(|input| input.kind != InputType::Price)
+            .count()
     }
 
     /// What each output is called, in order: nothing for the one that bears the function's own
     /// name (`MACD`), a word for the others (`signal`, `hist`).
     pub fn outputs(self) -> impl Iterator<Item = String> {
         let only = self.0.outputs.len() == 1;
-        self.0.outputs.iter().map(move |output| if only { String::new() } else { self.suffix(output.param_name) })
+        self.0.outputs.iter().map(move |output| {
+            if only {
+                String::new()
+            } else {
+                self.suffix(output.param_name)
+            }
+        })
     }
 
     fn suffix(self, param: &str) -> String {
@@ -159,7 +182,10 @@ impl Function {
 }
 
 fn components(flags: InputFlags) -> impl Iterator<Item = &'static str> {
-    COMPONENTS.into_iter().filter(move |(flag, _)| flags.contains(*flag)).map(|(_, name)| name)
+    COMPONENTS
+        .into_iter()
+        .filter(move |(flag, _)| flags.contains(*flag))
+        .map(|(_, name)| name)
 }
 
 /// `LeadSine` as `lead_sine`, `PlusVI` as `plus_vi`.
@@ -187,9 +213,15 @@ mod tests {
         let xml = roxmltree::Document::parse(abstract_api::function_description_xml()).unwrap();
         let text = |node: roxmltree::Node<'_, '_>, tag: &str| {
             let child = node.children().find(|child| child.has_tag_name(tag));
-            child.and_then(|child| child.text()).unwrap_or_default().to_owned()
+            child
+                .and_then(|child| child.text())
+                .unwrap_or_default()
+                .to_owned()
         };
-        let listed: Vec<_> = xml.descendants().filter(|node| node.has_tag_name("FinancialFunction")).collect();
+        let listed: Vec<_> = xml
+            .descendants()
+            .filter(|node| node.has_tag_name("FinancialFunction"))
+            .collect();
         assert_eq!(listed.len(), 237);
         assert_eq!(functions().count(), listed.len());
         for (function, node) in functions().zip(&listed) {
@@ -197,18 +229,35 @@ mod tests {
             assert_eq!(function.title(), text(*node, "ShortDescription"));
             assert_eq!(function.group(), text(*node, "GroupId"));
             let flags = node.children().find(|child| child.has_tag_name("Flags"));
-            let overlap = flags.is_some_and(|flags| flags.descendants().any(|flag| flag.text() == Some("Overlap")));
+            let overlap = flags.is_some_and(|flags| {
+                flags
+                    .descendants()
+                    .any(|flag| flag.text() == Some("Overlap"))
+            });
             assert_eq!(function.overlap(), overlap, "{}", function.name());
-            let parameters: Vec<_> = node.descendants().filter(|n| n.has_tag_name("OptionalInputArgument")).collect();
+            let parameters: Vec<_> = node
+                .descendants()
+                .filter(|n| n.has_tag_name("OptionalInputArgument"))
+                .collect();
             assert_eq!(function.parameters().count(), parameters.len());
             for (parameter, node) in function.parameters().zip(parameters) {
                 assert_eq!(parameter.name, text(node, "Name"));
                 let default: f64 = text(node, "DefaultValue").parse().unwrap();
-                assert!((parameter.default - default).abs() <= 1e-9 * default.abs(), "{}", function.name());
+                assert!(
+                    (parameter.default - default).abs() <= 1e-9 * default.abs(),
+                    "{}",
+                    function.name()
+                );
             }
-            let inputs = node.descendants().filter(|n| n.has_tag_name("RequiredInputArgument")).count();
+            let inputs = node
+                .descendants()
+                .filter(|n| n.has_tag_name("RequiredInputArgument"))
+                .count();
             assert_eq!(function.inputs().len(), inputs, "{}", function.name());
-            let outputs = node.descendants().filter(|n| n.has_tag_name("OutputArgument")).count();
+            let outputs = node
+                .descendants()
+                .filter(|n| n.has_tag_name("OutputArgument"))
+                .count();
             assert_eq!(function.outputs().count(), outputs, "{}", function.name());
         }
     }
@@ -217,7 +266,12 @@ mod tests {
     fn outputs_of_a_function_have_different_names() {
         for function in functions() {
             let names: BTreeSet<_> = function.outputs().collect();
-            assert_eq!(names.len(), function.outputs().count(), "{}", function.name());
+            assert_eq!(
+                names.len(),
+                function.outputs().count(),
+                "{}",
+                function.name()
+            );
         }
     }
 

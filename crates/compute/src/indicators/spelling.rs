@@ -10,7 +10,8 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<
         .filter_map(|name| {
             let lower = name.to_lowercase();
             let distance = distance(&word, &lower);
-            let contains = !word.is_empty() && (lower.contains(&word) || !lower.is_empty() && word.contains(&lower));
+            let contains = !word.is_empty()
+                && (lower.contains(&word) || !lower.is_empty() && word.contains(&lower));
             (distance <= limit || contains).then_some((distance, name))
         })
         .collect();

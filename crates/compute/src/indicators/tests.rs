@@ -86,14 +86,37 @@ fn columns_are_named_after_function_and_parameters() {
     }
     check("rsi", &["RSI_14"]);
     check("RSI:9", &["RSI_9"]);
-    check("MACD:12:26:9", &["MACD_12_26_9", "MACD_12_26_9_signal", "MACD_12_26_9_hist"]);
-    check("MACD::30", &["MACD_12_30_9", "MACD_12_30_9_signal", "MACD_12_30_9_hist"]);
-    check("BBANDS:20:2.5:2:EMA", &["BBANDS_20_2.5_2_1_upper", "BBANDS_20_2.5_2_1_middle", "BBANDS_20_2.5_2_1_lower"]);
-    check("MACDEXT", &["MACDEXT_12_0_26_0_9_0", "MACDEXT_12_0_26_0_9_0_signal", "MACDEXT_12_0_26_0_9_0_hist"]);
+    check(
+        "MACD:12:26:9",
+        &["MACD_12_26_9", "MACD_12_26_9_signal", "MACD_12_26_9_hist"],
+    );
+    check(
+        "MACD::30",
+        &["MACD_12_30_9", "MACD_12_30_9_signal", "MACD_12_30_9_hist"],
+    );
+    check(
+        "BBANDS:20:2.5:2:EMA",
+        &[
+            "BBANDS_20_2.5_2_1_upper",
+            "BBANDS_20_2.5_2_1_middle",
+            "BBANDS_20_2.5_2_1_lower",
+        ],
+    );
+    check(
+        "MACDEXT",
+        &[
+            "MACDEXT_12_0_26_0_9_0",
+            "MACDEXT_12_0_26_0_9_0_signal",
+            "MACDEXT_12_0_26_0_9_0_hist",
+        ],
+    );
     check("HT_SINE", &["HT_SINE_sine", "HT_SINE_lead_sine"]);
     check("AROON", &["AROON_14_down", "AROON_14_up"]);
     check("MAMA", &["MAMA_0.5_0.05", "MAMA_0.5_0.05_fama"]);
-    check("MINMAXINDEX", &["MINMAXINDEX_30_min_idx", "MINMAXINDEX_30_max_idx"]);
+    check(
+        "MINMAXINDEX",
+        &["MINMAXINDEX_30_min_idx", "MINMAXINDEX_30_max_idx"],
+    );
     check("VORTEX", &["VORTEX_14_plus_vi", "VORTEX_14_minus_vi"]);
     check("CDLDOJI", &["CDLDOJI"]);
 }
@@ -104,14 +127,29 @@ fn wrong_calls_say_what_is_wrong() {
     fn check(call: &str, expected: &str) {
         assert_eq!(call.parse::<Call>().unwrap_err().to_string(), expected);
     }
-    check("RSII", "there is no function \"RSII\"; close to it: RSI, SI");
+    check(
+        "RSII",
+        "there is no function \"RSII\"; close to it: RSI, SI",
+    );
     check("", "there is no function \"\"");
-    check("RSI:1", "RSI: Time Period is to be a whole number from 2 to 100000, not \"1\"");
-    check("RSI:14.5", "RSI: Time Period is to be a whole number from 2 to 100000, not \"14.5\"");
-    check("RSI:nan", "RSI: Time Period is to be a whole number from 2 to 100000, not \"nan\"");
+    check(
+        "RSI:1",
+        "RSI: Time Period is to be a whole number from 2 to 100000, not \"1\"",
+    );
+    check(
+        "RSI:14.5",
+        "RSI: Time Period is to be a whole number from 2 to 100000, not \"14.5\"",
+    );
+    check(
+        "RSI:nan",
+        "RSI: Time Period is to be a whole number from 2 to 100000, not \"nan\"",
+    );
     check("RSI:14:2", "RSI takes 1 parameters, not 2");
     check("ADD:1", "ADD takes 0 parameters, not 1");
-    check("MAMA:2", "MAMA: Fast Limit is to be a number from 0.01 to 0.99, not \"2\"");
+    check(
+        "MAMA:2",
+        "MAMA: Fast Limit is to be a number from 0.01 to 0.99, not \"2\"",
+    );
 }
 
 #[test]

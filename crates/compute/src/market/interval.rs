@@ -43,7 +43,9 @@ impl FromStr for Interval {
 
     fn from_str(text: &str) -> Result<Self, IntervalParseError> {
         let fault = || IntervalParseError(text.to_owned());
-        let at = text.find(|letter: char| !letter.is_ascii_digit()).ok_or_else(fault)?;
+        let at = text
+            .find(|letter: char| !letter.is_ascii_digit())
+            .ok_or_else(fault)?;
         let (count, unit) = text.split_at(at);
         let count: i64 = count.parse().map_err(|_| fault())?;
         if !(1..=100_000).contains(&count) {
@@ -98,14 +100,22 @@ impl Steps {
         let calendar = [(1, 28, 31), (3, 89, 92), (12, 365, 366)];
         for (months, least, most) in calendar {
             let range = least * DAY - slack..=most * DAY + slack;
-            let within: u64 = self.counts.iter().filter(|(step, _)| range.contains(step)).map(|(_, n)| n).sum();
+            let within: u64 = self
+                .counts
+                .iter()
+                .filter(|(step, _)| range.contains(step))
+                .map(|(_, n)| n)
+                .sum();
             // Every fourth week is 28 days too, but never 30 or 31.
             let only_weeks = months == 1 && self.counts.keys().all(|step| step % (28 * DAY) == 0);
             if total > 0 && within * 2 > total && !only_weeks {
                 return Some(Interval::Months(months));
             }
         }
-        let (step, _) = self.counts.iter().max_by_key(|(step, count)| (**count, -**step))?;
+        let (step, _) = self
+            .counts
+            .iter()
+            .max_by_key(|(step, count)| (**count, -**step))?;
         (*step >= SECOND && step % SECOND == 0).then_some(Interval::Fixed(*step))
     }
 }
@@ -116,7 +126,9 @@ mod tests {
 
     #[test]
     fn intervals_are_written_and_read_back() {
-        for text in ["30s", "1m", "5m", "1h", "4h", "1d", "1w", "1mo", "3mo", "1y"] {
+        for text in [
+            "30s", "1m", "5m", "1h", "4h", "1d", "1w", "1mo", "3mo", "1y",
+        ] {
             assert_eq!(text.parse::<Interval>().unwrap().to_string(), text);
         }
         for text in ["", "1", "h", "0d", "1x", "-1d", "9999999999999999999d"] {

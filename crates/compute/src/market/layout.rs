@@ -23,11 +23,20 @@ pub enum Field {
 
 impl Field {
     /// All of them, in the order of a bar.
-    pub const ALL: [Self; 6] = [Self::Time, Self::Open, Self::High, Self::Low, Self::Close, Self::Volume];
+    pub const ALL: [Self; 6] = [
+        Self::Time,
+        Self::Open,
+        Self::High,
+        Self::Low,
+        Self::Close,
+        Self::Volume,
+    ];
 
     /// The field of this name, as [`Display`](fmt::Display) writes it.
     pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|field| field.name().eq_ignore_ascii_case(name.trim()))
+        Self::ALL
+            .into_iter()
+            .find(|field| field.name().eq_ignore_ascii_case(name.trim()))
     }
 
     fn name(self) -> &'static str {
@@ -45,14 +54,63 @@ impl Field {
     fn aliases(self) -> &'static [&'static str] {
         match self {
             Self::Time => &[
-                "time", "date", "datetime", "date time", "date/time", "timestamp", "open time", "unix", "unix timestamp",
-                "local time", "gmt time", "unnamed: 0", "дата", "время", "час",
+                "time",
+                "date",
+                "datetime",
+                "date time",
+                "date/time",
+                "timestamp",
+                "open time",
+                "unix",
+                "unix timestamp",
+                "local time",
+                "gmt time",
+                "unnamed: 0",
+                "дата",
+                "время",
+                "час",
             ],
             Self::Open => &["open", "o", "open price", "откр.", "открытие", "відкриття"],
-            Self::High => &["high", "h", "high price", "max", "макс.", "максимум", "максимум дня"],
-            Self::Low => &["low", "l", "low price", "min", "мин.", "мін.", "минимум", "мінімум"],
-            Self::Close => &["close", "c", "close price", "last", "price", "цена", "ціна", "закрытие", "закриття"],
-            Self::Volume => &["volume", "v", "vol", "vol.", "tick volume", "объём", "объем", "обсяг"],
+            Self::High => &[
+                "high",
+                "h",
+                "high price",
+                "max",
+                "макс.",
+                "максимум",
+                "максимум дня",
+            ],
+            Self::Low => &[
+                "low",
+                "l",
+                "low price",
+                "min",
+                "мин.",
+                "мін.",
+                "минимум",
+                "мінімум",
+            ],
+            Self::Close => &[
+                "close",
+                "c",
+                "close price",
+                "last",
+                "price",
+                "цена",
+                "ціна",
+                "закрытие",
+                "закриття",
+            ],
+            Self::Volume => &[
+                "volume",
+                "v",
+                "vol",
+                "vol.",
+                "tick volume",
+                "объём",
+                "объем",
+                "обсяг",
+            ],
         }
     }
 }
@@ -110,13 +168,21 @@ pub struct Layout {
 impl Layout {
     /// Tells the layout from the first line of a file. `map` names columns by their header, or
     /// by number from 1 where there is none, and goes before everything recognised.
-    pub(super) fn tell(line: u64, first: &str, map: &[(Field, String)]) -> Result<Self, MarketError> {
+    pub(super) fn tell(
+        line: u64,
+        first: &str,
+        map: &[(Field, String)],
+    ) -> Result<Self, MarketError> {
         let separator = separator(first);
         let fields: Vec<&str> = split(first, separator).collect();
         let header = !looks_like_row(&fields, separator);
         let names = Names {
             line,
-            plain: if header { fields.iter().map(|name| normal(name)).collect() } else { Vec::new() },
+            plain: if header {
+                fields.iter().map(|name| normal(name)).collect()
+            } else {
+                Vec::new()
+            },
             fields: &fields,
             map,
         };
@@ -169,16 +235,24 @@ struct Names<'a> {
 
 impl Names<'_> {
     fn position(&self, aliases: &[&str]) -> Option<usize> {
-        aliases.iter().find_map(|alias| self.plain.iter().position(|name| name == alias))
+        aliases
+            .iter()
+            .find_map(|alias| self.plain.iter().position(|name| name == alias))
     }
 
     fn format(&self) -> Format {
         let has = |name| self.plain.iter().any(|other| other == name);
-        if self.fields.first().is_some_and(|name| name.starts_with('<')) {
+        if self
+            .fields
+            .first()
+            .is_some_and(|name| name.starts_with('<'))
+        {
             Format::MetaTrader
         } else if has("adj close") {
             Format::Yahoo
-        } else if (has("open time") && has("close time")) || (self.plain.is_empty() && self.fields.len() == 12) {
+        } else if (has("open time") && has("close time"))
+            || (self.plain.is_empty() && self.fields.len() == 12)
+        {
             Format::Klines
         } else {
             Format::Csv
@@ -197,7 +271,12 @@ impl Names<'_> {
             return Ok(None);
         };
         let by_name = self.plain.iter().position(|other| *other == normal(name));
-        let by_number = || name.parse::<usize>().ok()?.checked_sub(1).filter(|column| *column < self.fields.len());
+        let by_number = || {
+            name.parse::<usize>()
+                .ok()?
+                .checked_sub(1)
+                .filter(|column| *column < self.fields.len())
+        };
         match by_name.or_else(by_number) {
             Some(column) => Ok(Some(column)),
             None => Err(MarketError::NoSuchColumn {
@@ -213,18 +292,22 @@ impl Names<'_> {
         if self.plain.is_empty() {
             return (usual < self.fields.len()).then_some(usual);
         }
-        let nameless = || (field == Field::Time && self.plain.first().is_some_and(String::is_empty)).then_some(0);
+        let nameless = || {
+            (field == Field::Time && self.plain.first().is_some_and(String::is_empty)).then_some(0)
+        };
         self.position(field.aliases()).or_else(nameless)
     }
 
     fn need(&self, field: Field, usual: usize) -> Result<usize, MarketError> {
         match self.mapped(field)? {
             Some(column) => Ok(column),
-            None => self.find(field, usual).ok_or_else(|| MarketError::NoColumn {
-                line: self.line,
-                field,
-                found: self.found(),
-            }),
+            None => self
+                .find(field, usual)
+                .ok_or_else(|| MarketError::NoColumn {
+                    line: self.line,
+                    field,
+                    found: self.found(),
+                }),
         }
     }
 
@@ -241,21 +324,33 @@ impl Names<'_> {
 
 /// A header name without decoration: `<OPEN>`, `open_time`.
 fn normal(name: &str) -> String {
-    name.trim().trim_matches(['<', '>']).replace('_', " ").to_lowercase()
+    name.trim()
+        .trim_matches(['<', '>'])
+        .replace('_', " ")
+        .to_lowercase()
 }
 
 /// The commonest of the possible separators; a comma loses a draw, being the decimal sign where
 /// semicolons part the columns.
 fn separator(line: &str) -> char {
     let count = |separator| line.matches(separator).count();
-    [',', '\t', ';'].into_iter().max_by_key(|separator| count(*separator)).unwrap_or(',')
+    [',', '\t', ';']
+        .into_iter()
+        .max_by_key(|separator| count(*separator))
+        .unwrap_or(',')
 }
 
 /// A time and four numbers: no header.
 fn looks_like_row(fields: &[&str], separator: char) -> bool {
-    let [day, prices @ ..] = fields else { return false };
+    let [day, prices @ ..] = fields else {
+        return false;
+    };
     let number = |text: &&str| {
-        let plain = if separator == ';' { text.replace(',', ".") } else { (*text).to_owned() };
+        let plain = if separator == ';' {
+            text.replace(',', ".")
+        } else {
+            (*text).to_owned()
+        };
         plain.parse::<f64>().is_ok()
     };
     prices.len() >= 4

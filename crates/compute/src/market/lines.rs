@@ -53,7 +53,10 @@ impl<R: Read> Lines<R> {
             }
             self.number += 1;
             let line = self.number;
-            if line == 1 && (self.buffer.starts_with(&[0xFF, 0xFE]) || self.buffer.starts_with(&[0xFE, 0xFF])) {
+            if line == 1
+                && (self.buffer.starts_with(&[0xFF, 0xFE])
+                    || self.buffer.starts_with(&[0xFE, 0xFF]))
+            {
                 return Err(MarketError::Utf16);
             }
             if self.buffer.contains(&0) {

@@ -141,7 +141,10 @@ impl<'a> Row<'a> {
 
     fn need(&self, field: Field, text: Option<&'a str>) -> Result<&'a str, String> {
         match text {
-            None => Err(format!("{field} is missing: the row has {} fields", self.fields)),
+            None => Err(format!(
+                "{field} is missing: the row has {} fields",
+                self.fields
+            )),
             Some("") => Err(format!("{field} is empty")),
             Some(text) => Ok(text),
         }
@@ -158,7 +161,9 @@ fn bar(text: &str, layout: &Layout, zone: &Zone, before: Option<i64>) -> Result<
     };
     let time = time::parse(time, clock, zone, before)?;
     let comma = layout.decimal_comma();
-    let figure = |field, text| -> Result<Figure<'_>, String> { Figure::parse(field, row.need(field, text)?, comma) };
+    let figure = |field, text| -> Result<Figure<'_>, String> {
+        Figure::parse(field, row.need(field, text)?, comma)
+    };
     let [open, high, low, close] = row.prices;
     let open = figure(Field::Open, open)?;
     let high = figure(Field::High, high)?;
@@ -216,9 +221,15 @@ impl<'a> Figure<'a> {
             return Ok(());
         }
         if other.field == Field::Low {
-            return Err(format!("{} {} is below {} {}", self.field, self.text, other.field, other.text));
+            return Err(format!(
+                "{} {} is below {} {}",
+                self.field, self.text, other.field, other.text
+            ));
         }
-        Err(format!("{} {} is above {} {}", other.field, other.text, self.field, self.text))
+        Err(format!(
+            "{} {} is above {} {}",
+            other.field, other.text, self.field, self.text
+        ))
     }
 }
 
@@ -265,7 +276,11 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
     fn push(&mut self, line: u64, bar: Bar) -> Result<(), E> {
         if let Order::Open(sample) = &mut self.order {
             sample.push((line, bar));
-            return if sample.len() < ORDER_SAMPLE { Ok(()) } else { self.settle_order() };
+            return if sample.len() < ORDER_SAMPLE {
+                Ok(())
+            } else {
+                self.settle_order()
+            };
         }
         self.place(line, bar)
     }
@@ -277,13 +292,17 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
             return Ok(());
         };
         let sample = std::mem::take(sample);
-        let back = sample.windows(2).all(|pair| matches!(pair, [(_, first), (_, second)] if second.time < first.time));
+        let back = sample
+            .windows(2)
+            .all(|pair| matches!(pair, [(_, first), (_, second)] if second.time < first.time));
         self.order = if sample.len() > 3 && back {
             Order::NewestFirst
         } else {
             Order::OldestFirst
         };
-        sample.into_iter().try_for_each(|(line, bar)| self.place(line, bar))
+        sample
+            .into_iter()
+            .try_for_each(|(line, bar)| self.place(line, bar))
     }
 
     fn place(&mut self, line: u64, bar: Bar) -> Result<(), E> {
@@ -295,15 +314,31 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
             if step == 0 {
                 if bar != last {
                     let time = time::show(bar.time);
-                    self.problem(line, format!("time {time} stands here twice with different figures"));
+                    self.problem(
+                        line,
+                        format!("time {time} stands here twice with different figures"),
+                    );
                 }
                 return Ok(());
             }
             if step < 0 {
                 let (this, above) = (time::show(bar.time), time::show(last.time));
-                let relation = if matches!(self.order, Order::NewestFirst) { "after" } else { "before" };
-                let newest = if relation == "after" { "; this file is newest first" } else { "" };
-                self.problem(line, format!("time {this} is out of order: it is {relation} {above} above it{newest}"));
+                let relation = if matches!(self.order, Order::NewestFirst) {
+                    "after"
+                } else {
+                    "before"
+                };
+                let newest = if relation == "after" {
+                    "; this file is newest first"
+                } else {
+                    ""
+                };
+                self.problem(
+                    line,
+                    format!(
+                        "time {this} is out of order: it is {relation} {above} above it{newest}"
+                    ),
+                );
                 return Ok(());
             }
             self.steps.add(step);
@@ -311,7 +346,11 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
         self.last = Some(bar);
         self.bars += 1;
         self.batch.push(bar);
-        if self.batch.len() >= BATCH { self.flush() } else { Ok(()) }
+        if self.batch.len() >= BATCH {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self) -> Result<(), E> {

@@ -110,9 +110,17 @@ impl Sessions {
         self.open = if weeks < WEEKS_TO_JUDGE {
             self.presume()
         } else {
-            self.slots.iter().map(|count| i64::from(*count) * 2 >= weeks).collect()
+            self.slots
+                .iter()
+                .map(|count| i64::from(*count) * 2 >= weeks)
+                .collect()
         };
-        let open_on = |day| self.open.iter().enumerate().any(|(slot, open)| *open && self.day(slot) == day);
+        let open_on = |day| {
+            self.open
+                .iter()
+                .enumerate()
+                .any(|(slot, open)| *open && self.day(slot) == day)
+        };
         self.holidays = weeks < WEEKS_TO_JUDGE || !(open_on(SATURDAY) && open_on(SUNDAY));
     }
 
@@ -122,7 +130,12 @@ impl Sessions {
         let days = self.last.div_euclid(DAY) - self.first.unwrap_or(self.last).div_euclid(DAY) + 1;
         let mut by_day = [false; 8];
         let mut by_clock = vec![0_u32; slots_a_day];
-        for (slot, &count) in self.slots.iter().enumerate().filter(|(_, count)| **count > 0) {
+        for (slot, &count) in self
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count > 0)
+        {
             if let Some(day) = by_day.get_mut(self.day(slot)) {
                 *day = true;
             }
@@ -133,7 +146,11 @@ impl Sessions {
         let weekend = |day| matches!(day, SATURDAY | SUNDAY);
         let open_day = |day: usize| !weekend(day) || by_day.get(day).copied().unwrap_or(false);
         let weekend_open = open_day(SATURDAY) || open_day(SUNDAY);
-        let open_days = if weekend_open { days } else { (days * 5 / 7).max(1) };
+        let open_days = if weekend_open {
+            days
+        } else {
+            (days * 5 / 7).max(1)
+        };
         let openness = |slot: usize| {
             let seen = by_clock.get(slot % slots_a_day).copied().unwrap_or(0);
             open_day(self.day(slot)) && i64::from(seen) * 2 >= open_days
@@ -190,7 +207,10 @@ mod tests {
     }
 
     fn weekdays(days: i64) -> Vec<i64> {
-        (0..days).filter(|day| day % 7 < 5).map(|day| MONDAY + day * DAY).collect()
+        (0..days)
+            .filter(|day| day % 7 < 5)
+            .map(|day| MONDAY + day * DAY)
+            .collect()
     }
 
     #[test]
@@ -218,7 +238,10 @@ mod tests {
 
     #[test]
     fn hours_within_a_session_count_and_nights_do_not() {
-        let mut times: Vec<i64> = weekdays(140).into_iter().flat_map(|day| (9..17).map(move |h| day + h * HOUR)).collect();
+        let mut times: Vec<i64> = weekdays(140)
+            .into_iter()
+            .flat_map(|day| (9..17).map(move |h| day + h * HOUR))
+            .collect();
         check("1h", &times, 0);
         times.remove(203);
         check("1h", &times, 1);
@@ -226,7 +249,10 @@ mod tests {
 
     #[test]
     fn short_series_presume_weekdays() {
-        let mut times: Vec<i64> = weekdays(14).into_iter().flat_map(|day| (9..17).map(move |h| day + h * HOUR)).collect();
+        let mut times: Vec<i64> = weekdays(14)
+            .into_iter()
+            .flat_map(|day| (9..17).map(move |h| day + h * HOUR))
+            .collect();
         check("1h", &times, 0);
         times.drain(16..32);
         check("1h", &times, 1);

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn read_all(text: impl AsRef<[u8]>, options: &Options) -> Result<(Survey, Vec<Bar>), ReadError<Infallible>> {
+fn read_all(
+    text: impl AsRef<[u8]>,
+    options: &Options,
+) -> Result<(Survey, Vec<Bar>), ReadError<Infallible>> {
     let mut bars = Vec::new();
     let mut sink = |batch: &[Bar]| {
         assert!(batch.windows(2).all(|pair| pair[0].time < pair[1].time));
@@ -17,10 +20,15 @@ fn read_all(text: impl AsRef<[u8]>, options: &Options) -> Result<(Survey, Vec<Ba
 }
 
 fn lines_of(survey: &Survey) -> Vec<String> {
-    survey.problems.iter().map(|p| format!("line {}: {}", p.line, p.reason)).collect()
+    survey
+        .problems
+        .iter()
+        .map(|p| format!("line {}: {}", p.line, p.reason))
+        .collect()
 }
 
-const GOOD: &str = "time,open,high,low,close,volume\n2024-01-01,2,4,1,3,100\n2024-01-02,3,5,2,4,100\n";
+const GOOD: &str =
+    "time,open,high,low,close,volume\n2024-01-01,2,4,1,3,100\n2024-01-02,3,5,2,4,100\n";
 
 #[test]
 fn impossible_rows_are_reported_with_their_line() {
@@ -42,16 +50,29 @@ fn impossible_rows_are_reported_with_their_line() {
     check("2024-01-03,null,4,2,3,1", "open \"null\" is not a number");
     check("2024-01-03,3,4,2,,1", "close is empty");
     check("2024-01-03,3,4,2", "close is missing: the row has 4 fields");
-    check("2024-01-03,3,4,2,3", "volume is missing: the row has 5 fields");
+    check(
+        "2024-01-03,3,4,2,3",
+        "volume is missing: the row has 5 fields",
+    );
     check("soon,3,4,2,3,1", "time \"soon\" cannot be read");
     check(",3,4,2,3,1", "time is empty");
-    check("2024-01-01,3,4,2,3,1", "time 2024-01-01 is out of order: it is before 2024-01-02 above it");
-    check("2024-01-02,3,5,2,4,101", "time 2024-01-02 stands here twice with different figures");
+    check(
+        "2024-01-01,3,4,2,3,1",
+        "time 2024-01-01 is out of order: it is before 2024-01-02 above it",
+    );
+    check(
+        "2024-01-02,3,5,2,4,101",
+        "time 2024-01-02 stands here twice with different figures",
+    );
 }
 
 #[test]
 fn a_row_repeated_exactly_is_taken_once() {
-    let (survey, bars) = read_all(format!("{GOOD}2024-01-02,3,5,2,4,100\n"), &Options::default()).unwrap();
+    let (survey, bars) = read_all(
+        format!("{GOOD}2024-01-02,3,5,2,4,100\n"),
+        &Options::default(),
+    )
+    .unwrap();
     assert!(survey.problems.is_empty());
     assert_eq!(bars.len(), 2);
 }
@@ -65,15 +86,34 @@ fn files_that_are_no_price_files_say_why() {
     }
     check("", "the file is empty");
     check("\n \r\n\n", "the file is empty");
-    check("\u{feff}time,open,high,low,close,volume\n", "there is a header but no row below it");
-    check("date,o,h,c\n1,2,3,4\n", "line 1: there is no column for low among \"date\", \"o\", \"h\", \"c\"");
+    check(
+        "\u{feff}time,open,high,low,close,volume\n",
+        "there is a header but no row below it",
+    );
+    check(
+        "date,o,h,c\n1,2,3,4\n",
+        "line 1: there is no column for low among \"date\", \"o\", \"h\", \"c\"",
+    );
     check(b"\x89PNG\r\n\x1a\n\0\0\0", "line 1: this is not UTF-8 text");
-    check(b"PK\x03\x04\0\0", "line 1: this is not a text file (it holds a zero byte)");
+    check(
+        b"PK\x03\x04\0\0",
+        "line 1: this is not a text file (it holds a zero byte)",
+    );
     check(b"\xff\xfet\0i\0m\0e\0", "this is UTF-16 text, not UTF-8");
     check("x".repeat(70_000), "line 1 is longer than 65536 bytes");
-    check(format!("{GOOD}{}", "9".repeat(10_000_000)), "line 4 is longer than 65536 bytes");
+    check(
+        format!("{GOOD}{}", "9".repeat(10_000_000)),
+        "line 4 is longer than 65536 bytes",
+    );
     let map = vec![(Field::Close, "Adj".to_owned())];
-    let error = read_all(GOOD, &Options { map, ..Options::default() }).unwrap_err();
+    let error = read_all(
+        GOOD,
+        &Options {
+            map,
+            ..Options::default()
+        },
+    )
+    .unwrap_err();
     assert_eq!(
         error.to_string(),
         "line 1: there is no column \"Adj\" among \"time\", \"open\", \"high\", \"low\", \"close\", \"volume\""
@@ -84,8 +124,18 @@ fn files_that_are_no_price_files_say_why() {
 fn many_kinds_of_file_are_understood() {
     #[track_caller]
     fn check(text: &str, map: &[(Field, &str)], format: Format, interval: &str, first: Bar) {
-        let map = map.iter().map(|(field, name)| (*field, (*name).to_owned())).collect();
-        let (survey, bars) = read_all(text, &Options { map, ..Options::default() }).unwrap();
+        let map = map
+            .iter()
+            .map(|(field, name)| (*field, (*name).to_owned()))
+            .collect();
+        let (survey, bars) = read_all(
+            text,
+            &Options {
+                map,
+                ..Options::default()
+            },
+        )
+        .unwrap();
         assert_eq!(lines_of(&survey), [""; 0]);
         assert_eq!(survey.format, format);
         assert_eq!(survey.interval.unwrap().to_string(), interval);
@@ -145,10 +195,22 @@ fn many_kinds_of_file_are_understood() {
         "1h",
         day(7.0),
     );
-    check("2024-01-01,1.5,2.5,0.5,1.25\n2024-02-01,1,1,1,1\n", &[], Format::Csv, "1mo", day(0.0));
+    check(
+        "2024-01-01,1.5,2.5,0.5,1.25\n2024-02-01,1,1,1,1\n",
+        &[],
+        Format::Csv,
+        "1mo",
+        day(0.0),
+    );
     check(
         "when,Bid,top,bottom,end\n2024-01-01,1.5,2.5,0.5,1.25\n2024-01-02,1,1,1,1\n",
-        &[(Field::Time, "WHEN"), (Field::Open, "bid"), (Field::High, "Top"), (Field::Low, "bottom"), (Field::Close, "5")],
+        &[
+            (Field::Time, "WHEN"),
+            (Field::Open, "bid"),
+            (Field::High, "Top"),
+            (Field::Low, "bottom"),
+            (Field::Close, "5"),
+        ],
         Format::Csv,
         "1d",
         day(0.0),
@@ -167,15 +229,30 @@ fn newest_first_is_turned_round() {
     let (survey, _) = read_all(&text, &Options::default()).unwrap();
     assert_eq!(
         lines_of(&survey),
-        ["line 30: time 2024-01-05 is out of order: it is after 2024-01-01 above it; this file is newest first"]
+        [
+            "line 30: time 2024-01-05 is out of order: it is after 2024-01-01 above it; this file is newest first"
+        ]
     );
 }
 
 #[test]
 fn a_zone_is_used_for_times_without_one() {
     let zone = "Europe/Kyiv".parse().unwrap();
-    let (_, bars) = read_all(GOOD, &Options { zone, ..Options::default() }).unwrap();
-    assert_eq!(bars[0].time, "2023-12-31T22:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    let (_, bars) = read_all(
+        GOOD,
+        &Options {
+            zone,
+            ..Options::default()
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        bars[0].time,
+        "2023-12-31T22:00:00Z"
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+            .as_millisecond()
+    );
 }
 
 #[test]
@@ -183,7 +260,10 @@ fn problems_are_listed_to_a_limit_and_counted_beyond() {
     let mut text = GOOD.to_owned();
     (0..1000).for_each(|_| text.push_str("x\n"));
     let (survey, _) = read_all(&text, &Options::default()).unwrap();
-    assert_eq!((survey.problems.len(), survey.problems_total), (PROBLEMS_LISTED, 1000));
+    assert_eq!(
+        (survey.problems.len(), survey.problems_total),
+        (PROBLEMS_LISTED, 1000)
+    );
 }
 
 #[test]
@@ -196,14 +276,25 @@ fn the_hash_is_of_the_whole_file() {
 fn real_files_are_read_whole() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples/market");
     if !folder.exists() {
-        println!("SKIPPED real_files_are_read_whole: {} is not there", folder.display());
+        println!(
+            "SKIPPED real_files_are_read_whole: {} is not there",
+            folder.display()
+        );
         return;
     }
-    for (name, bars, interval, gaps) in [("GOOG", 2148, "1d", 2), ("EURUSD", 5000, "1h", 2), ("BTCUSD", 156, "1mo", 0)] {
+    for (name, bars, interval, gaps) in [
+        ("GOOG", 2148, "1d", 2),
+        ("EURUSD", 5000, "1h", 2),
+        ("BTCUSD", 156, "1mo", 0),
+    ] {
         let file = std::fs::read(folder.join(format!("{name}.csv"))).unwrap();
         let (survey, all) = read_all(file, &Options::default()).unwrap();
         assert_eq!(lines_of(&survey), [""; 0]);
-        assert_eq!((survey.bars, survey.interval.unwrap().to_string().as_str()), (bars, interval), "{name}");
+        assert_eq!(
+            (survey.bars, survey.interval.unwrap().to_string().as_str()),
+            (bars, interval),
+            "{name}"
+        );
         let times: Vec<i64> = all.iter().map(|bar| bar.time).collect();
         let mut sessions = Sessions::new(survey.interval.unwrap());
         sessions.learn(&times);

@@ -34,7 +34,9 @@ impl std::str::FromStr for Zone {
         if let Some(offset) = parse_offset(text) {
             return Ok(Self(TimeZone::fixed(offset)));
         }
-        TimeZone::get(text).map(Self).map_err(|_| ZoneError(text.to_owned()))
+        TimeZone::get(text)
+            .map(Self)
+            .map_err(|_| ZoneError(text.to_owned()))
     }
 }
 
@@ -43,7 +45,12 @@ impl std::str::FromStr for Zone {
 ///
 /// `after` is the time of the row before: an hour that clocks show twice in autumn is taken as
 /// the second one where the first has passed.
-pub(super) fn parse(date: &str, clock: Option<&str>, zone: &Zone, after: Option<i64>) -> Result<i64, String> {
+pub(super) fn parse(
+    date: &str,
+    clock: Option<&str>,
+    zone: &Zone,
+    after: Option<i64>,
+) -> Result<i64, String> {
     let unreadable = || match clock {
         Some(clock) => format!("time \"{date} {clock}\" cannot be read"),
         None => format!("time \"{date}\" cannot be read"),
@@ -60,7 +67,9 @@ pub(super) fn parse(date: &str, clock: Option<&str>, zone: &Zone, after: Option<
     };
     let day = parse_day(day).ok_or_else(|| {
         if day.matches('/').count() == 2 {
-            format!("time \"{date}\" does not say which part is the month; write it as year-month-day")
+            format!(
+                "time \"{date}\" does not say which part is the month; write it as year-month-day"
+            )
         } else {
             unreadable()
         }
@@ -141,7 +150,11 @@ fn parse_day(text: &str) -> Option<jiff::civil::Date> {
             return None;
         }
         let year_last = separator == '.' && all.2.is_some_and(|year| year.len() == 4);
-        if year_last { (all.2, all.1, all.0) } else { all }
+        if year_last {
+            (all.2, all.1, all.0)
+        } else {
+            all
+        }
     };
     if year?.len() != 4 {
         return None;
@@ -158,7 +171,11 @@ fn parse_clock(text: &str) -> Option<(Time, Option<Offset>)> {
         .unwrap_or(text.len());
     let (clock, offset) = text.split_at(end);
     let offset = offset.trim();
-    let offset = if offset.is_empty() { None } else { Some(parse_offset(offset)?) };
+    let offset = if offset.is_empty() {
+        None
+    } else {
+        Some(parse_offset(offset)?)
+    };
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
     let parts: [&str; 3] = if clock.contains(':') {
         let mut parts = clock.split(':');
@@ -171,7 +188,11 @@ fn parse_clock(text: &str) -> Option<(Time, Option<Offset>)> {
         if !matches!(clock.len(), 4 | 6) {
             return None;
         }
-        [clock.get(..2)?, clock.get(2..4)?, clock.get(4..).filter(|s| !s.is_empty()).unwrap_or("0")]
+        [
+            clock.get(..2)?,
+            clock.get(2..4)?,
+            clock.get(4..).filter(|s| !s.is_empty()).unwrap_or("0"),
+        ]
     };
     let [hour, minute, second] = parts.map(|part| part.parse::<i8>().ok());
     if fraction.len() > 9 || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
@@ -199,7 +220,10 @@ fn parse_offset(text: &str) -> Option<Offset> {
         _ => return None,
     };
     let hours: i32 = hours.parse().ok()?;
-    let minutes: i32 = minutes.parse().ok().filter(|minutes| (0..60).contains(minutes))?;
+    let minutes: i32 = minutes
+        .parse()
+        .ok()
+        .filter(|minutes| (0..60).contains(minutes))?;
     Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()
 }
 
@@ -210,7 +234,10 @@ mod tests {
     #[track_caller]
     fn check(text: &str, zone: &str, expected: &str) {
         let time = parse(text, None, &zone.parse().unwrap(), None).unwrap();
-        assert_eq!(jiff::Timestamp::from_millisecond(time).unwrap().to_string(), expected);
+        assert_eq!(
+            jiff::Timestamp::from_millisecond(time).unwrap().to_string(),
+            expected
+        );
     }
 
     #[test]
@@ -219,8 +246,16 @@ mod tests {
         check("2017-04-19 09:00:00", "UTC", "2017-04-19T09:00:00Z");
         check("2017-04-19 09:00:00", "Europe/Kyiv", "2017-04-19T06:00:00Z");
         check("2017-04-19T09:00", "+03:00", "2017-04-19T06:00:00Z");
-        check("2017-04-19 09:00:00+02:00", "America/New_York", "2017-04-19T07:00:00Z");
-        check("2017-04-19 09:00:00 UTC", "America/New_York", "2017-04-19T09:00:00Z");
+        check(
+            "2017-04-19 09:00:00+02:00",
+            "America/New_York",
+            "2017-04-19T07:00:00Z",
+        );
+        check(
+            "2017-04-19 09:00:00 UTC",
+            "America/New_York",
+            "2017-04-19T09:00:00Z",
+        );
         check("2017.04.19", "UTC", "2017-04-19T00:00:00Z");
         check("19.04.2017 10:30", "UTC", "2017-04-19T10:30:00Z");
         check("20170419", "UTC", "2017-04-19T00:00:00Z");
@@ -240,9 +275,22 @@ mod tests {
 
     #[test]
     fn unreadable_times_say_so() {
-        for text in ["", "yesterday", "2024-13-01", "2024-02-30", "12/31/2024", "2024-01-01 25:00", "1.2.3.4", "2024-01-01 10:00 XYZ", "99999999999999999999"] {
+        for text in [
+            "",
+            "yesterday",
+            "2024-13-01",
+            "2024-02-30",
+            "12/31/2024",
+            "2024-01-01 25:00",
+            "1.2.3.4",
+            "2024-01-01 10:00 XYZ",
+            "99999999999999999999",
+        ] {
             assert!(parse(text, None, &Zone::default(), None).is_err(), "{text}");
         }
-        assert_eq!("Mars/Base".parse::<Zone>().unwrap_err().to_string(), "there is no time zone \"Mars/Base\"");
+        assert_eq!(
+            "Mars/Base".parse::<Zone>().unwrap_err().to_string(),
+            "there is no time zone \"Mars/Base\""
+        );
     }
 }

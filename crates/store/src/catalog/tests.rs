@@ -289,10 +289,7 @@ fn lists_search_and_page() {
         Some(("alone".to_owned(), "Слова".to_owned()))
     );
     assert_eq!(listed[0].recommendations, None);
-    assert_eq!(
-        store.read(reasons).unwrap(),
-        [("alone".to_owned(), 1)]
-    );
+    assert_eq!(store.read(reasons).unwrap(), [("alone".to_owned(), 1)]);
     assert_eq!(
         store.read(|c| brands(c, 2)).unwrap(),
         [("A".to_owned(), 34), ("B".to_owned(), 33)]

@@ -242,11 +242,23 @@ fn what_was_reported_survives_a_kill() {
         }));
         child.wait().unwrap();
         let opened = crate::profile::open(home.path(), "victim", "x").unwrap();
-        let there: std::collections::HashSet<_> =
-            opened.store.read(settings::all).unwrap().into_iter().map(|(key, _)| key).collect();
+        let there: std::collections::HashSet<_> = opened
+            .store
+            .read(settings::all)
+            .unwrap()
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect();
         let last = saved.pop().unwrap();
         let lost: Vec<_> = saved.iter().filter(|key| !there.contains(*key)).collect();
-        assert!(lost.is_empty(), "round {round}: lost {lost:?} of {} (last {last})", saved.len());
-        assert_eq!(crate::check::database(&opened.store).unwrap().problems, Vec::<String>::new());
+        assert!(
+            lost.is_empty(),
+            "round {round}: lost {lost:?} of {} (last {last})",
+            saved.len()
+        );
+        assert_eq!(
+            crate::check::database(&opened.store).unwrap().problems,
+            Vec::<String>::new()
+        );
     }
 }

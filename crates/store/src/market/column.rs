@@ -33,9 +33,15 @@ pub(super) fn decode_times(data: &[u8], count: usize) -> Result<Vec<i64>, StoreE
 pub(super) fn encode_figures(figures: &[f64]) -> Vec<u8> {
     if let Some(places) = decimal_places(figures) {
         let scale = 10_f64.powi(i32::from(places));
-        sealed(places, &differences(figures.iter().map(|figure| whole(figure * scale))))
+        sealed(
+            places,
+            &differences(figures.iter().map(|figure| whole(figure * scale))),
+        )
     } else {
-        let plain: Vec<u8> = figures.iter().flat_map(|figure| figure.to_le_bytes()).collect();
+        let plain: Vec<u8> = figures
+            .iter()
+            .flat_map(|figure| figure.to_le_bytes())
+            .collect();
         sealed(PLAIN, &plain)
     }
 }
@@ -49,14 +55,20 @@ pub(super) fn decode_figures(data: &[u8], count: usize) -> Result<Vec<f64>, Stor
         if figures.len() != count {
             return Err(damaged("a column has the wrong length"));
         }
-        return Ok(figures.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect());
+        return Ok(figures
+            .iter()
+            .map(|bytes| f64::from_le_bytes(*bytes))
+            .collect());
     }
     if form > PLACES {
         return Err(damaged("a column has an unknown form"));
     }
     let scale = 10_f64.powi(i32::from(form));
     let numbers = whole_numbers(&bytes, count)?;
-    Ok(numbers.into_iter().map(|number| number as f64 / scale).collect())
+    Ok(numbers
+        .into_iter()
+        .map(|number| number as f64 / scale)
+        .collect())
 }
 
 /// Fewest decimal places with which all figures are whole and come back exactly.
@@ -76,10 +88,16 @@ fn decimal_places(figures: &[f64]) -> Option<u8> {
         }
     }
     // Large figures that fitted with fewer places need not fit with more.
-    figures.iter().all(|figure| comes_back(*figure, places)).then_some(places)
+    figures
+        .iter()
+        .all(|figure| comes_back(*figure, places))
+        .then_some(places)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "`decimal_places` holds it below 2^53")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "`decimal_places` holds it below 2^53"
+)]
 fn whole(scaled: f64) -> i64 {
     scaled.round() as i64
 }
@@ -93,8 +111,12 @@ fn sealed(form: u8, bytes: &[u8]) -> Vec<u8> {
 /// The form byte and the bytes under LZ4. The stated size is believed only within what `count`
 /// numbers can take.
 fn opened(data: &[u8], count: usize) -> Result<(u8, Vec<u8>), StoreError> {
-    let (&form, packed) = data.split_first().ok_or_else(|| damaged("a column is empty"))?;
-    let stated = packed.first_chunk::<4>().map(|size| u32::from_le_bytes(*size));
+    let (&form, packed) = data
+        .split_first()
+        .ok_or_else(|| damaged("a column is empty"))?;
+    let stated = packed
+        .first_chunk::<4>()
+        .map(|size| u32::from_le_bytes(*size));
     let limit = count.saturating_mul(LONGEST);
     match stated.map(usize::try_from) {
         Some(Ok(size)) if size <= limit => {}

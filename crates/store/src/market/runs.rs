@@ -42,7 +42,14 @@ pub fn add_run(connection: &Connection, run: &Run) -> Result<i64, StoreError> {
             "INSERT INTO indicator_runs (at_ms, symbols, functions, bars, seconds, backend)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![run.at_ms, run.symbols, run.functions, count(run.bars), run.seconds, run.backend])?;
+        .execute(params![
+            run.at_ms,
+            run.symbols,
+            run.functions,
+            count(run.bars),
+            run.seconds,
+            run.backend
+        ])?;
     let id = connection.last_insert_rowid();
     for (position, file) in run.files.iter().enumerate() {
         connection
@@ -72,9 +79,12 @@ pub fn run(connection: &Connection, id: i64) -> Result<Option<Run>, StoreError> 
             })
         })
         .optional()?;
-    let Some(mut run) = found else { return Ok(None) };
-    let mut statement = connection
-        .prepare_cached("SELECT path, size, hash FROM indicator_run_files WHERE run = ?1 ORDER BY position")?;
+    let Some(mut run) = found else {
+        return Ok(None);
+    };
+    let mut statement = connection.prepare_cached(
+        "SELECT path, size, hash FROM indicator_run_files WHERE run = ?1 ORDER BY position",
+    )?;
     let files = statement.query_map([id], |row| {
         Ok(RunFile {
             path: row.get(0)?,

@@ -49,7 +49,8 @@ fn an_update_adds_and_replaces() {
     assert_eq!(bars.time, (0..25_003).collect::<Vec<_>>());
     let chunks: Vec<usize> = store
         .read(|connection| {
-            let mut statement = connection.prepare("SELECT bars FROM price_chunks ORDER BY first_ms")?;
+            let mut statement =
+                connection.prepare("SELECT bars FROM price_chunks ORDER BY first_ms")?;
             let rows = statement.query_map([], |row| row.get(0))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
@@ -63,14 +64,27 @@ fn a_window_ends_before_its_time() {
     import(&store, ramp((0..30_000).map(|n| n * 10), 1.0));
     let window = |before, limit| {
         let id = stored(&store).0.id;
-        let (bars, more) = store.read(|connection| last_bars(connection, id, before, limit)).unwrap();
-        (bars.time.first().copied(), bars.time.last().copied(), bars.len(), more)
+        let (bars, more) = store
+            .read(|connection| last_bars(connection, id, before, limit))
+            .unwrap();
+        (
+            bars.time.first().copied(),
+            bars.time.last().copied(),
+            bars.len(),
+            more,
+        )
     };
     assert_eq!(window(None, 3), (Some(299_970), Some(299_990), 3, true));
-    assert_eq!(window(Some(299_970), 20_000), (Some(99_970), Some(299_960), 20_000, true));
+    assert_eq!(
+        window(Some(299_970), 20_000),
+        (Some(99_970), Some(299_960), 20_000, true)
+    );
     assert_eq!(window(Some(35), 100), (Some(0), Some(30), 4, false));
     assert_eq!(window(Some(0), 100), (None, None, 0, false));
-    assert_eq!(window(None, 30_000), (Some(0), Some(299_990), 30_000, false));
+    assert_eq!(
+        window(None, 30_000),
+        (Some(0), Some(299_990), 30_000, false)
+    );
 }
 
 #[test]
@@ -103,8 +117,14 @@ fn a_run_is_kept_with_its_files() {
     };
     let expected = kept.clone();
     let id = store.write(move |tx| add_run(tx, &kept)).unwrap();
-    assert_eq!(store.read(|connection| run(connection, id)).unwrap(), Some(expected));
-    assert_eq!(store.read(|connection| run(connection, id + 1)).unwrap(), None);
+    assert_eq!(
+        store.read(|connection| run(connection, id)).unwrap(),
+        Some(expected)
+    );
+    assert_eq!(
+        store.read(|connection| run(connection, id + 1)).unwrap(),
+        None
+    );
 }
 
 proptest! {

@@ -191,7 +191,8 @@ impl Actor {
 
     /// Sends what waits, closes everything.
     async fn farewell(&mut self) {
-        self.situation.send_modify(|situation| situation.over = true);
+        self.situation
+            .send_modify(|situation| situation.over = true);
         let mut open = 0_usize;
         for connection in self.peers.values().flatten() {
             if let State::Active(link) = &connection.state {
@@ -235,8 +236,7 @@ impl Actor {
             Command::Remember(targets) => {
                 for target in targets {
                     if target.peer != Some(self.me()) {
-                        self.book
-                            .learn(target, FoundBy::Remembered, Instant::now());
+                        self.book.learn(target, FoundBy::Remembered, Instant::now());
                     }
                 }
             }
@@ -472,6 +472,7 @@ impl Actor {
             id,
             dialled_by_me,
             remote,
+            reachable: remote.filter(|_| dialled_by_me),
             found_by,
             state: State::Opening,
         });
@@ -600,6 +601,16 @@ impl Actor {
                         address,
                         found_by: connection.found_by,
                     });
+                    if let Some(socket) = connection.reachable {
+                        let target = Target {
+                            socket,
+                            peer: Some(peer),
+                        };
+                        events.push(Event::Reachable {
+                            peer,
+                            address: target.multiaddr(),
+                        });
+                    }
                     for event in events.drain(..) {
                         let _ = self.events.send(event);
                     }
@@ -780,16 +791,15 @@ impl Actor {
         let Some(remote) = connection.remote else {
             return;
         };
-        let dialled = connection.dialled_by_me.then_some(remote);
-        // Only where it was seen: what else it claims may be anybody's address.
-        let called = || {
-            listening
+        if connection.reachable.is_none() {
+            // Only where it was seen: what else it claims may be anybody's address.
+            connection.reachable = listening
                 .iter()
                 .filter_map(Target::from_multiaddr)
                 .map(|target| target.socket)
-                .find(|socket| socket.ip() == remote.ip() && socket.port() != 0)
-        };
-        if let Some(socket) = dialled.or_else(called) {
+                .find(|socket| socket.ip() == remote.ip() && socket.port() != 0);
+        }
+        if let Some(socket) = connection.reachable {
             let target = Target {
                 socket,
                 peer: Some(peer),
@@ -797,6 +807,7 @@ impl Actor {
             let address = target.multiaddr();
             self.book
                 .learn(target, FoundBy::Inbound, Instant::now() + HANDSHAKE);
+            // Otherwise it is told when the link opens.
             if self.is_active(peer, id) {
                 self.book.connected(peer, None, Instant::now());
                 self.tell(Event::Reachable { peer, address });
@@ -902,7 +913,10 @@ fn listen_on(swarm: &mut Swarm<Behaviour>, address: SocketAddr) -> Result<Listen
 fn cause<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> Option<&'a (dyn std::error::Error + 'static)> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+    match error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
         Some(wrapped) => Some(wrapped),
         None => error.source(),
     }

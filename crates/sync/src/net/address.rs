@@ -133,7 +133,9 @@ mod tests {
     #[test]
     fn addresses_to_listen_on() {
         let check = |text: &str, expected: Option<&str>| {
-            let got = Target::parse_listen(text).ok().map(|socket| socket.to_string());
+            let got = Target::parse_listen(text)
+                .ok()
+                .map(|socket| socket.to_string());
             assert_eq!(got.as_deref(), expected, "{text}");
         };
         check("/ip4/0.0.0.0/tcp/0", Some("0.0.0.0:0"));

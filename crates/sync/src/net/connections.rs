@@ -19,6 +19,8 @@ pub(super) struct Connection {
     pub dialled_by_me: bool,
     /// The remote end of the socket.
     pub remote: Option<SocketAddr>,
+    /// Where the peer can be dialled, once known.
+    pub reachable: Option<SocketAddr>,
     pub found_by: FoundBy,
     pub state: State,
 }
@@ -63,7 +65,12 @@ pub(super) struct Choice {
 
 /// Chooses among open connections, oldest first, each given as "dialled by me"; `in_use` is the
 /// one in use so far.
-pub(super) fn choose(me: PeerId, peer: PeerId, dialled_by_me: &[bool], in_use: Option<usize>) -> Choice {
+pub(super) fn choose(
+    me: PeerId,
+    peer: PeerId,
+    dialled_by_me: &[bool],
+    in_use: Option<usize>,
+) -> Choice {
     let i_am_larger = me.to_bytes() > peer.to_bytes();
     let of_larger = |by_me: bool| by_me == i_am_larger;
     let any_of_larger = dialled_by_me.iter().any(|by_me| of_larger(*by_me));

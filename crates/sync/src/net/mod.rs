@@ -293,9 +293,7 @@ impl fmt::Debug for Network {
 }
 
 /// Starts the network and returns when it listens. Must be called within a tokio runtime.
-pub async fn start(
-    config: Config,
-) -> Result<(Network, mpsc::UnboundedReceiver<Event>), NetError> {
+pub async fn start(config: Config) -> Result<(Network, mpsc::UnboundedReceiver<Event>), NetError> {
     let (commands, receive_commands) = mpsc::unbounded_channel();
     let (events, receive_events) = mpsc::unbounded_channel();
     let links = Links::default();

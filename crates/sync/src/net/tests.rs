@@ -94,12 +94,22 @@ impl Host {
 #[tokio::test]
 async fn frames_go_both_ways_by_a_typed_address() {
     let (mut a, mut b) = (host(1).await, host(2).await);
+    let (a_target, b_target) = (a.target.clone(), b.target.clone());
     let bare = Target {
         peer: None,
         ..b.target.clone()
     };
     assert_eq!(a.network.dial(bare).await, Ok(b.network.me()));
     let (at_a, at_b) = (a.connected().await, b.connected().await);
+    for (host, other) in [(&mut a, &b_target), (&mut b, &a_target)] {
+        let told = host
+            .until(|event| match event {
+                Event::Reachable { address, .. } => Some(address.clone()),
+                _ => None,
+            })
+            .await;
+        assert_eq!(told, other.multiaddr());
+    }
     for n in 0..50_u8 {
         a.network
             .send(at_a, Lane::Text, vec![n; usize::from(n) * 1000]);
@@ -258,9 +268,7 @@ fn device_ids_and_peer_ids_are_the_same_key() {
     let peer = key.public().to_peer_id();
     let device = device_of(&peer).unwrap();
     assert_eq!(peer_of(&device), Some(peer));
-    let other = PeerId::from_multihash(
-        libp2p::multihash::Multihash::wrap(0x12, &[1; 32]).unwrap(),
-    )
-    .unwrap();
+    let other = PeerId::from_multihash(libp2p::multihash::Multihash::wrap(0x12, &[1; 32]).unwrap())
+        .unwrap();
     assert_eq!(device_of(&other), None);
 }

@@ -48,7 +48,11 @@ fn is_plain(bytes: &[u8]) -> bool {
 }
 
 /// Holds a change against its envelope; `previous` is the change before it in the same feed.
-pub(crate) fn check(envelope: &Envelope, bytes: &[u8], previous: Option<&ChangeHash>) -> Result<Change, FeedError> {
+pub(crate) fn check(
+    envelope: &Envelope,
+    bytes: &[u8],
+    previous: Option<&ChangeHash>,
+) -> Result<Change, FeedError> {
     if bytes.len() > MAX_CHANGE {
         return Err(FeedError::TooLarge);
     }
@@ -63,7 +67,10 @@ pub(crate) fn check(envelope: &Envelope, bytes: &[u8], previous: Option<&ChangeH
         let place = envelope.place();
         let deps_right = match (place, previous) {
             (1, _) => change.deps().is_empty(),
-            (_, Some(previous)) => change.deps().len() == 1 && change.deps().iter().all(|d| d.0 == *previous.as_bytes()),
+            (_, Some(previous)) => {
+                change.deps().len() == 1
+                    && change.deps().iter().all(|d| d.0 == *previous.as_bytes())
+            }
             (_, None) => false,
         };
         let expected = deps_right
@@ -86,7 +93,11 @@ pub(crate) fn check(envelope: &Envelope, bytes: &[u8], previous: Option<&ChangeH
                 && op.pred.is_empty()
                 && matches!(&op.action, OpType::Put(ScalarValue::Bytes(b)) if b.as_slice() == envelope.body.as_ref())
         });
-        if put && decoded.operations.len() == 1 { Ok(change) } else { Err(FeedError::Foreign) }
+        if put && decoded.operations.len() == 1 {
+            Ok(change)
+        } else {
+            Err(FeedError::Foreign)
+        }
     })
 }
 
@@ -98,7 +109,9 @@ pub(crate) struct Document {
 impl Document {
     /// An empty one.
     pub(crate) fn new(incarnation: &Incarnation) -> Self {
-        Self { doc: Automerge::new().with_actor(ActorId::from(incarnation.as_bytes().as_slice())) }
+        Self {
+            doc: Automerge::new().with_actor(ActorId::from(incarnation.as_bytes().as_slice())),
+        }
     }
 
     /// One rebuilt from changes that were checked when they came, in their order.
@@ -112,15 +125,24 @@ impl Document {
                 .map(|bytes| Change::from_bytes(bytes.to_vec()).map_err(|_| FeedError::Damaged))
                 .collect::<Result<Vec<_>, _>>()?;
             let mut document = Self::new(incarnation);
-            document.doc.apply_changes(changes).map_err(|_| FeedError::Refused)?;
+            document
+                .doc
+                .apply_changes(changes)
+                .map_err(|_| FeedError::Refused)?;
             Ok(document)
         })
     }
 
     /// Applies checked changes, all at once, after which `last` must be the only head.
-    pub(crate) fn apply(&mut self, changes: Vec<Change>, last: &ChangeHash) -> Result<(), FeedError> {
+    pub(crate) fn apply(
+        &mut self,
+        changes: Vec<Change>,
+        last: &ChangeHash,
+    ) -> Result<(), FeedError> {
         guarded(|| {
-            self.doc.apply_changes(changes).map_err(|_| FeedError::Refused)?;
+            self.doc
+                .apply_changes(changes)
+                .map_err(|_| FeedError::Refused)?;
             match self.doc.get_heads().as_slice() {
                 [head] if head.0 == *last.as_bytes() => Ok(()),
                 _ => Err(FeedError::Refused),
@@ -129,15 +151,26 @@ impl Document {
     }
 
     /// Puts the next record: its change's hash and bytes.
-    pub(crate) fn append(&mut self, place: u64, body: &BodyHash) -> Result<(ChangeHash, Vec<u8>), FeedError> {
+    pub(crate) fn append(
+        &mut self,
+        place: u64,
+        body: &BodyHash,
+    ) -> Result<(ChangeHash, Vec<u8>), FeedError> {
         guarded(|| {
             let mut transaction = self.doc.transaction();
             transaction
-                .put(ROOT, key(place), ScalarValue::Bytes(body.as_bytes().to_vec()))
+                .put(
+                    ROOT,
+                    key(place),
+                    ScalarValue::Bytes(body.as_bytes().to_vec()),
+                )
                 .map_err(|_| FeedError::Refused)?;
             transaction.commit_with(CommitOptions::default().with_time(0));
             let change = self.doc.get_last_local_change().ok_or(FeedError::Refused)?;
-            Ok((ChangeHash::from_bytes(change.hash().0), change.raw_bytes().to_vec()))
+            Ok((
+                ChangeHash::from_bytes(change.hash().0),
+                change.raw_bytes().to_vec(),
+            ))
         })
     }
 
@@ -213,15 +246,36 @@ mod tests {
         let case = |envelope: Envelope, bytes: &[u8], previous: Option<&ChangeHash>| {
             check(&envelope, bytes, previous).unwrap_err()
         };
-        assert_eq!(case(envelope(1, body(9), first), &bytes, None), FeedError::Foreign);
-        assert_eq!(case(envelope(2, body(1), first), &bytes, Some(&first)), FeedError::Foreign);
-        assert_eq!(case(envelope(1, body(1), second), &bytes, None), FeedError::NotTheOne);
-        assert_eq!(case(envelope(2, body(2), second), &second_bytes, Some(&second)), FeedError::Foreign);
-        assert_eq!(case(envelope(1, body(1), first), &[0; 600], None), FeedError::TooLarge);
-        assert_eq!(case(envelope(1, body(1), first), &[], None), FeedError::Damaged);
+        assert_eq!(
+            case(envelope(1, body(9), first), &bytes, None),
+            FeedError::Foreign
+        );
+        assert_eq!(
+            case(envelope(2, body(1), first), &bytes, Some(&first)),
+            FeedError::Foreign
+        );
+        assert_eq!(
+            case(envelope(1, body(1), second), &bytes, None),
+            FeedError::NotTheOne
+        );
+        assert_eq!(
+            case(envelope(2, body(2), second), &second_bytes, Some(&second)),
+            FeedError::Foreign
+        );
+        assert_eq!(
+            case(envelope(1, body(1), first), &[0; 600], None),
+            FeedError::TooLarge
+        );
+        assert_eq!(
+            case(envelope(1, body(1), first), &[], None),
+            FeedError::Damaged
+        );
         let mut bent = bytes.clone();
         *bent.last_mut().unwrap() ^= 1;
-        assert_eq!(case(envelope(1, body(1), first), &bent, None), FeedError::Damaged);
+        assert_eq!(
+            case(envelope(1, body(1), first), &bent, None),
+            FeedError::Damaged
+        );
         let mut other = envelope(1, body(1), first);
         other.incarnation = Incarnation::from_bytes([5; 16]);
         assert_eq!(case(other, &bytes, None), FeedError::Foreign);
@@ -231,8 +285,12 @@ mod tests {
     fn a_change_with_two_operations_is_refused() {
         let mut doc = Automerge::new().with_actor(ActorId::from([4; 16].as_slice()));
         let mut transaction = doc.transaction();
-        transaction.put(ROOT, "0001", ScalarValue::Bytes(vec![1; 32])).unwrap();
-        transaction.put(ROOT, "0009", ScalarValue::Bytes(vec![1; 32])).unwrap();
+        transaction
+            .put(ROOT, "0001", ScalarValue::Bytes(vec![1; 32]))
+            .unwrap();
+        transaction
+            .put(ROOT, "0009", ScalarValue::Bytes(vec![1; 32]))
+            .unwrap();
         transaction.commit_with(CommitOptions::default().with_time(0));
         let change = doc.get_last_local_change().unwrap();
         let hash = ChangeHash::from_bytes(change.hash().0);

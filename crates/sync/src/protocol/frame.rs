@@ -1,7 +1,8 @@
 //! What travels between peers: one byte of version, then a [`Frame`] in postcard.
 
 use artel_domain::{
-    DeviceId, Incarnation, InviteId, JoinClaim, MessageId, RoomId, SpaceId, limits::MAX_FRAME, signed::decode_exact,
+    DeviceId, Incarnation, InviteId, JoinClaim, MessageId, RoomId, SpaceId, limits::MAX_FRAME,
+    signed::decode_exact,
 };
 use serde::{Deserialize, Serialize};
 
@@ -67,37 +68,98 @@ pub(crate) enum Frame {
     /// The tags were looked at; whatever matched was answered before this.
     TagsSeen,
     /// The sender's device certificate, for a space in common.
-    Prove { space: SpaceId, certificate: Vec<u8> },
+    Prove {
+        space: SpaceId,
+        certificate: Vec<u8>,
+    },
     /// Digest of the control feeds, and of the rooms for one who has proven membership.
-    Summary { space: SpaceId, control: Digest, rooms: Option<Digest> },
+    Summary {
+        space: SpaceId,
+        control: Digest,
+        rooms: Option<Digest>,
+    },
     /// Digests of the rooms.
-    Rooms { space: SpaceId, rooms: Vec<(RoomId, Digest)> },
+    Rooms {
+        space: SpaceId,
+        rooms: Vec<(RoomId, Digest)>,
+    },
     /// The ends of all feeds of a room.
-    Heads { space: SpaceId, room: RoomId, feeds: Vec<FeedEnds> },
+    Heads {
+        space: SpaceId,
+        room: RoomId,
+        feeds: Vec<FeedEnds>,
+    },
     /// Asks for records of a feed.
-    Want { space: SpaceId, room: RoomId, device: DeviceId, incarnation: Incarnation, from: u64 },
+    Want {
+        space: SpaceId,
+        room: RoomId,
+        device: DeviceId,
+        incarnation: Incarnation,
+        from: u64,
+    },
     /// Records of a feed, ascending; `more` if there are more, which are to be asked for.
-    Records { space: SpaceId, room: RoomId, device: DeviceId, incarnation: Incarnation, records: Vec<Carried>, more: bool },
+    Records {
+        space: SpaceId,
+        room: RoomId,
+        device: DeviceId,
+        incarnation: Incarnation,
+        records: Vec<Carried>,
+        more: bool,
+    },
     /// The sender holds this record of the receiver's feed and all before it, durably.
-    Stored { space: SpaceId, room: RoomId, incarnation: Incarnation, sequence: u64, last: MessageId },
+    Stored {
+        space: SpaceId,
+        room: RoomId,
+        incarnation: Incarnation,
+        sequence: u64,
+        last: MessageId,
+    },
     /// Asks for bodies.
-    WantBodies { space: SpaceId, records: Vec<MessageId> },
+    WantBodies {
+        space: SpaceId,
+        records: Vec<MessageId>,
+    },
     /// Bodies.
-    Bodies { space: SpaceId, bodies: Vec<(MessageId, Vec<u8>)> },
+    Bodies {
+        space: SpaceId,
+        bodies: Vec<(MessageId, Vec<u8>)>,
+    },
     /// To a joiner whose invite's tag was recognised: the founding, and the certificate of the witness.
-    Meet { invite: InviteId, genesis: Vec<u8>, witness: Vec<u8> },
+    Meet {
+        invite: InviteId,
+        genesis: Vec<u8>,
+        witness: Vec<u8>,
+    },
     /// Asks the witness to countersign.
     Join { space: SpaceId, claim: JoinClaim },
     /// The witness's answer.
     Verdict { invite: InviteId, verdict: Verdict },
     /// Asks for hashes of an attachment's chunks.
-    WantList { message: MessageId, index: u8, from: u32 },
+    WantList {
+        message: MessageId,
+        index: u8,
+        from: u32,
+    },
     /// Hashes of an attachment's chunks, joined.
-    List { message: MessageId, index: u8, from: u32, hashes: Vec<u8> },
+    List {
+        message: MessageId,
+        index: u8,
+        from: u32,
+        hashes: Vec<u8>,
+    },
     /// Asks for chunks of an attachment.
-    WantChunks { message: MessageId, index: u8, chunks: Vec<u32> },
+    WantChunks {
+        message: MessageId,
+        index: u8,
+        chunks: Vec<u32>,
+    },
     /// A chunk.
-    Chunk { message: MessageId, index: u8, chunk: u32, bytes: Vec<u8> },
+    Chunk {
+        message: MessageId,
+        index: u8,
+        chunk: u32,
+        bytes: Vec<u8>,
+    },
     /// The sender does not have what was asked of an attachment.
     NoChunks { message: MessageId, index: u8 },
 }
@@ -133,11 +195,17 @@ impl Frame {
             Self::Records { records, .. } => records.len() <= MAX_RECORDS,
             Self::WantBodies { records, .. } => records.len() <= MAX_BODIES,
             Self::Bodies { bodies, .. } => bodies.len() <= MAX_BODIES,
-            Self::List { hashes, .. } => hashes.len() <= LIST_PAGE * 32 && hashes.len().is_multiple_of(32),
+            Self::List { hashes, .. } => {
+                hashes.len() <= LIST_PAGE * 32 && hashes.len().is_multiple_of(32)
+            }
             Self::WantChunks { chunks, .. } => chunks.len() <= 4,
             _ => true,
         };
-        if within { Ok(frame) } else { Err(FrameError::TooLarge) }
+        if within {
+            Ok(frame)
+        } else {
+            Err(FrameError::TooLarge)
+        }
     }
 }
 
@@ -160,8 +228,14 @@ mod tests {
         assert_eq!(Frame::decode(&bytes), Ok(frame));
         assert_eq!(Frame::decode(&[]), Err(FrameError::Damaged));
         assert_eq!(Frame::decode(&[9, 0]), Err(FrameError::Version));
-        assert_eq!(Frame::decode(&[bytes.as_slice(), &[0]].concat()), Err(FrameError::Damaged));
-        assert_eq!(Frame::decode(&vec![VERSION; MAX_FRAME + 1]), Err(FrameError::TooLarge));
+        assert_eq!(
+            Frame::decode(&[bytes.as_slice(), &[0]].concat()),
+            Err(FrameError::Damaged)
+        );
+        assert_eq!(
+            Frame::decode(&vec![VERSION; MAX_FRAME + 1]),
+            Err(FrameError::TooLarge)
+        );
         let tags = Frame::Tags(vec![[0; 16]; MAX_TAGS + 1]).encode();
         assert_eq!(Frame::decode(&tags), Err(FrameError::TooLarge));
     }

@@ -105,7 +105,9 @@ pub struct SpaceRow {
 
 impl std::fmt::Debug for SpaceRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SpaceRow").field("space", &self.space).finish_non_exhaustive()
+        f.debug_struct("SpaceRow")
+            .field("space", &self.space)
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,9 +147,20 @@ pub trait Ledger {
     /// A record.
     fn record(&self, id: &MessageId) -> LedgerResult<Option<StoredRecord>>;
     /// Updates what may change of a record.
-    fn update_record(&mut self, id: &MessageId, standing: Standing, shown: bool, late: bool) -> LedgerResult<()>;
+    fn update_record(
+        &mut self,
+        id: &MessageId,
+        standing: Standing,
+        shown: bool,
+        late: bool,
+    ) -> LedgerResult<()>;
     /// Records of a feed with `sequence >= from`, ascending by (sequence, id), at most `limit`.
-    fn feed_records(&self, feed: &FeedKey, from: u64, limit: usize) -> LedgerResult<Vec<StoredRecord>>;
+    fn feed_records(
+        &self,
+        feed: &FeedKey,
+        from: u64,
+        limit: usize,
+    ) -> LedgerResult<Vec<StoredRecord>>;
     /// Records of a room after the position `(lamport, id)`, ascending by (lamport, id), at most `limit`.
     /// Begin with none.
     fn room_records(
@@ -165,7 +178,12 @@ pub trait Ledger {
 
     /// Seals a full term: keeps its compact document under its last record, and may forget the change bytes of the
     /// `records` (leave them empty). Branches of a copied profile are not sealed.
-    fn seal_term(&mut self, last: &MessageId, records: &[MessageId], compact: &[u8]) -> LedgerResult<()>;
+    fn seal_term(
+        &mut self,
+        last: &MessageId,
+        records: &[MessageId],
+        compact: &[u8],
+    ) -> LedgerResult<()>;
     /// The compact document of a sealed term.
     fn sealed_term(&self, last: &MessageId) -> LedgerResult<Option<Vec<u8>>>;
 
@@ -204,5 +222,11 @@ pub trait Ledger {
     /// How many different chunks of a file are here.
     fn chunks_here(&self, file: &FileId) -> LedgerResult<u32>;
     /// The first missing chunks at or after `from`, ascending, at most `limit`; `count` is how many the file has.
-    fn missing_chunks(&self, file: &FileId, count: u32, from: u32, limit: usize) -> LedgerResult<Vec<u32>>;
+    fn missing_chunks(
+        &self,
+        file: &FileId,
+        count: u32,
+        from: u32,
+        limit: usize,
+    ) -> LedgerResult<Vec<u32>>;
 }

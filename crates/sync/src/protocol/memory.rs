@@ -39,7 +39,9 @@ impl MemoryLedger {
     }
 
     fn listed(&self, ids: impl Iterator<Item = MessageId>, limit: usize) -> Vec<StoredRecord> {
-        ids.filter_map(|id| self.records.get(&id).cloned()).take(limit).collect()
+        ids.filter_map(|id| self.records.get(&id).cloned())
+            .take(limit)
+            .collect()
     }
 }
 
@@ -78,8 +80,14 @@ impl Ledger for MemoryLedger {
 
     fn put_record(&mut self, record: &StoredRecord) -> LedgerResult<()> {
         let feed = record.feed;
-        self.by_feed.entry(feed).or_default().insert((record.sequence, record.id));
-        self.by_room.entry((feed.space, feed.room)).or_default().insert((record.lamport, record.id));
+        self.by_feed
+            .entry(feed)
+            .or_default()
+            .insert((record.sequence, record.id));
+        self.by_room
+            .entry((feed.space, feed.room))
+            .or_default()
+            .insert((record.lamport, record.id));
         self.records.insert(record.id, record.clone());
         Ok(())
     }
@@ -88,14 +96,25 @@ impl Ledger for MemoryLedger {
         Ok(self.records.get(id).cloned())
     }
 
-    fn update_record(&mut self, id: &MessageId, standing: Standing, shown: bool, late: bool) -> LedgerResult<()> {
+    fn update_record(
+        &mut self,
+        id: &MessageId,
+        standing: Standing,
+        shown: bool,
+        late: bool,
+    ) -> LedgerResult<()> {
         if let Some(record) = self.records.get_mut(id) {
             (record.standing, record.shown, record.late) = (standing, shown, late);
         }
         Ok(())
     }
 
-    fn feed_records(&self, feed: &FeedKey, from: u64, limit: usize) -> LedgerResult<Vec<StoredRecord>> {
+    fn feed_records(
+        &self,
+        feed: &FeedKey,
+        from: u64,
+        limit: usize,
+    ) -> LedgerResult<Vec<StoredRecord>> {
         let Some(index) = self.by_feed.get(feed) else {
             return Ok(Vec::new());
         };
@@ -115,11 +134,22 @@ impl Ledger for MemoryLedger {
         };
         let skip = |at: &&(u64, MessageId)| after.is_some_and(|after| **at == after);
         let from = after.unwrap_or((0, MessageId::from_bytes([0; 32])));
-        Ok(self.listed(index.range(from..).filter(|at| !skip(at)).map(|(_, id)| *id), limit))
+        Ok(self.listed(
+            index
+                .range(from..)
+                .filter(|at| !skip(at))
+                .map(|(_, id)| *id),
+            limit,
+        ))
     }
 
     fn heads(&self, space: &SpaceId) -> LedgerResult<Vec<Head>> {
-        Ok(self.heads.values().filter(|head| head.feed.space == *space).copied().collect())
+        Ok(self
+            .heads
+            .values()
+            .filter(|head| head.feed.space == *space)
+            .copied()
+            .collect())
     }
 
     fn replace_head(&mut self, old: Option<&MessageId>, new: &Head) -> LedgerResult<()> {
@@ -130,7 +160,12 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 
-    fn seal_term(&mut self, last: &MessageId, records: &[MessageId], compact: &[u8]) -> LedgerResult<()> {
+    fn seal_term(
+        &mut self,
+        last: &MessageId,
+        records: &[MessageId],
+        compact: &[u8],
+    ) -> LedgerResult<()> {
         self.sealed.insert(*last, compact.to_vec());
         for id in records {
             if let Some(record) = self.records.get_mut(id) {
@@ -150,7 +185,12 @@ impl Ledger for MemoryLedger {
     }
 
     fn take_waits(&mut self, parent: &MessageId) -> LedgerResult<Vec<MessageId>> {
-        Ok(self.waits.remove(parent).unwrap_or_default().into_iter().collect())
+        Ok(self
+            .waits
+            .remove(parent)
+            .unwrap_or_default()
+            .into_iter()
+            .collect())
     }
 
     fn body(&self, hash: &BodyHash) -> LedgerResult<Option<StoredBody>> {
@@ -158,7 +198,9 @@ impl Ledger for MemoryLedger {
     }
 
     fn put_body(&mut self, hash: &BodyHash, wire: &[u8]) -> LedgerResult<()> {
-        self.bodies.entry(*hash).or_insert_with(|| StoredBody::Here(wire.to_vec()));
+        self.bodies
+            .entry(*hash)
+            .or_insert_with(|| StoredBody::Here(wire.to_vec()));
         Ok(())
     }
 
@@ -168,8 +210,15 @@ impl Ledger for MemoryLedger {
     }
 
     fn bodiless(&self, space: &SpaceId, limit: usize) -> LedgerResult<Vec<MessageId>> {
-        let lacks = |r: &&StoredRecord| r.feed.space == *space && !self.bodies.contains_key(&r.body);
-        Ok(self.records.values().filter(lacks).map(|r| r.id).take(limit).collect())
+        let lacks =
+            |r: &&StoredRecord| r.feed.space == *space && !self.bodies.contains_key(&r.body);
+        Ok(self
+            .records
+            .values()
+            .filter(lacks)
+            .map(|r| r.id)
+            .take(limit)
+            .collect())
     }
 
     fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()> {
@@ -178,7 +227,13 @@ impl Ledger for MemoryLedger {
     }
 
     fn references(&self, target: &MessageId) -> LedgerResult<Vec<MessageId>> {
-        Ok(self.references.get(target).into_iter().flatten().copied().collect())
+        Ok(self
+            .references
+            .get(target)
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect())
     }
 
     fn delivered(&self, feed: &FeedKey, peer: &DeviceId) -> LedgerResult<u64> {
@@ -200,19 +255,35 @@ impl Ledger for MemoryLedger {
     }
 
     fn chunk(&self, file: &FileId, index: u32) -> LedgerResult<Option<Vec<u8>>> {
-        Ok(self.chunks.get(file).and_then(|chunks| chunks.get(&index)).cloned())
+        Ok(self
+            .chunks
+            .get(file)
+            .and_then(|chunks| chunks.get(&index))
+            .cloned())
     }
 
     fn put_chunk(&mut self, file: &FileId, index: u32, bytes: &[u8]) -> LedgerResult<()> {
-        self.chunks.entry(*file).or_default().insert(index, bytes.to_vec());
+        self.chunks
+            .entry(*file)
+            .or_default()
+            .insert(index, bytes.to_vec());
         Ok(())
     }
 
     fn chunks_here(&self, file: &FileId) -> LedgerResult<u32> {
-        Ok(self.chunks.get(file).map_or(0, |chunks| u32::try_from(chunks.len()).unwrap_or(u32::MAX)))
+        Ok(self
+            .chunks
+            .get(file)
+            .map_or(0, |chunks| u32::try_from(chunks.len()).unwrap_or(u32::MAX)))
     }
 
-    fn missing_chunks(&self, file: &FileId, count: u32, from: u32, limit: usize) -> LedgerResult<Vec<u32>> {
+    fn missing_chunks(
+        &self,
+        file: &FileId,
+        count: u32,
+        from: u32,
+        limit: usize,
+    ) -> LedgerResult<Vec<u32>> {
         let here = self.chunks.get(file);
         let missing = |index: &u32| here.is_none_or(|chunks| !chunks.contains_key(index));
         Ok((from..count).filter(missing).take(limit).collect())

@@ -31,9 +31,14 @@ mod roster;
 pub use event::{CommandError, Event, Lane, Output, Peer, Reason, Refusal, Shown};
 #[doc(hidden)]
 pub use frame::is_frame;
-pub use ledger::{FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, SpaceRow, Standing, StoredBody, StoredRecord};
+pub use ledger::{
+    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, SpaceRow, Standing, StoredBody,
+    StoredRecord,
+};
 pub use memory::MemoryLedger;
-pub use node::{Entropy, Identity, InviteTerms, InviteView, MemberView, Node, RoomView, Sent, SpaceView};
+pub use node::{
+    Entropy, Identity, InviteTerms, InviteView, MemberView, Node, RoomView, Sent, SpaceView,
+};
 pub use roster::MemberState;
 
 #[cfg(test)]

@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use artel_domain::{
-    Control, Cut, DeviceCertificate, DeviceId, Envelope, Incarnation, InviteId, MemberId, MessageId, Permission, Role,
-    RoomId, Signed, SpaceId,
+    Control, Cut, DeviceCertificate, DeviceId, Envelope, Incarnation, InviteId, MemberId,
+    MessageId, Permission, Role, RoomId, Signed, SpaceId,
 };
 
 use super::ledger::FeedKey;
@@ -39,7 +39,9 @@ struct Entry {
 impl Entry {
     /// Whether its writer had seen another.
     fn saw(&self, earlier: &Self) -> bool {
-        self.clock.get(earlier.feed).is_some_and(|place| *place >= earlier.sequence)
+        self.clock
+            .get(earlier.feed)
+            .is_some_and(|place| *place >= earlier.sequence)
     }
 }
 
@@ -89,7 +91,14 @@ impl Member {
         match (&self.cuts, self.state) {
             (_, MemberState::Pending) => false,
             (None, state) => state == MemberState::Member,
-            (Some(cuts), _) => within(cuts, &feed.room, &feed.device, &feed.incarnation, sequence, id),
+            (Some(cuts), _) => within(
+                cuts,
+                &feed.room,
+                &feed.device,
+                &feed.incarnation,
+                sequence,
+                id,
+            ),
         }
     }
 }
@@ -167,7 +176,12 @@ impl Roster {
 
     /// Whether a member ranks strictly above another: a higher role, or among owners the earlier admitted.
     pub(crate) fn outranks(&self, above: &MemberId, below: &MemberId) -> bool {
-        let place = |id: &MemberId| self.members.iter().position(|m| m.id == *id).map(|i| (i, self.member(id)));
+        let place = |id: &MemberId| {
+            self.members
+                .iter()
+                .position(|m| m.id == *id)
+                .map(|i| (i, self.member(id)))
+        };
         match (place(above), place(below)) {
             (Some((i, Some(a))), Some((j, Some(b)))) => {
                 a.role > b.role || (a.role == Role::Owner && b.role == Role::Owner && i < j)
@@ -185,7 +199,10 @@ impl Roster {
     }
 
     fn owners(&self) -> usize {
-        self.members.iter().filter(|m| m.role == Role::Owner && m.state == MemberState::Member).count()
+        self.members
+            .iter()
+            .filter(|m| m.role == Role::Owner && m.state == MemberState::Member)
+            .count()
     }
 }
 
@@ -254,10 +271,15 @@ impl ControlSet {
             return;
         }
         let next = self.feeds.len();
-        let feed = *self.feeds.entry((value.device, value.incarnation)).or_insert(next);
+        let feed = *self
+            .feeds
+            .entry((value.device, value.incarnation))
+            .or_insert(next);
         let mut clock = vec![0; self.feeds.len()];
         for parent in value.parents.iter().chain(&value.previous) {
-            let Some(entry) = self.index.get(parent).and_then(|i| self.entries.get(*i)) else { continue };
+            let Some(entry) = self.index.get(parent).and_then(|i| self.entries.get(*i)) else {
+                continue;
+            };
             for (mine, theirs) in clock.iter_mut().zip(&entry.clock) {
                 *mine = (*mine).max(*theirs);
             }
@@ -274,7 +296,9 @@ impl ControlSet {
             .and_then(|wire| Signed::<DeviceCertificate>::open(wire).ok())
             .map(|certificate| (certificate.value().member, certificate.value().device));
         let founds = matches!(control, Some(Control::Found { .. }));
-        let sound = joiner.filter(|(member, device)| !founds || (*member == self.owner && *device == value.device));
+        let sound = joiner.filter(|(member, device)| {
+            !founds || (*member == self.owner && *device == value.device)
+        });
         if let Some((member, device)) = sound {
             self.known.entry(device).or_default().insert(member);
         }
@@ -297,29 +321,49 @@ impl ControlSet {
         let mut seen = vec![0; self.feeds.len()];
         for entry in &self.entries {
             for (feed, (most, place)) in seen.iter_mut().zip(&entry.clock).enumerate() {
-                let place = if feed == entry.feed { entry.sequence.saturating_sub(1) } else { *place };
+                let place = if feed == entry.feed {
+                    entry.sequence.saturating_sub(1)
+                } else {
+                    *place
+                };
                 *most = place.max(*most);
             }
         }
         let unseen = |e: &&Entry| seen.get(e.feed).is_some_and(|most| e.sequence > *most);
-        let mut tips: Vec<_> = self.entries.iter().filter(unseen).map(|e| (e.lamport, e.id)).collect();
+        let mut tips: Vec<_> = self
+            .entries
+            .iter()
+            .filter(unseen)
+            .map(|e| (e.lamport, e.id))
+            .collect();
         tips.sort_unstable_by(|a, b| b.cmp(a));
         tips.into_iter().take(limit).map(|(_, id)| id).collect()
     }
 
     /// Whether an invite leads a member in: always, unless they were removed and the invite is not newer than that.
     pub(crate) fn may_return(&self, roster: &Roster, member: &MemberId, invite: &InviteId) -> bool {
-        let Some((removal, _)) = roster.member(member).and_then(|m| m.removed) else { return true };
-        let created = roster.invite(invite).and_then(|i| self.entries.get(i.entry));
+        let Some((removal, _)) = roster.member(member).and_then(|m| m.removed) else {
+            return true;
+        };
+        let created = roster
+            .invite(invite)
+            .and_then(|i| self.entries.get(i.entry));
         matches!((created, self.entries.get(removal)), (Some(created), Some(removal)) if created.saw(removal))
     }
 
     fn claim_holds(&mut self, index: usize, witness: MemberId) -> bool {
-        let Some(Entry { control: Some(Control::Join { claim, .. }), .. }) = self.entries.get(index) else {
+        let Some(Entry {
+            control: Some(Control::Join { claim, .. }),
+            ..
+        }) = self.entries.get(index)
+        else {
             return false;
         };
         let space = self.space;
-        *self.claims.entry((index, witness)).or_insert_with(|| claim.verify(&space, &witness).is_ok())
+        *self
+            .claims
+            .entry((index, witness))
+            .or_insert_with(|| claim.verify(&space, &witness).is_ok())
     }
 
     /// The fold.
@@ -342,8 +386,17 @@ impl ControlSet {
                 .acts
                 .iter()
                 .filter(|(i, _)| !enforced.contains(i))
-                .filter(|(i, _)| self.reach(**i).iter().any(|(j, effect)| adds(effects.get(j), *effect)))
-                .max_by_key(|(i, rank)| (**rank, std::cmp::Reverse(self.entries.get(**i).map(|e| (e.lamport, e.id)))))
+                .filter(|(i, _)| {
+                    self.reach(**i)
+                        .iter()
+                        .any(|(j, effect)| adds(effects.get(j), *effect))
+                })
+                .max_by_key(|(i, rank)| {
+                    (
+                        **rank,
+                        std::cmp::Reverse(self.entries.get(**i).map(|e| (e.lamport, e.id))),
+                    )
+                })
                 .map(|(i, _)| *i);
             let Some(next) = next else { break };
             let reach = self.reach(next);
@@ -366,12 +419,27 @@ impl ControlSet {
 
     /// What an act does to entries whose writers had not seen it.
     fn reach(&self, act: usize) -> Vec<(usize, Effect)> {
-        let Some(entry) = self.entries.get(act) else { return Vec::new() };
-        let unseeing = self.entries.iter().enumerate().filter(|(i, e)| *i != act && !e.saw(entry));
+        let Some(entry) = self.entries.get(act) else {
+            return Vec::new();
+        };
+        let unseeing = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(i, e)| *i != act && !e.saw(entry));
         let control_room = self.space.control_room();
         let beyond = |e: &Entry, member: &MemberId, cuts: &[Cut]| {
-            self.known.get(&e.device).is_some_and(|members| members.contains(member))
-                && !within(cuts, &control_room, &e.device, &e.incarnation, e.sequence, &e.id)
+            self.known
+                .get(&e.device)
+                .is_some_and(|members| members.contains(member))
+                && !within(
+                    cuts,
+                    &control_room,
+                    &e.device,
+                    &e.incarnation,
+                    e.sequence,
+                    &e.id,
+                )
         };
         match &entry.control {
             Some(Control::Remove { member, cuts }) => unseeing
@@ -396,21 +464,38 @@ impl ControlSet {
     }
 
     fn pass(&mut self, order: &[usize], effects: &BTreeMap<usize, Effect>) -> Pass {
-        let mut pass = Pass { roster: Roster::default(), acts: BTreeMap::new() };
+        let mut pass = Pass {
+            roster: Roster::default(),
+            acts: BTreeMap::new(),
+        };
         for index in order {
             let effect = effects.get(index).copied();
-            let Some(entry) = self.entries.get(*index) else { continue };
-            let Some(control) = entry.control.clone() else { continue };
+            let Some(entry) = self.entries.get(*index) else {
+                continue;
+            };
+            let Some(control) = entry.control.clone() else {
+                continue;
+            };
             if effect == Some(Effect::Void) {
                 continue;
             }
             if let Control::Found { name, .. } = &control {
-                if let (Some((member, device)), true) = (entry.joiner, pass.roster.members.is_empty()) {
-                    pass.roster.members.push(Member::new(member, name, Role::Owner, MemberState::Member, device));
+                if let (Some((member, device)), true) =
+                    (entry.joiner, pass.roster.members.is_empty())
+                {
+                    pass.roster.members.push(Member::new(
+                        member,
+                        name,
+                        Role::Owner,
+                        MemberState::Member,
+                        device,
+                    ));
                 }
                 continue;
             }
-            let Some(author) = pass.roster.of_device(&entry.device) else { continue };
+            let Some(author) = pass.roster.of_device(&entry.device) else {
+                continue;
+            };
             if author.state != MemberState::Member && effect != Some(Effect::Waits) {
                 continue;
             }
@@ -420,9 +505,18 @@ impl ControlSet {
             };
             let author = author.id;
             if let Control::Join { claim, judged_at } = &control {
-                if let (true, Some(joiner)) = (self.claim_holds(*index, author), entry_joiner(&self.entries, *index)) {
+                if let (true, Some(joiner)) = (
+                    self.claim_holds(*index, author),
+                    entry_joiner(&self.entries, *index),
+                ) {
                     let waits = effect == Some(Effect::Waits);
-                    let act = JoinAct { index: *index, role, joiner, judged_at: *judged_at, waits };
+                    let act = JoinAct {
+                        index: *index,
+                        role,
+                        joiner,
+                        judged_at: *judged_at,
+                        waits,
+                    };
                     self.join(&mut pass.roster, &claim.name, &claim.invite, &act);
                 }
                 continue;
@@ -433,25 +527,41 @@ impl ControlSet {
     }
 
     fn join(&self, roster: &mut Roster, name: &str, invite: &InviteId, act: &JoinAct) {
-        let Some(entry) = self.entries.get(act.index) else { return };
+        let Some(entry) = self.entries.get(act.index) else {
+            return;
+        };
         let (member, device) = act.joiner;
-        if !act.role.may(Permission::Countersign) || roster.of_device(&device).is_some_and(|m| m.id != member) {
+        if !act.role.may(Permission::Countersign)
+            || roster.of_device(&device).is_some_and(|m| m.id != member)
+        {
             return;
         }
-        let Some(terms) = roster.invite(invite) else { return };
+        let Some(terms) = roster.invite(invite) else {
+            return;
+        };
         if terms.revoked || act.judged_at > terms.expires_at {
             return;
         }
         let seat = !act.waits && !terms.approve && terms.used < terms.seats;
         let (role, created) = (terms.role, terms.entry);
-        let state = if seat { MemberState::Member } else { MemberState::Pending };
+        let state = if seat {
+            MemberState::Member
+        } else {
+            MemberState::Pending
+        };
         match roster.member_mut(&member) {
-            None => roster.members.push(Member::new(member, name, role, state, device)),
+            None => roster
+                .members
+                .push(Member::new(member, name, role, state, device)),
             Some(old) => {
                 if old.state == MemberState::Removed {
-                    let after = old.removed.and_then(|(i, _)| self.entries.get(i)).is_some_and(|removal| {
-                        entry.saw(removal) && self.entries.get(created).is_some_and(|c| c.saw(removal))
-                    });
+                    let after = old
+                        .removed
+                        .and_then(|(i, _)| self.entries.get(i))
+                        .is_some_and(|removal| {
+                            entry.saw(removal)
+                                && self.entries.get(created).is_some_and(|c| c.saw(removal))
+                        });
                     if !after {
                         return;
                     }
@@ -478,13 +588,24 @@ impl ControlSet {
     }
 
     fn act(&self, pass: &mut Pass, index: usize, author: MemberId, role: Role, control: Control) {
-        let Some(entry) = self.entries.get(index) else { return };
+        let Some(entry) = self.entries.get(index) else {
+            return;
+        };
         let roster = &mut pass.roster;
-        let place = roster.members.iter().position(|m| m.id == author).unwrap_or(usize::MAX);
+        let place = roster
+            .members
+            .iter()
+            .position(|m| m.id == author)
+            .unwrap_or(usize::MAX);
         let rank = (role, std::cmp::Reverse(place));
         let above = |roster: &Roster, target: &Member| {
-            let other = roster.members.iter().position(|m| m.id == target.id).unwrap_or(usize::MAX);
-            role > target.role || (role == Role::Owner && target.role == Role::Owner && place < other)
+            let other = roster
+                .members
+                .iter()
+                .position(|m| m.id == target.id)
+                .unwrap_or(usize::MAX);
+            role > target.role
+                || (role == Role::Owner && target.role == Role::Owner && place < other)
         };
         match control {
             Control::RoomCreate { nonce, name } if role.may(Permission::CreateRooms) => {
@@ -493,9 +614,13 @@ impl ControlSet {
                     roster.rooms.push(Room { id, name });
                 }
             }
-            Control::InviteCreate { invite, role: into, seats, expires_at, approve }
-                if role.may(needed_to_invite(into)) && roster.invite(&invite).is_none() =>
-            {
+            Control::InviteCreate {
+                invite,
+                role: into,
+                seats,
+                expires_at,
+                approve,
+            } if role.may(needed_to_invite(into)) && roster.invite(&invite).is_none() => {
                 roster.invites.push(Invite {
                     id: invite,
                     role: into,
@@ -519,7 +644,9 @@ impl ControlSet {
                 }
             }
             Control::Admit { member } => {
-                let Some(target) = roster.member_mut(&member) else { return };
+                let Some(target) = roster.member_mut(&member) else {
+                    return;
+                };
                 if target.state == MemberState::Pending && role.may(needed_to_invite(target.role)) {
                     target.state = MemberState::Member;
                     if let Some(terms) = target.invite.take().and_then(|i| roster.invite_mut(&i)) {
@@ -529,7 +656,9 @@ impl ControlSet {
             }
             Control::Remove { member, cuts } => {
                 let owners = roster.owners();
-                let Some(target) = roster.member(&member) else { return };
+                let Some(target) = roster.member(&member) else {
+                    return;
+                };
                 let leaves = member == author;
                 let allowed = if leaves {
                     target.role != Role::Owner || owners > 1
@@ -539,7 +668,9 @@ impl ControlSet {
                 if !allowed {
                     return;
                 }
-                let Some(target) = roster.member_mut(&member) else { return };
+                let Some(target) = roster.member_mut(&member) else {
+                    return;
+                };
                 match (target.state, target.removed, &mut target.cuts) {
                     (MemberState::Removed, Some((_, by)), _) if by > role => {}
                     (MemberState::Removed, Some((_, by)), Some(old)) if by == role => {
@@ -555,9 +686,15 @@ impl ControlSet {
                     pass.acts.insert(index, rank);
                 }
             }
-            Control::SetRole { member, role: new, cuts } => {
+            Control::SetRole {
+                member,
+                role: new,
+                cuts,
+            } => {
                 let owners = roster.owners();
-                let Some(target) = roster.member(&member) else { return };
+                let Some(target) = roster.member(&member) else {
+                    return;
+                };
                 let old = target.role;
                 let allowed = if member == author {
                     new < role && (old != Role::Owner || owners > 1)
@@ -567,7 +704,9 @@ impl ControlSet {
                 if !allowed || target.state == MemberState::Removed {
                     return;
                 }
-                let Some(target) = roster.member_mut(&member) else { return };
+                let Some(target) = roster.member_mut(&member) else {
+                    return;
+                };
                 target.role = new;
                 target.cuts = (!new.may(Permission::Write)).then_some(cuts);
                 if new < old && member != author {
@@ -603,9 +742,14 @@ fn adds(old: Option<&Effect>, new: Effect) -> bool {
 
 /// What both lists of cuts accept.
 fn common(a: &[Cut], b: &[Cut]) -> Vec<Cut> {
-    let same = |x: &Cut, y: &Cut| (x.room, x.device, x.incarnation) == (y.room, y.device, y.incarnation);
+    let same =
+        |x: &Cut, y: &Cut| (x.room, x.device, x.incarnation) == (y.room, y.device, y.incarnation);
     a.iter()
-        .filter_map(|x| b.iter().find(|y| same(x, y)).map(|y| if y.sequence < x.sequence { *y } else { *x }))
+        .filter_map(|x| {
+            b.iter()
+                .find(|y| same(x, y))
+                .map(|y| if y.sequence < x.sequence { *y } else { *x })
+        })
         .collect()
 }
 

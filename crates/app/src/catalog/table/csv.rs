@@ -17,7 +17,11 @@ use super::{
 
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 
-pub(super) fn read(mut file: File, mapping: &[(String, String)], sink: &mut dyn Sink) -> Result<(), TableError> {
+pub(super) fn read(
+    mut file: File,
+    mapping: &[(String, String)],
+    sink: &mut dyn Sink,
+) -> Result<(), TableError> {
     let encoding = match detect(&mut file)? {
         Detected::Text(encoding) => encoding,
         Detected::Unknown { line } => return Err(TableError::Encoding { line }),
@@ -30,7 +34,8 @@ pub(super) fn read(mut file: File, mapping: &[(String, String)], sink: &mut dyn 
         let Some(headers) = Records::new(&file, encoding, delimiter).next()? else {
             return Err(TableError::Empty);
         };
-        let recognised = Columns::find(&headers.cells, mapping).map_or(0, |columns| columns.found().count());
+        let recognised =
+            Columns::find(&headers.cells, mapping).map_or(0, |columns| columns.found().count());
         let rank = (recognised << 16) + headers.cells.len();
         if best.is_none_or(|(other, _)| rank > other) {
             best = Some((rank, delimiter));
@@ -53,7 +58,11 @@ pub(super) fn read(mut file: File, mapping: &[(String, String)], sink: &mut dyn 
         any = true;
         sink.row(&row)?;
     }
-    if any { Ok(()) } else { Err(TableError::NoProducts) }
+    if any {
+        Ok(())
+    } else {
+        Err(TableError::NoProducts)
+    }
 }
 
 /// The records of a file that are not blank.
@@ -103,7 +112,9 @@ impl<'f> Records<'f> {
 
 fn failure(line: u64, error: csv::Error) -> TableError {
     match error.into_kind() {
-        csv::ErrorKind::Io(reason) if reason.kind() == io::ErrorKind::FileTooLarge => TableError::LongRow { line },
+        csv::ErrorKind::Io(reason) if reason.kind() == io::ErrorKind::FileTooLarge => {
+            TableError::LongRow { line }
+        }
         csv::ErrorKind::Io(reason) => TableError::Io(reason),
         // The decoder gives nothing but UTF-8, and rows of any width are taken.
         _ => TableError::Encoding { line },

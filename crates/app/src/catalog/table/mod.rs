@@ -51,7 +51,9 @@ pub(super) enum TableError {
         line: u64,
     },
     /// It would take too much memory.
-    #[error("the workbook holds {what} of more than {limit_mib} MiB. Save the sheet as CSV and import that")]
+    #[error(
+        "the workbook holds {what} of more than {limit_mib} MiB. Save the sheet as CSV and import that"
+    )]
     TooLarge {
         /// What is too large.
         what: &'static str,
@@ -132,7 +134,11 @@ pub(super) trait Sink {
 }
 
 /// Reads a file to its end. `mapping` is of (field, header).
-pub(super) fn read(path: &Path, mapping: &[(String, String)], sink: &mut dyn Sink) -> Result<(), TableError> {
+pub(super) fn read(
+    path: &Path,
+    mapping: &[(String, String)],
+    sink: &mut dyn Sink,
+) -> Result<(), TableError> {
     let mut file = File::open(path)?;
     let mut magic = Vec::new();
     file.by_ref()
@@ -142,11 +148,13 @@ pub(super) fn read(path: &Path, mapping: &[(String, String)], sink: &mut dyn Sin
     match magic.as_slice() {
         [] => Err(TableError::Empty),
         [b'P', b'K', 3 | 5, 4 | 6, ..] => xlsx::read(file, mapping, sink),
-        [0xD0, 0xCF, 0x11, 0xE0, ..] => Err(TableError::NotATable(
-            "an old or a locked Excel workbook",
-        )),
+        [0xD0, 0xCF, 0x11, 0xE0, ..] => {
+            Err(TableError::NotATable("an old or a locked Excel workbook"))
+        }
         [b'%', b'P', b'D', b'F', ..] => Err(TableError::NotATable("a PDF")),
-        [0xFF, 0xD8, 0xFF, ..] | [0x89, b'P', b'N', b'G', ..] => Err(TableError::NotATable("a picture")),
+        [0xFF, 0xD8, 0xFF, ..] | [0x89, b'P', b'N', b'G', ..] => {
+            Err(TableError::NotATable("a picture"))
+        }
         _ => csv::read(file, mapping, sink),
     }
 }

@@ -65,7 +65,9 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
         scratch: scratch.path(),
     };
     let outcome = demo.run(&context.backend()).await;
-    scratch.close().context("the temporary folder could not be removed")?;
+    scratch
+        .close()
+        .context("the temporary folder could not be removed")?;
     outcome?;
     demo_done(&context.output, started)
 }
@@ -104,7 +106,8 @@ impl Demo<'_> {
         let batch = self.pictures(ada, backend).await?;
         let run = self.prices(ada, backend).await?;
         self.products(ada).await?;
-        self.share(ada, taras, &room, &format!("job:{batch}")).await?;
+        self.share(ada, taras, &room, &format!("job:{batch}"))
+            .await?;
         self.share(ada, taras, &room, &run).await?;
         self.backup(ada).await
     }
@@ -113,7 +116,14 @@ impl Demo<'_> {
     fn say(&self, step: &str, started: Instant, result: String) -> anyhow::Result<()> {
         let seconds = started.elapsed().as_secs_f64();
         let text = format!("{seconds:7.2} s  {step:<10} {result}");
-        self.output.one(&Step { step, result, seconds }, || text)
+        self.output.one(
+            &Step {
+                step,
+                result,
+                seconds,
+            },
+            || text,
+        )
     }
 
     /// Makes a profile in a home of its own and starts its network on loopback.
@@ -146,7 +156,14 @@ impl Demo<'_> {
     /// Founds a space and lets the second peer in by invite; returns the first room.
     async fn meet(&self, ada: &Session, taras: &Session) -> anyhow::Result<String> {
         let started = Instant::now();
-        let space = ask(ada, SpaceNew { name: "Class 7B".to_owned() }).await?.space;
+        let space = ask(
+            ada,
+            SpaceNew {
+                name: "Class 7B".to_owned(),
+            },
+        )
+        .await?
+        .space;
         let invite = ask(
             ada,
             SpaceInvite {
@@ -173,10 +190,21 @@ impl Demo<'_> {
             },
         )
         .await?;
-        ensure!(joined.space == space, "joined another space than invited to");
-        ensure!(joined.state == "member", "joining ended as \"{}\"", joined.state);
+        ensure!(
+            joined.space == space,
+            "joined another space than invited to"
+        );
+        ensure!(
+            joined.state == "member",
+            "joining ended as \"{}\"",
+            joined.state
+        );
         let rooms = ask(ada, RoomList { space: Some(space) }).await?;
-        let room = rooms.into_iter().next().context("the space has no room")?.room;
+        let room = rooms
+            .into_iter()
+            .next()
+            .context("the space has no room")?
+            .room;
         self.say("join", started, format!("by invite {}", invite.invite))?;
         Ok(room)
     }
@@ -199,9 +227,17 @@ impl Demo<'_> {
                 },
             )
             .await?;
-            ensure!(sent.state == "delivered", "the message stayed \"{}\"", sent.state);
+            ensure!(
+                sent.state == "delivered",
+                "the message stayed \"{}\"",
+                sent.state
+            );
             let seen = wait_for(to, room, &sent.message).await?;
-            ensure!(seen.text == text, "the message arrived as \"{}\"", seen.text);
+            ensure!(
+                seen.text == text,
+                "the message arrived as \"{}\"",
+                seen.text
+            );
             ensure!(seen.name == name, "the author arrived as \"{}\"", seen.name);
             self.say("message", started, format!("{name}: {text}"))?;
         }
@@ -223,12 +259,17 @@ impl Demo<'_> {
                 export: Some(absolute(&self.scratch.join("pictures.csv"))?),
                 backend: Some(backend.to_owned()),
                 workers: None,
+                every: None,
             },
         )
         .await?
         .job;
         let job = finished(ada, job.job).await?;
-        ensure!(job.total == u64::from(PICTURES), "{} pictures were found", job.total);
+        ensure!(
+            job.total == u64::from(PICTURES),
+            "{} pictures were found",
+            job.total
+        );
         ensure!(
             job.failed == 1 && job.done == u64::from(PICTURES) - 1,
             "{} pictures done, {} failed; one is damaged on purpose",
@@ -263,7 +304,11 @@ impl Demo<'_> {
             },
         )
         .await?;
-        let bars = imported.files.first().context("nothing was imported")?.added;
+        let bars = imported
+            .files
+            .first()
+            .context("nothing was imported")?
+            .added;
         ensure!(bars == u64::from(BARS), "{bars} bars were imported");
         let out = self.scratch.join("indicators.csv");
         let done = ask(
@@ -280,12 +325,17 @@ impl Demo<'_> {
         if let Some(error) = &symbol.error {
             anyhow::bail!("SYNTH: {error}");
         }
-        let size = std::fs::metadata(&out).context("the indicator file is missing")?.len();
+        let size = std::fs::metadata(&out)
+            .context("the indicator file is missing")?
+            .len();
         ensure!(size > 0, "the indicator file is empty");
         self.say(
             "prices",
             started,
-            format!("{bars} bars, {} functions, {size} bytes of CSV", symbol.functions),
+            format!(
+                "{bars} bars, {} functions, {size} bytes of CSV",
+                symbol.functions
+            ),
         )?;
         Ok(done.run)
     }
@@ -303,8 +353,15 @@ impl Demo<'_> {
             },
         )
         .await?;
-        let products = imported.files.first().context("nothing was imported")?.added;
-        ensure!(products == u64::from(PRODUCTS), "{products} products were imported");
+        let products = imported
+            .files
+            .first()
+            .context("nothing was imported")?
+            .added;
+        ensure!(
+            products == u64::from(PRODUCTS),
+            "{products} products were imported"
+        );
         let job = ask(ada, CatalogEnrich::default()).await?.job;
         finished(ada, job.job).await?;
         let checked = ask(ada, CatalogValidate::default()).await?;
@@ -331,7 +388,13 @@ impl Demo<'_> {
     }
 
     /// Shares a result; the other peer sees it, fetches every file and checks it by hash.
-    async fn share(&self, ada: &Session, taras: &Session, room: &str, result: &str) -> anyhow::Result<()> {
+    async fn share(
+        &self,
+        ada: &Session,
+        taras: &Session,
+        room: &str,
+        result: &str,
+    ) -> anyhow::Result<()> {
         let started = Instant::now();
         let sent = ask(
             ada,
@@ -359,7 +422,11 @@ impl Demo<'_> {
             .await?;
             let content = std::fs::read(&saved.path)?;
             let hash = artel_app::content_hash(&content);
-            ensure!(hash == attachment.hash, "{}: the hash differs", attachment.name);
+            ensure!(
+                hash == attachment.hash,
+                "{}: the hash differs",
+                attachment.name
+            );
             bytes += content.len();
         }
         self.say(
@@ -415,7 +482,10 @@ async fn finished(session: &Session, job: i64) -> anyhow::Result<JobInfo> {
             match info.state.as_str() {
                 "waiting" | "running" => {}
                 "done" | "done_in_part" => return Ok(info),
-                state => anyhow::bail!("the job ended as \"{state}\": {}", info.error.unwrap_or_default()),
+                state => anyhow::bail!(
+                    "the job ended as \"{state}\": {}",
+                    info.error.unwrap_or_default()
+                ),
             }
             // A missed event only means asking again.
             let _ = tokio::time::timeout(Duration::from_millis(200), events.recv()).await;
@@ -443,7 +513,9 @@ async fn wait_for(session: &Session, room: &str, message: &str) -> anyhow::Resul
             if let Some(found) = page.messages.into_iter().find(|found| found.id == message) {
                 return Ok::<_, anyhow::Error>(found);
             }
-            while let Ok(Ok(event)) = tokio::time::timeout(Duration::from_millis(500), events.recv()).await {
+            while let Ok(Ok(event)) =
+                tokio::time::timeout(Duration::from_millis(500), events.recv()).await
+            {
                 if matches!(event, Event::Message { .. }) {
                     break;
                 }

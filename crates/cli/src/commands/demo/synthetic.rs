@@ -36,9 +36,16 @@ pub(super) fn pictures(folder: &Path, count: u32) -> anyhow::Result<()> {
     let inner = folder.join("Подпапка");
     fs::create_dir_all(&inner)?;
     for index in 0..count {
-        let (width, height) = if index % 2 == 0 { (2400, 1600) } else { (1200, 1800) };
+        let (width, height) = if index % 2 == 0 {
+            (2400, 1600)
+        } else {
+            (1200, 1800)
+        };
         let picture = RgbImage::from_fn(width, height, |x, y| {
-            let (u, v) = (f64::from(x) / f64::from(width), f64::from(y) / f64::from(height));
+            let (u, v) = (
+                f64::from(x) / f64::from(width),
+                f64::from(y) / f64::from(height),
+            );
             let ring = ((u - 0.5).hypot(v - 0.5) * (20.0 + f64::from(index))).sin();
             Rgb([u, v, ring.mul_add(0.5, 0.5)].map(byte))
         });
@@ -48,7 +55,10 @@ pub(super) fn pictures(folder: &Path, count: u32) -> anyhow::Result<()> {
         picture.save(&path)?;
         if index + 1 == count {
             let size = fs::metadata(&path)?.len();
-            fs::OpenOptions::new().write(true).open(&path)?.set_len(size / 2)?;
+            fs::OpenOptions::new()
+                .write(true)
+                .open(&path)?
+                .set_len(size / 2)?;
         }
     }
     Ok(())
@@ -78,7 +88,10 @@ pub(super) fn prices(file: &Path, bars: u32) -> anyhow::Result<()> {
         let low = open.min(close) * (noise.signed().abs()).mul_add(-0.004, 1.0);
         let time = start.checked_add(jiff::SignedDuration::from_hours(i64::from(hour)))?;
         let volume = 1_000 + noise.next() % 9_000;
-        writeln!(out, "{time},{open:.4},{high:.4},{low:.4},{close:.4},{volume}")?;
+        writeln!(
+            out,
+            "{time},{open:.4},{high:.4},{low:.4},{close:.4},{volume}"
+        )?;
     }
     out.flush()?;
     Ok(())

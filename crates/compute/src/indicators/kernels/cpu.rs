@@ -49,11 +49,14 @@ fn ema(period: usize, series: &[f64]) -> Vec<f64> {
 fn rsi(period: usize, series: &[f64]) -> Vec<f64> {
     let inverse = 1.0 / period as f64;
     let keep = (period - 1) as f64;
-    let mut changes = series.iter().zip(series.iter().skip(1)).map(|(before, value)| {
-        let change = value - before;
-        let gain = if change > 0.0 { change } else { 0.0 };
-        (gain, gain - change)
-    });
+    let mut changes = series
+        .iter()
+        .zip(series.iter().skip(1))
+        .map(|(before, value)| {
+            let change = value - before;
+            let gain = if change > 0.0 { change } else { 0.0 };
+            (gain, gain - change)
+        });
     let (mut gain, mut loss) = (0.0, 0.0);
     for (up, down) in changes.by_ref().take(period) {
         gain += up;
@@ -74,5 +77,9 @@ fn rsi(period: usize, series: &[f64]) -> Vec<f64> {
 /// The index from smoothed gains and losses.
 pub(super) fn strength(gain: f64, loss: f64) -> f64 {
     let total = gain + loss;
-    if total > 0.0 { 100.0 * (gain / total) } else { 50.0 }
+    if total > 0.0 {
+        100.0 * (gain / total)
+    } else {
+        50.0
+    }
 }

@@ -93,7 +93,9 @@ pub(super) fn compute(
     }
     let first = kernel.lookback(period);
     let ticks = series.iter().enumerate().filter_map(|(index, prices)| {
-        (prices.len() > first).then(|| Ticks::of(prices).map(|ticks| (index, ticks))).flatten()
+        (prices.len() > first)
+            .then(|| Ticks::of(prices).map(|ticks| (index, ticks)))
+            .flatten()
     });
     let mut ticks: Vec<(usize, Ticks)> = ticks.collect();
     // Neighbours of like length waste few rows.
@@ -123,9 +125,20 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(gpu: &'a Gpu, kernel: Kernel, period: usize, group: &'a [(usize, Ticks)]) -> Result<Self, GpuError> {
-        let lengths: Vec<u32> = group.iter().map(|(_, ticks)| word(ticks.ticks.len())).collect();
-        let mut carried: Vec<[u32; 4]> = group.iter().map(|(_, ticks)| seed(kernel, period, &ticks.ticks)).collect();
+    fn new(
+        gpu: &'a Gpu,
+        kernel: Kernel,
+        period: usize,
+        group: &'a [(usize, Ticks)],
+    ) -> Result<Self, GpuError> {
+        let lengths: Vec<u32> = group
+            .iter()
+            .map(|(_, ticks)| word(ticks.ticks.len()))
+            .collect();
+        let mut carried: Vec<[u32; 4]> = group
+            .iter()
+            .map(|(_, ticks)| seed(kernel, period, &ticks.ticks))
+            .collect();
         carried.resize(2 * group.len(), [0; 4]);
         Ok(Self {
             gpu,
@@ -138,14 +151,21 @@ impl<'a> Walk<'a> {
     }
 
     fn run(&self) -> Result<Vec<Vec<f64>>, GpuError> {
-        let longest = self.group.iter().map(|(_, ticks)| ticks.ticks.len()).max().unwrap_or(0);
+        let longest = self
+            .group
+            .iter()
+            .map(|(_, ticks)| ticks.ticks.len())
+            .max()
+            .unwrap_or(0);
         let binding = usize::try_from(self.gpu.max_binding()).unwrap_or(usize::MAX);
         let values_a_row = self.group.len() * VALUE_BYTES;
         let rows_most = (CHUNK_BYTES.min(binding) / values_a_row).clamp(1, ROWS_MOST);
         let mut values: Vec<Vec<f64>> = self
             .group
             .iter()
-            .map(|(_, ticks)| Vec::with_capacity(ticks.ticks.len() - self.kernel.lookback(self.period)))
+            .map(|(_, ticks)| {
+                Vec::with_capacity(ticks.ticks.len() - self.kernel.lookback(self.period))
+            })
             .collect();
         let mut first_row = 0;
         while first_row < longest {
@@ -197,7 +217,9 @@ impl<'a> Walk<'a> {
         let read = self.gpu.run(&[dispatch], &[&values])?;
         let bytes = read.first().map(Vec::as_slice).unwrap_or_default();
         if bytes.len() != rows * series * VALUE_BYTES {
-            return Err(GpuError::Failed("fewer values came back than were computed".to_owned()));
+            return Err(GpuError::Failed(
+                "fewer values came back than were computed".to_owned(),
+            ));
         }
         Ok(bytemuck::pod_collect_to_vec(bytes))
     }
@@ -210,7 +232,12 @@ impl<'a> Walk<'a> {
             let scale = f64::from(ticks.scale);
             let skipped = first.saturating_sub(first_row);
             let left = ticks.ticks.len().saturating_sub(first_row);
-            let rows = words.iter().skip(column).step_by(series).take(left).skip(skipped);
+            let rows = words
+                .iter()
+                .skip(column)
+                .step_by(series)
+                .take(left)
+                .skip(skipped);
             values.extend(rows.map(|words| combined(self.kernel, self.period, *words, scale)));
         }
     }
@@ -237,7 +264,12 @@ fn seed(kernel: Kernel, period: usize, ticks: &[i32]) -> [u32; 4] {
             let period = i64::try_from(period).unwrap_or(i64::MAX);
             let (whole, rest) = (sum / period, sum % period);
             let whole = i32::try_from(whole).unwrap_or(i32::MAX);
-            [whole.cast_unsigned(), single(rest as f64 / period as f64).to_bits(), 0, 0]
+            [
+                whole.cast_unsigned(),
+                single(rest as f64 / period as f64).to_bits(),
+                0,
+                0,
+            ]
         }
         Kernel::Rsi => {
             let changes = ticks.iter().zip(ticks.iter().skip(1)).take(period);
@@ -267,7 +299,10 @@ fn word(count: usize) -> u32 {
 }
 
 /// The nearest single-precision number.
-#[expect(clippy::cast_possible_truncation, reason = "rounding is what is wanted")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding is what is wanted"
+)]
 fn single(value: f64) -> f32 {
     value as f32
 }

@@ -67,15 +67,28 @@ impl Kernel {
 
     /// Computes all series, on the path that `router` chooses for so many bars. `period` is at
     /// least 1, and 2 for the RSI. Only a GPU that was asked for and is not there is an error.
-    pub fn run(self, period: usize, series: &[&[f64]], router: &Router) -> Result<Vec<Computed>, GpuError> {
+    pub fn run(
+        self,
+        period: usize,
+        series: &[&[f64]],
+        router: &Router,
+    ) -> Result<Vec<Computed>, GpuError> {
         let work = series.iter().map(|series| series.len() as u64).sum();
         let probe = Probe {
             sizes: [16 * PROBE_SERIES, 1024 * PROBE_SERIES],
             cpu: &|bars| probe_with(bars, |series| drop(self.on_cpu(period, series))),
-            gpu: &|gpu, bars| probe_with(bars, |series| gpu::compute(gpu, self, period, series).map(drop)),
+            gpu: &|gpu, bars| {
+                probe_with(bars, |series| {
+                    gpu::compute(gpu, self, period, series).map(drop)
+                })
+            },
         };
         let served = (1..=gpu::longest_period(self)).contains(&period);
-        let device = if served { router.choose(gpu::shader(self).name, work, &probe)? } else { None };
+        let device = if served {
+            router.choose(gpu::shader(self).name, work, &probe)?
+        } else {
+            None
+        };
         let on_gpu = match device {
             Some(device) => self.on_gpu(&device, period, series),
             None => vec![None; series.len()],
@@ -86,7 +99,11 @@ impl Kernel {
                 path: Path::Cpu,
             })
         };
-        Ok(on_gpu.into_par_iter().zip(series.par_iter()).map(finish).collect())
+        Ok(on_gpu
+            .into_par_iter()
+            .zip(series.par_iter())
+            .map(finish)
+            .collect())
     }
 
     fn on_gpu(self, device: &Gpu, period: usize, series: &[&[f64]]) -> Vec<Option<Computed>> {
@@ -107,12 +124,19 @@ impl Kernel {
     }
 
     fn on_cpu(self, period: usize, series: &[&[f64]]) -> Vec<Output> {
-        series.par_iter().map(|series| self.output(period, series)).collect()
+        series
+            .par_iter()
+            .map(|series| self.output(period, series))
+            .collect()
     }
 
     fn output(self, period: usize, series: &[f64]) -> Output {
         let values = Values::Real(cpu::compute(self, period, series));
-        let first = if series.len() > self.lookback(period) { self.lookback(period) } else { 0 };
+        let first = if series.len() > self.lookback(period) {
+            self.lookback(period)
+        } else {
+            0
+        };
         Output { first, values }
     }
 }
@@ -120,7 +144,9 @@ impl Kernel {
 /// Gives about so many bars, in many equal series of prices, to `work`.
 fn probe_with<T>(bars: u64, work: impl FnOnce(&[&[f64]]) -> T) -> T {
     let length = usize::try_from(bars / PROBE_SERIES).unwrap_or(1);
-    let prices: Vec<f64> = (0..length).map(|bar| 100.0 + (bar % 97) as f64 / 4.0).collect();
+    let prices: Vec<f64> = (0..length)
+        .map(|bar| 100.0 + (bar % 97) as f64 / 4.0)
+        .collect();
     let series: Vec<&[f64]> = (0..PROBE_SERIES).map(|_| prices.as_slice()).collect();
     work(&series)
 }

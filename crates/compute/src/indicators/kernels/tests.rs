@@ -37,7 +37,10 @@ fn reals(output: &Output) -> &[f64] {
 fn compare(kernel: Kernel, expected: &[f64], found: &[f64], tolerance: impl Fn(f64) -> f64) {
     assert_eq!(expected.len(), found.len(), "{kernel:?}");
     for (bar, (one, other)) in expected.iter().zip(found).enumerate() {
-        assert!((one - other).abs() <= tolerance(*one), "{kernel:?} value {bar}: {one} and {other}");
+        assert!(
+            (one - other).abs() <= tolerance(*one),
+            "{kernel:?} value {bar}: {one} and {other}"
+        );
     }
 }
 
@@ -64,17 +67,25 @@ fn device(test: &str) -> Option<Arc<Gpu>> {
 /// A walk in whole ticks, some of it calm.
 fn prices() -> impl Strategy<Value = Vec<f64>> {
     let step = prop_oneof![3 => -300_i32..300, 1 => Just(0), 1 => -100_000_i32..100_000];
-    (1_i32..20_000_000, prop::collection::vec((step, 1_usize..40), 0..60), 0_i32..=5).prop_map(|(start, steps, places)| {
-        let mut tick = start;
-        let mut prices = vec![start];
-        for (step, repeat) in steps {
-            for _ in 0..repeat {
-                tick = (tick + step).clamp(1, 1 << 29);
-                prices.push(tick);
+    (
+        1_i32..20_000_000,
+        prop::collection::vec((step, 1_usize..40), 0..60),
+        0_i32..=5,
+    )
+        .prop_map(|(start, steps, places)| {
+            let mut tick = start;
+            let mut prices = vec![start];
+            for (step, repeat) in steps {
+                for _ in 0..repeat {
+                    tick = (tick + step).clamp(1, 1 << 29);
+                    prices.push(tick);
+                }
             }
-        }
-        prices.into_iter().map(|tick| f64::from(tick) / 10_f64.powi(places)).collect()
-    })
+            prices
+                .into_iter()
+                .map(|tick| f64::from(tick) / 10_f64.powi(places))
+                .collect()
+        })
 }
 
 proptest! {
@@ -125,41 +136,61 @@ proptest! {
 
 #[test]
 fn chunks_follow_on_from_one_another() {
-    let Some(gpu) = device("chunks_follow_on_from_one_another") else { return };
+    let Some(gpu) = device("chunks_follow_on_from_one_another") else {
+        return;
+    };
     // More rows than one dispatch takes.
     let long: Vec<f64> = walk(150_000, 5)[3].clone();
     let short = long[..70_000].to_vec();
     for (kernel, period) in KERNELS.into_iter().zip([500, 200, 14]) {
         let outputs = gpu::compute(&gpu, kernel, period, &[&long, &short]).unwrap();
         for (series, output) in [&long, &short].into_iter().zip(outputs) {
-            compare(kernel, reals(&kernel.output(period, series)), reals(&output.unwrap()), gpu_tolerance(kernel, series));
+            compare(
+                kernel,
+                reals(&kernel.output(period, series)),
+                reals(&output.unwrap()),
+                gpu_tolerance(kernel, series),
+            );
         }
     }
 }
 
 #[test]
 fn a_long_calm_keeps_the_strength_of_before() {
-    let Some(gpu) = device("a_long_calm_keeps_the_strength_of_before") else { return };
+    let Some(gpu) = device("a_long_calm_keeps_the_strength_of_before") else {
+        return;
+    };
     let mut prices: Vec<f64> = (0..30).map(|bar| 100.0 + f64::from(bar % 7)).collect();
     prices.resize(4030, 104.0);
     prices.extend([105.0, 103.0, 110.0]);
     let outputs = gpu::compute(&gpu, Kernel::Rsi, 14, &[&prices]).unwrap();
     let expected = Kernel::Rsi.output(14, &prices);
-    compare(Kernel::Rsi, reals(&expected), reals(outputs[0].as_ref().unwrap()), gpu_tolerance(Kernel::Rsi, &prices));
+    compare(
+        Kernel::Rsi,
+        reals(&expected),
+        reals(outputs[0].as_ref().unwrap()),
+        gpu_tolerance(Kernel::Rsi, &prices),
+    );
 }
 
 #[test]
 fn what_is_no_ticks_goes_to_the_cpu_and_says_so() {
-    let Some(_) = device("what_is_no_ticks_goes_to_the_cpu_and_says_so") else { return };
+    let Some(_) = device("what_is_no_ticks_goes_to_the_cpu_and_says_so") else {
+        return;
+    };
     let whole = [1.0, 2.0, 3.0, 4.0, 5.0];
     let thirds = whole.map(|price| price / 3.0);
     let router = Router::new(crate::gpu::Backend::Gpu);
-    let computed = Kernel::Sma.run(2, &[&whole, &thirds, &[]], &router).unwrap();
+    let computed = Kernel::Sma
+        .run(2, &[&whole, &thirds, &[]], &router)
+        .unwrap();
     assert!(matches!(computed[0].path, Path::Gpu(_)));
     assert_eq!(computed[1].path, Path::Cpu);
     assert_eq!(reals(&computed[0].output), [1.5, 2.5, 3.5, 4.5]);
     let expected = [1.5, 2.5, 3.5, 4.5].map(|mean| mean / 3.0);
-    compare(Kernel::Sma, &expected, reals(&computed[1].output), |mean| mean * 1e-12);
+    compare(Kernel::Sma, &expected, reals(&computed[1].output), |mean| {
+        mean * 1e-12
+    });
     assert!(computed[2].output.defined().is_empty());
     // A period over the tolerance is not taken to the GPU either.
     let computed = Kernel::Rsi.run(65, &[&[1.0; 50]], &router).unwrap();
@@ -169,10 +200,17 @@ fn what_is_no_ticks_goes_to_the_cpu_and_says_so() {
 #[test]
 fn the_shader_is_valid_without_a_gpu() {
     let module = wgpu::naga::front::wgsl::parse_str(include_str!("recursions.wgsl")).unwrap();
-    wgpu::naga::valid::Validator::new(wgpu::naga::valid::ValidationFlags::all(), wgpu::naga::valid::Capabilities::empty())
-        .validate(&module)
-        .unwrap();
-    let entries: Vec<_> = module.entry_points.iter().map(|entry| entry.name.as_str()).collect();
+    wgpu::naga::valid::Validator::new(
+        wgpu::naga::valid::ValidationFlags::all(),
+        wgpu::naga::valid::Capabilities::empty(),
+    )
+    .validate(&module)
+    .unwrap();
+    let entries: Vec<_> = module
+        .entry_points
+        .iter()
+        .map(|entry| entry.name.as_str())
+        .collect();
     for kernel in KERNELS {
         assert!(entries.contains(&gpu::shader(kernel).entry));
     }

@@ -33,8 +33,13 @@ impl Ticks {
         }
         let scale = 10_u32.pow(places);
         // A later value may need a place more than an earlier one has room for.
-        let ticks = series.iter().map(|&value| fits(value, scale).then(|| to_ticks(value, scale)));
-        Some(Self { ticks: ticks.collect::<Option<_>>()?, scale })
+        let ticks = series
+            .iter()
+            .map(|&value| fits(value, scale).then(|| to_ticks(value, scale)));
+        Some(Self {
+            ticks: ticks.collect::<Option<_>>()?,
+            scale,
+        })
     }
 }
 
@@ -43,7 +48,10 @@ fn fits(value: f64, scale: u32) -> bool {
     (0.0..LIMIT).contains(&ticks) && (ticks / f64::from(scale)).to_bits() == value.to_bits()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "`fits` holds it below 2^30")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "`fits` holds it below 2^30"
+)]
 fn to_ticks(value: f64, scale: u32) -> i32 {
     (value * f64::from(scale)).round() as i32
 }
@@ -57,7 +65,10 @@ mod tests {
         #[track_caller]
         fn check(prices: &[f64], expected: Option<(&[i32], u32)>) {
             let ticks = Ticks::of(prices);
-            assert_eq!(ticks.as_ref().map(|t| (t.ticks.as_slice(), t.scale)), expected);
+            assert_eq!(
+                ticks.as_ref().map(|t| (t.ticks.as_slice(), t.scale)),
+                expected
+            );
         }
         check(&[1.5, 2.25, 3.0], Some((&[150, 225, 300], 100)));
         check(&[100_000.01], Some((&[10_000_001], 100)));

@@ -1,8 +1,8 @@
 //! What the person at this machine can do.
 
 use artel_domain::{
-    Body, Content, Control, Cut, Envelope, InviteCode, InviteId, MemberId, MessageId, Permission, Role, RoomId, Signed,
-    SpaceId,
+    Body, Content, Control, Cut, Envelope, InviteCode, InviteId, MemberId, MessageId, Permission,
+    Role, RoomId, Signed, SpaceId,
     limits::{MAX_CUTS, MAX_EDITS, MAX_PARENTS, TERM_RECORDS},
     role::TABLE,
 };
@@ -36,11 +36,23 @@ impl Node {
     ///
     /// # Errors
     /// The name breaks a rule.
-    pub fn found_space(&mut self, ledger: &mut dyn Ledger, now: i64, name: &str) -> Result<SpaceId, CommandError> {
+    pub fn found_space(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        name: &str,
+    ) -> Result<SpaceId, CommandError> {
         let genesis = Signed::found(&self.identity.member, name, self.entropy.draw()?, now)?;
-        let found = Control::Found { certificate: self.certificate.wire().to_vec(), name: self.identity.name.clone() };
+        let found = Control::Found {
+            certificate: self.certificate.wire().to_vec(),
+            name: self.identity.name.clone(),
+        };
         found.check()?;
-        let row = SpaceRow { space: genesis.space(), genesis: genesis.wire().to_vec(), secret: self.entropy.draw()? };
+        let row = SpaceRow {
+            space: genesis.space(),
+            genesis: genesis.wire().to_vec(),
+            secret: self.entropy.draw()?,
+        };
         let space = row.space;
         ledger.put_space(&row)?;
         self.spaces.insert(space, Space::new(row, genesis));
@@ -54,7 +66,13 @@ impl Node {
     ///
     /// # Errors
     /// No such space, not allowed, or the name breaks a rule.
-    pub fn create_room(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, name: &str) -> Result<RoomId, CommandError> {
+    pub fn create_room(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        name: &str,
+    ) -> Result<RoomId, CommandError> {
         let (name, nonce) = (name.to_owned(), self.entropy.draw()?);
         self.may(&space, Permission::CreateRooms)?;
         self.write_control(ledger, now, space, Control::RoomCreate { nonce, name })?;
@@ -65,12 +83,34 @@ impl Node {
     ///
     /// # Errors
     /// No such space, not allowed, or the terms break a rule.
-    pub fn create_invite(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, terms: InviteTerms) -> Result<InviteCode, CommandError> {
+    pub fn create_invite(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        terms: InviteTerms,
+    ) -> Result<InviteCode, CommandError> {
         self.may(&space, needed_to_invite(terms.role))?;
         let code = InviteCode::new(self.entropy.draw()?, &space);
-        let InviteTerms { role, seats, expires_at, approve } = terms;
+        let InviteTerms {
+            role,
+            seats,
+            expires_at,
+            approve,
+        } = terms;
         let invite = code.key().id();
-        self.write_control(ledger, now, space, Control::InviteCreate { invite, role, seats, expires_at, approve })?;
+        self.write_control(
+            ledger,
+            now,
+            space,
+            Control::InviteCreate {
+                invite,
+                role,
+                seats,
+                expires_at,
+                approve,
+            },
+        )?;
         Ok(code)
     }
 
@@ -78,7 +118,13 @@ impl Node {
     ///
     /// # Errors
     /// No such space or invite, or not allowed.
-    pub fn revoke_invite(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, invite: InviteId) -> Result<(), CommandError> {
+    pub fn revoke_invite(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        invite: InviteId,
+    ) -> Result<(), CommandError> {
         let found = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
         let known = found.roster.invite(&invite).ok_or(CommandError::NoInvite)?;
         let (role, keep) = (known.role, known.joins.clone());
@@ -93,23 +139,43 @@ impl Node {
     ///
     /// # Errors
     /// This member is in that space already.
-    pub fn join(&mut self, ledger: &mut dyn Ledger, now: i64, code: &InviteCode) -> Result<InviteId, CommandError> {
+    pub fn join(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        code: &InviteCode,
+    ) -> Result<InviteId, CommandError> {
         let me = self.member();
         let invite = code.key().id();
         // An invite that this node's roster does not know may lead back one who was removed and never heard of it.
         let inside = |space: &Space| {
             code.leads_to(&space.id())
                 && space.roster.invite(&invite).is_some()
-                && space.roster.member(&me).is_some_and(|m| m.state == MemberState::Member)
+                && space
+                    .roster
+                    .member(&me)
+                    .is_some_and(|m| m.state == MemberState::Member)
         };
         if self.spaces.values().any(inside) {
             return Err(CommandError::AlreadyMember);
         }
         self.now = now;
         let name = self.identity.name.clone();
-        let row = JoinRow { invite, code: code.to_string(), name, genesis: None };
+        let row = JoinRow {
+            invite,
+            code: code.to_string(),
+            name,
+            genesis: None,
+        };
         ledger.put_join(&row)?;
-        self.joins.insert(invite, Joining { row, code: code.clone(), told: false });
+        self.joins.insert(
+            invite,
+            Joining {
+                row,
+                code: code.clone(),
+                told: false,
+            },
+        );
         for session in self.sessions.values_mut() {
             session.asked.remove(&invite);
         }
@@ -133,7 +199,13 @@ impl Node {
     ///
     /// # Errors
     /// No such space or member, or not allowed.
-    pub fn admit(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, member: MemberId) -> Result<(), CommandError> {
+    pub fn admit(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        member: MemberId,
+    ) -> Result<(), CommandError> {
         let role = self.target(&space, &member)?.role;
         self.may(&space, needed_to_invite(role))?;
         self.write_control(ledger, now, space, Control::Admit { member })?;
@@ -144,7 +216,13 @@ impl Node {
     ///
     /// # Errors
     /// No such space or member, or not allowed.
-    pub fn remove(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, member: MemberId) -> Result<(), CommandError> {
+    pub fn remove(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        member: MemberId,
+    ) -> Result<(), CommandError> {
         self.may_change(&space, &member, "remove someone of that rank")?;
         let cuts = self.cuts(&space, &member);
         self.write_control(ledger, now, space, Control::Remove { member, cuts })?;
@@ -155,7 +233,14 @@ impl Node {
     ///
     /// # Errors
     /// No such space or member, or not allowed.
-    pub fn set_role(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, member: MemberId, role: Role) -> Result<(), CommandError> {
+    pub fn set_role(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        member: MemberId,
+        role: Role,
+    ) -> Result<(), CommandError> {
         self.may_change(&space, &member, "change the role of someone of that rank")?;
         if member != self.member() {
             self.may(&space, needed(role))?;
@@ -170,7 +255,14 @@ impl Node {
     ///
     /// # Errors
     /// No such space, room or target, not allowed, or the content breaks a rule.
-    pub fn send(&mut self, ledger: &mut dyn Ledger, now: i64, space: SpaceId, room: RoomId, content: Content) -> Result<Sent, CommandError> {
+    pub fn send(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        room: RoomId,
+        content: Content,
+    ) -> Result<Sent, CommandError> {
         self.may(&space, Permission::Write)?;
         let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
         if !known.roster.has_room(&room) {
@@ -185,7 +277,13 @@ impl Node {
     ///
     /// # Errors
     /// No such record or attachment here.
-    pub fn fetch(&mut self, ledger: &mut dyn Ledger, now: i64, message: MessageId, index: u8) -> Result<(), CommandError> {
+    pub fn fetch(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        message: MessageId,
+        index: u8,
+    ) -> Result<(), CommandError> {
         self.now = now;
         self.begin_fetch(ledger, now, message, index)
     }
@@ -203,16 +301,27 @@ impl Node {
     /// Whether this node's member may do something in a space.
     fn may(&self, space: &SpaceId, permission: Permission) -> Result<(), CommandError> {
         let roster = &self.spaces.get(space).ok_or(CommandError::NoSpace)?.roster;
-        let role = roster.member(&self.member()).filter(|m| m.state == MemberState::Member).map(|m| m.role);
+        let role = roster
+            .member(&self.member())
+            .filter(|m| m.state == MemberState::Member)
+            .map(|m| m.role);
         if role.is_some_and(|role| role.may(permission)) {
             return Ok(());
         }
-        let what = TABLE.iter().find(|row| row.permission == permission).map_or("do that", |row| row.words);
+        let what = TABLE
+            .iter()
+            .find(|row| row.permission == permission)
+            .map_or("do that", |row| row.words);
         Err(CommandError::Forbidden { what, role })
     }
 
     /// Whether this node's member may remove or change another (or itself).
-    fn may_change(&self, space: &SpaceId, member: &MemberId, what: &'static str) -> Result<(), CommandError> {
+    fn may_change(
+        &self,
+        space: &SpaceId,
+        member: &MemberId,
+        what: &'static str,
+    ) -> Result<(), CommandError> {
         let target = self.target(space, member)?.role;
         let me = self.member();
         if *member == me {
@@ -223,14 +332,26 @@ impl Node {
         if roster.outranks(&me, member) {
             return Ok(());
         }
-        Err(CommandError::Forbidden { what, role: roster.member(&me).map(|m| m.role) })
+        Err(CommandError::Forbidden {
+            what,
+            role: roster.member(&me).map(|m| m.role),
+        })
     }
 
     /// What this node holds of a member's feeds.
     fn cuts(&self, space: &SpaceId, member: &MemberId) -> Vec<Cut> {
-        let Some(space) = self.spaces.get(space) else { return Vec::new() };
-        let devices = space.roster.member(member).map(|m| m.devices.clone()).unwrap_or_default();
-        let mut heads: Vec<_> = devices.iter().flat_map(|device| space.feeds_of(device)).collect();
+        let Some(space) = self.spaces.get(space) else {
+            return Vec::new();
+        };
+        let devices = space
+            .roster
+            .member(member)
+            .map(|m| m.devices.clone())
+            .unwrap_or_default();
+        let mut heads: Vec<_> = devices
+            .iter()
+            .flat_map(|device| space.feeds_of(device))
+            .collect();
         heads.sort_unstable_by_key(|head| std::cmp::Reverse((head.lamport, head.id)));
         heads
             .into_iter()
@@ -253,22 +374,42 @@ impl Node {
         room: &RoomId,
         content: Content,
     ) -> Result<Content, CommandError> {
-        let Some(target) = content.target().copied() else { return Ok(content) };
-        let record = ledger.record(&target)?.filter(|r| (r.feed.space, r.feed.room) == (*space, *room));
-        let record = record.filter(|r| r.standing == Standing::Settled).ok_or(CommandError::NoMessage)?;
+        let Some(target) = content.target().copied() else {
+            return Ok(content);
+        };
+        let record = ledger
+            .record(&target)?
+            .filter(|r| (r.feed.space, r.feed.room) == (*space, *room));
+        let record = record
+            .filter(|r| r.standing == Standing::Settled)
+            .ok_or(CommandError::NoMessage)?;
         let roster = &self.spaces.get(space).ok_or(CommandError::NoSpace)?.roster;
-        let own = roster.of_device(&record.feed.device).is_some_and(|m| m.id == self.member());
+        let own = roster
+            .of_device(&record.feed.device)
+            .is_some_and(|m| m.id == self.member());
         match content {
             Content::Edit { .. } if !own => {
                 let role = roster.member(&self.member()).map(|m| m.role);
-                Err(CommandError::Forbidden { what: "edit others' messages", role })
+                Err(CommandError::Forbidden {
+                    what: "edit others' messages",
+                    role,
+                })
             }
             Content::Delete { target, mut edits } => {
                 if !own {
                     self.may(space, Permission::DeleteOthers)?;
                 }
                 for id in ledger.references(&target)? {
-                    let edit = matches!(self.content(ledger, &id)?, Some((_, Body { content: Content::Edit { .. }, .. })));
+                    let edit = matches!(
+                        self.content(ledger, &id)?,
+                        Some((
+                            _,
+                            Body {
+                                content: Content::Edit { .. },
+                                ..
+                            }
+                        ))
+                    );
                     if edit && !edits.contains(&id) && edits.len() < MAX_EDITS {
                         edits.push(id);
                     }
@@ -286,7 +427,13 @@ impl Node {
         space: SpaceId,
         control: Control,
     ) -> Result<Sent, CommandError> {
-        self.write(ledger, now, space, space.control_room(), Content::Control(control))
+        self.write(
+            ledger,
+            now,
+            space,
+            space.control_room(),
+            Content::Control(control),
+        )
     }
 
     /// Writes a record into one of this node's own feeds and sends it to who is here.
@@ -300,12 +447,27 @@ impl Node {
     ) -> Result<Sent, CommandError> {
         self.now = now;
         let target = content.target().copied();
-        let body = Body { salt: self.entropy.draw()?, at: now, content }.encode()?;
+        let body = Body {
+            salt: self.entropy.draw()?,
+            at: now,
+            content,
+        }
+        .encode()?;
         let hash = Body::hash_of(&body);
-        let mut feed = FeedKey { space, room, device: self.device(), incarnation: self.incarnation };
+        let mut feed = FeedKey {
+            space,
+            room,
+            device: self.device(),
+            incarnation: self.incarnation,
+        };
         let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
         // A copied profile, or a position that is a lie: this life of the feed is not continued.
-        if known.ends_of(&feed).len() > 1 || known.ends_of(&feed).iter().any(|head| head.standing == Standing::Void) {
+        if known.ends_of(&feed).len() > 1
+            || known
+                .ends_of(&feed)
+                .iter()
+                .any(|head| head.standing == Standing::Void)
+        {
             self.rebirth(ledger)?;
             feed.incarnation = self.incarnation;
         }
@@ -326,18 +488,29 @@ impl Node {
                 .collect();
             heads.sort_unstable_by(|a, b| b.cmp(a));
             parents.extend(target);
-            parents.extend(heads.into_iter().map(|(_, id)| id).filter(|id| Some(*id) != target));
+            parents.extend(
+                heads
+                    .into_iter()
+                    .map(|(_, id)| id)
+                    .filter(|id| Some(*id) != target),
+            );
         }
         parents.retain(|id| previous.as_ref().is_none_or(|previous| previous.id != *id));
         parents.truncate(MAX_PARENTS);
         let mut top = previous.as_ref().map_or(0, |record| record.lamport);
         for parent in &parents {
-            top = ledger.record(parent)?.map_or(top, |record| record.lamport.max(top));
+            top = ledger
+                .record(parent)?
+                .map_or(top, |record| record.lamport.max(top));
         }
         parents.sort_unstable();
-        let sequence = previous.as_ref().map_or(1, |record| record.sequence.saturating_add(1));
+        let sequence = previous
+            .as_ref()
+            .map_or(1, |record| record.sequence.saturating_add(1));
         let place = (sequence - 1) % TERM_RECORDS + 1;
-        let lamport = top.checked_add(1).ok_or(CommandError::Feed("the room's order is used up"))?;
+        let lamport = top
+            .checked_add(1)
+            .ok_or(CommandError::Feed("the room's order is used up"))?;
         let mut document = self.documents.take(ledger, &feed, previous.as_ref())?;
         let failed = |_| CommandError::Feed("automerge did not take the record");
         let (change, bytes) = document.append(place, &hash).map_err(failed)?;
@@ -360,7 +533,12 @@ impl Node {
         } else {
             self.documents.keep(record.id, document);
         }
-        let sent = Sent { id: record.id, feed, sequence, lamport };
+        let sent = Sent {
+            id: record.id,
+            feed,
+            sequence,
+            lamport,
+        };
         self.refold(ledger, now)?;
         self.push(ledger, record)?;
         Ok(sent)

@@ -53,16 +53,24 @@ impl Documents {
 }
 
 /// Changes of the term of `last` up to it, along its own branch.
-fn changes_to(ledger: &dyn Ledger, feed: &FeedKey, last: &StoredRecord) -> LedgerResult<Vec<Vec<u8>>> {
+fn changes_to(
+    ledger: &dyn Ledger,
+    feed: &FeedKey,
+    last: &StoredRecord,
+) -> LedgerResult<Vec<Vec<u8>>> {
     let first = (last.sequence - 1) / TERM_RECORDS * TERM_RECORDS + 1;
-    let limit = usize::try_from(TERM_RECORDS).unwrap_or(usize::MAX).saturating_mul(MAX_BRANCHES);
+    let limit = usize::try_from(TERM_RECORDS)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(MAX_BRANCHES);
     let records = ledger.feed_records(feed, first, limit)?;
     let by_id: BTreeMap<MessageId, &StoredRecord> = records.iter().map(|r| (r.id, r)).collect();
     let mut path = Vec::new();
     let mut next = Some(last.id);
     while let Some(record) = next.and_then(|id| by_id.get(&id)) {
         path.push(*record);
-        next = Signed::<Envelope>::reopen(&record.envelope).ok().and_then(|e| e.value().previous);
+        next = Signed::<Envelope>::reopen(&record.envelope)
+            .ok()
+            .and_then(|e| e.value().previous);
     }
     path.reverse();
     let mut changes = Vec::with_capacity(path.len());
@@ -72,7 +80,14 @@ fn changes_to(ledger: &dyn Ledger, feed: &FeedKey, last: &StoredRecord) -> Ledge
             if sealed.is_none() {
                 sealed = Some(unsealed(ledger, feed, record.sequence)?);
             }
-            changes.push(sealed.iter().flatten().nth(place).cloned().unwrap_or_default());
+            changes.push(
+                sealed
+                    .iter()
+                    .flatten()
+                    .nth(place)
+                    .cloned()
+                    .unwrap_or_default(),
+            );
         } else {
             changes.push(record.change.clone());
         }
@@ -81,7 +96,11 @@ fn changes_to(ledger: &dyn Ledger, feed: &FeedKey, last: &StoredRecord) -> Ledge
 }
 
 /// Changes of a sealed term, in order of place; none if it is not sealed.
-pub(super) fn unsealed(ledger: &dyn Ledger, feed: &FeedKey, sequence: u64) -> LedgerResult<Vec<Vec<u8>>> {
+pub(super) fn unsealed(
+    ledger: &dyn Ledger,
+    feed: &FeedKey,
+    sequence: u64,
+) -> LedgerResult<Vec<Vec<u8>>> {
     let end = (sequence.saturating_sub(1) / TERM_RECORDS + 1) * TERM_RECORDS;
     for record in ledger.feed_records(feed, end, MAX_BRANCHES)? {
         if record.sequence == end

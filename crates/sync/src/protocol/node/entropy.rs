@@ -30,8 +30,11 @@ impl Entropy {
             Source::Seeded { seed, drawn } => {
                 *drawn += 1;
                 let mut bytes = [0; N];
-                let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 simulated randomness");
-                hasher.update(&seed.to_le_bytes()).update(&drawn.to_le_bytes());
+                let mut hasher =
+                    blake3::Hasher::new_derive_key("artel 2026-11 simulated randomness");
+                hasher
+                    .update(&seed.to_le_bytes())
+                    .update(&drawn.to_le_bytes());
                 hasher.finalize_xof().fill(&mut bytes);
                 Ok(bytes)
             }

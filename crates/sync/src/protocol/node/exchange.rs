@@ -1,6 +1,8 @@
 //! Digests first, then ranges: how two members bring each other up to date.
 
-use artel_domain::{Envelope, Incarnation, MessageId, RoomId, Signed, SpaceId, limits::TERM_RECORDS};
+use artel_domain::{
+    Envelope, Incarnation, MessageId, RoomId, Signed, SpaceId, limits::TERM_RECORDS,
+};
 
 use super::{
     super::{
@@ -25,12 +27,24 @@ const BODIES_GAP: i64 = 5_000;
 
 impl Node {
     pub(super) fn send_summary(&mut self, now: i64, peer: &Peer, id: SpaceId) {
-        let Some(space) = self.spaces.get_mut(&id) else { return };
-        let Some(link) = self.sessions.get_mut(peer).and_then(|s| s.links.get_mut(&id)) else { return };
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
+        let Some(link) = self
+            .sessions
+            .get_mut(peer)
+            .and_then(|s| s.links.get_mut(&id))
+        else {
+            return;
+        };
         let rooms = link.member.then(|| space.rooms_digest());
         link.summarised = space.version;
         link.summarised_at = now;
-        let frame = Frame::Summary { space: id, control: space.control_digest(), rooms };
+        let frame = Frame::Summary {
+            space: id,
+            control: space.control_digest(),
+            rooms,
+        };
         self.send_frame(peer, &frame);
     }
 
@@ -47,9 +61,14 @@ impl Node {
             return Ok(());
         }
         let member = self.may_carry(peer, &id, false);
-        let Some(space) = self.spaces.get_mut(&id) else { return Ok(()) };
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return Ok(());
+        };
         if rooms.is_some()
-            && let Some(link) = self.sessions.get_mut(peer).and_then(|s| s.links.get_mut(&id))
+            && let Some(link) = self
+                .sessions
+                .get_mut(peer)
+                .and_then(|s| s.links.get_mut(&id))
             && !std::mem::replace(&mut link.accepted, true)
         {
             // Until now the peer would not hear of rooms: what was sent before was lost on it.
@@ -60,10 +79,21 @@ impl Node {
         if !same_control {
             let room = id.control_room();
             let feeds = space.listed_ends(&room);
-            self.send_frame(peer, &Frame::Heads { space: id, room, feeds });
+            self.send_frame(
+                peer,
+                &Frame::Heads {
+                    space: id,
+                    room,
+                    feeds,
+                },
+            );
         }
         if !same_rooms && member {
-            let rooms = self.spaces.get_mut(&id).map(super::space::Space::room_digests).unwrap_or_default();
+            let rooms = self
+                .spaces
+                .get_mut(&id)
+                .map(super::space::Space::room_digests)
+                .unwrap_or_default();
             self.send_frame(peer, &Frame::Rooms { space: id, rooms });
         }
         if same_control && same_rooms && rooms.is_some() {
@@ -73,11 +103,23 @@ impl Node {
     }
 
     /// A peer has exactly what is here: everything of this device is delivered to it.
-    fn in_step(&mut self, ledger: &mut dyn Ledger, now: i64, peer: &Peer, id: SpaceId) -> LedgerResult<()> {
+    fn in_step(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        peer: &Peer,
+        id: SpaceId,
+    ) -> LedgerResult<()> {
         let me = self.device();
-        let Some(space) = self.spaces.get(&id) else { return Ok(()) };
+        let Some(space) = self.spaces.get(&id) else {
+            return Ok(());
+        };
         let (version, ends) = (space.version, space.feeds_of(&me));
-        if let Some(link) = self.sessions.get_mut(peer).and_then(|s| s.links.get_mut(&id)) {
+        if let Some(link) = self
+            .sessions
+            .get_mut(peer)
+            .and_then(|s| s.links.get_mut(&id))
+        {
             link.summarised = version;
             link.summarised_at = now;
         }
@@ -91,13 +133,28 @@ impl Node {
         if !self.may_carry(peer, &id, false) {
             return;
         }
-        let Some(space) = self.spaces.get_mut(&id) else { return };
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
         let mut frames = Vec::new();
-        for room in space.roster.rooms.iter().map(|room| room.id).collect::<Vec<_>>() {
-            let theirs = rooms.iter().find(|(r, _)| *r == room).map_or(EMPTY, |(_, digest)| *digest);
+        for room in space
+            .roster
+            .rooms
+            .iter()
+            .map(|room| room.id)
+            .collect::<Vec<_>>()
+        {
+            let theirs = rooms
+                .iter()
+                .find(|(r, _)| *r == room)
+                .map_or(EMPTY, |(_, digest)| *digest);
             let mine = space.room_digest(&room);
             if mine != theirs && mine != EMPTY {
-                frames.push(Frame::Heads { space: id, room, feeds: space.listed_ends(&room) });
+                frames.push(Frame::Heads {
+                    space: id,
+                    room,
+                    feeds: space.listed_ends(&room),
+                });
             }
         }
         for frame in frames {
@@ -118,9 +175,21 @@ impl Node {
         if !self.may_carry(peer, &id, control) {
             return Ok(());
         }
-        for FeedEnds { device, incarnation, ends } in feeds {
-            let feed = FeedKey { space: id, room, device, incarnation };
-            let Some(space) = self.spaces.get(&id) else { return Ok(()) };
+        for FeedEnds {
+            device,
+            incarnation,
+            ends,
+        } in feeds
+        {
+            let feed = FeedKey {
+                space: id,
+                room,
+                device,
+                incarnation,
+            };
+            let Some(space) = self.spaces.get(&id) else {
+                return Ok(());
+            };
             if !control && !space.roster.has_room(&room) {
                 return Ok(());
             }
@@ -128,10 +197,18 @@ impl Node {
             if !founding && !space.control.knows(&device) {
                 continue;
             }
-            let mine = space.ends_of(&feed).iter().map(|head| head.sequence).max().unwrap_or(0);
+            let mine = space
+                .ends_of(&feed)
+                .iter()
+                .map(|head| head.sequence)
+                .max()
+                .unwrap_or(0);
             let mut from = None;
             for (sequence, last) in ends {
-                if ledger.record(&last)?.is_some_and(|record| record.feed == feed && record.sequence == sequence) {
+                if ledger
+                    .record(&last)?
+                    .is_some_and(|record| record.feed == feed && record.sequence == sequence)
+                {
                     self.delivered(ledger, peer, &feed, sequence, last)?;
                 } else if sequence > mine {
                     from = Some(from.unwrap_or(mine + 1).min(mine + 1));
@@ -148,30 +225,60 @@ impl Node {
 
     /// Asks a peer for a feed, unless another is being asked.
     fn want(&mut self, now: i64, peer: &Peer, feed: FeedKey, from: u64) {
-        let busy = self.wants.get(&feed).is_some_and(|(other, until)| other != peer && *until > now);
+        let busy = self
+            .wants
+            .get(&feed)
+            .is_some_and(|(other, until)| other != peer && *until > now);
         if busy {
             return;
         }
         self.begin_round(&feed, true);
-        self.wants.insert(feed, (*peer, now.saturating_add(PATIENCE)));
-        let FeedKey { space, room, device, incarnation } = feed;
-        self.send_frame(peer, &Frame::Want { space, room, device, incarnation, from });
+        self.wants
+            .insert(feed, (*peer, now.saturating_add(PATIENCE)));
+        let FeedKey {
+            space,
+            room,
+            device,
+            incarnation,
+        } = feed;
+        self.send_frame(
+            peer,
+            &Frame::Want {
+                space,
+                room,
+                device,
+                incarnation,
+                from,
+            },
+        );
     }
 
     /// Outside a round of fetching, what comes is live and never late; a round's baseline is the latest position known
     /// when it began.
     fn begin_round(&mut self, feed: &FeedKey, fetching: bool) {
-        if self.wants.keys().any(|other| (other.space, other.room) == (feed.space, feed.room)) {
+        if self
+            .wants
+            .keys()
+            .any(|other| (other.space, other.room) == (feed.space, feed.room))
+        {
             return;
         }
-        let Some(space) = self.spaces.get_mut(&feed.space) else { return };
+        let Some(space) = self.spaces.get_mut(&feed.space) else {
+            return;
+        };
         match space.top(&feed.room).filter(|_| fetching) {
             Some(top) => space.baseline.insert(feed.room, top),
             None => space.baseline.remove(&feed.room),
         };
     }
 
-    pub(super) fn on_want(&mut self, ledger: &mut dyn Ledger, peer: &Peer, feed: &FeedKey, from: u64) -> Result<(), Fault> {
+    pub(super) fn on_want(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        peer: &Peer,
+        feed: &FeedKey,
+        from: u64,
+    ) -> Result<(), Fault> {
         if !self.may_carry(peer, &feed.space, feed.room == feed.space.control_room()) {
             return Ok(());
         }
@@ -194,7 +301,9 @@ impl Node {
             }
             last = record.sequence;
             let carried = carry(ledger, record, &mut sealed)?;
-            size += carried.envelope.len() + carried.change.len() + carried.body.as_ref().map_or(0, Vec::len);
+            size += carried.envelope.len()
+                + carried.change.len()
+                + carried.body.as_ref().map_or(0, Vec::len);
             records.push(carried);
         }
         self.send_records(peer, feed, records, more);
@@ -202,8 +311,23 @@ impl Node {
     }
 
     fn send_records(&mut self, peer: &Peer, feed: &FeedKey, records: Vec<Carried>, more: bool) {
-        let FeedKey { space, room, device, incarnation } = *feed;
-        self.send_frame(peer, &Frame::Records { space, room, device, incarnation, records, more });
+        let FeedKey {
+            space,
+            room,
+            device,
+            incarnation,
+        } = *feed;
+        self.send_frame(
+            peer,
+            &Frame::Records {
+                space,
+                room,
+                device,
+                incarnation,
+                records,
+                more,
+            },
+        );
     }
 
     /// Sends a record just written to every member that is here.
@@ -230,11 +354,17 @@ impl Node {
         more: bool,
     ) -> Result<(), Fault> {
         let control = feed.room == feed.space.control_room();
-        let fits = self.spaces.get(&feed.space).is_some_and(|space| control || space.roster.has_room(&feed.room));
+        let fits = self
+            .spaces
+            .get(&feed.space)
+            .is_some_and(|space| control || space.roster.has_room(&feed.room));
         if !fits || !self.may_carry(peer, &feed.space, control) {
             return Ok(());
         }
-        let asked = self.wants.get(&feed).is_some_and(|(other, _)| other == peer);
+        let asked = self
+            .wants
+            .get(&feed)
+            .is_some_and(|(other, _)| other == peer);
         if !asked {
             self.begin_round(&feed, false);
         }
@@ -249,7 +379,12 @@ impl Node {
             Taken::All if more && !empty => self.want(now, peer, feed, end.saturating_add(1)),
             Taken::Gap => {
                 let mine = self.spaces.get(&feed.space).map_or(0, |space| {
-                    space.ends_of(&feed).iter().map(|head| head.sequence).max().unwrap_or(0)
+                    space
+                        .ends_of(&feed)
+                        .iter()
+                        .map(|head| head.sequence)
+                        .max()
+                        .unwrap_or(0)
                 });
                 let from = if asked || end <= mine { 1 } else { mine + 1 };
                 self.want(now, peer, feed, from);
@@ -257,10 +392,25 @@ impl Node {
             _ => {}
         }
         if feed.device == *peer && taken == Taken::All {
-            let ends = self.spaces.get(&feed.space).map(|space| space.ends_of(&feed).to_vec()).unwrap_or_default();
+            let ends = self
+                .spaces
+                .get(&feed.space)
+                .map(|space| space.ends_of(&feed).to_vec())
+                .unwrap_or_default();
             for head in ends {
-                let FeedKey { space, room, incarnation, .. } = feed;
-                let frame = Frame::Stored { space, room, incarnation, sequence: head.sequence, last: head.id };
+                let FeedKey {
+                    space,
+                    room,
+                    incarnation,
+                    ..
+                } = feed;
+                let frame = Frame::Stored {
+                    space,
+                    room,
+                    incarnation,
+                    sequence: head.sequence,
+                    last: head.id,
+                };
                 self.send_frame(peer, &frame);
             }
         }
@@ -275,8 +425,15 @@ impl Node {
         sequence: u64,
         last: MessageId,
     ) -> Result<(), Fault> {
-        let feed = FeedKey { space, room, device: self.device(), incarnation };
-        let right = ledger.record(&last)?.is_some_and(|r| r.feed == feed && r.sequence == sequence);
+        let feed = FeedKey {
+            space,
+            room,
+            device: self.device(),
+            incarnation,
+        };
+        let right = ledger
+            .record(&last)?
+            .is_some_and(|r| r.feed == feed && r.sequence == sequence);
         if right && self.may_carry(peer, &space, room == space.control_room()) {
             self.delivered(ledger, peer, &feed, sequence, last)?;
         }
@@ -297,7 +454,13 @@ impl Node {
         let from = ledger.delivered(feed, peer)?;
         if through > from {
             ledger.set_delivered(feed, peer, through)?;
-            self.outputs.push(Output::Event(Event::Delivered { feed: *feed, from, through, last, peer: *peer }));
+            self.outputs.push(Output::Event(Event::Delivered {
+                feed: *feed,
+                from,
+                through,
+                last,
+                peer: *peer,
+            }));
         }
         Ok(())
     }
@@ -315,8 +478,12 @@ impl Node {
         let mut bodies = Vec::new();
         let mut size = 0;
         for id in records {
-            let Some(record) = ledger.record(&id)?.filter(|r| r.feed.space == space) else { continue };
-            if let (Some(StoredBody::Here(wire)), true) = (ledger.body(&record.body)?, size <= RECORDS_BYTES) {
+            let Some(record) = ledger.record(&id)?.filter(|r| r.feed.space == space) else {
+                continue;
+            };
+            if let (Some(StoredBody::Here(wire)), true) =
+                (ledger.body(&record.body)?, size <= RECORDS_BYTES)
+            {
                 size += wire.len();
                 bodies.push((id, wire));
             }
@@ -338,7 +505,9 @@ impl Node {
             return Ok(());
         }
         for (id, wire) in bodies {
-            let Some(record) = ledger.record(&id)?.filter(|r| r.feed.space == space) else { continue };
+            let Some(record) = ledger.record(&id)?.filter(|r| r.feed.space == space) else {
+                continue;
+            };
             if artel_domain::Body::hash_of(&wire) != record.body {
                 return Err(Fault::Broke("a body is not its record's"));
             }
@@ -349,7 +518,11 @@ impl Node {
 
     /// Lets the next tick begin afresh with everyone: a question was left without an answer.
     pub(super) fn summaries_due(&mut self) {
-        for link in self.sessions.values_mut().flat_map(|session| session.links.values_mut()) {
+        for link in self
+            .sessions
+            .values_mut()
+            .flat_map(|session| session.links.values_mut())
+        {
             link.summarised = 0;
         }
     }
@@ -362,8 +535,14 @@ impl Node {
         }
         let mut due = Vec::new();
         for (peer, session) in &self.sessions {
-            for (id, link) in session.links.iter().filter(|(_, link)| link.certified.is_some() && !link.removed) {
-                let Some(space) = self.spaces.get(id) else { continue };
+            for (id, link) in session
+                .links
+                .iter()
+                .filter(|(_, link)| link.certified.is_some() && !link.removed)
+            {
+                let Some(space) = self.spaces.get(id) else {
+                    continue;
+                };
                 let waited = now.saturating_sub(link.summarised_at);
                 let changed = link.summarised != space.version;
                 if waited < 0 || (changed && waited >= SUMMARY_GAP) || waited >= HEARTBEAT {
@@ -376,14 +555,21 @@ impl Node {
         }
         let ids: Vec<SpaceId> = self.spaces.keys().copied().collect();
         for id in ids {
-            let Some(space) = self.spaces.get_mut(&id) else { continue };
+            let Some(space) = self.spaces.get_mut(&id) else {
+                continue;
+            };
             if now.saturating_sub(space.asked_bodies).unsigned_abs() < BODIES_GAP.unsigned_abs() {
                 continue;
             }
             space.asked_bodies = now;
             let peers = self.members_online(&id);
             let turn = usize::try_from(now / BODIES_GAP).unwrap_or(0);
-            let Some(peer) = peers.get(turn.checked_rem(peers.len()).unwrap_or(0)).copied() else { continue };
+            let Some(peer) = peers
+                .get(turn.checked_rem(peers.len()).unwrap_or(0))
+                .copied()
+            else {
+                continue;
+            };
             let records = ledger.bodiless(&id, MAX_BODIES)?;
             if !records.is_empty() {
                 self.send_frame(&peer, &Frame::WantBodies { space: id, records });
@@ -403,17 +589,28 @@ fn carry(
         Some(StoredBody::Here(wire)) => Some(wire),
         _ => None,
     };
-    let (term, place) = ((record.sequence.saturating_sub(1)) / TERM_RECORDS, record.sequence.saturating_sub(1) % TERM_RECORDS);
+    let (term, place) = (
+        (record.sequence.saturating_sub(1)) / TERM_RECORDS,
+        record.sequence.saturating_sub(1) % TERM_RECORDS,
+    );
     let change = if record.change.is_empty() {
         let changes = match sealed.take().filter(|(of, _)| *of == term) {
             Some(found) => sealed.insert(found),
             None => sealed.insert((term, unsealed(ledger, &record.feed, record.sequence)?)),
         };
-        changes.1.get(usize::try_from(place).unwrap_or(usize::MAX)).cloned().unwrap_or_default()
+        changes
+            .1
+            .get(usize::try_from(place).unwrap_or(usize::MAX))
+            .cloned()
+            .unwrap_or_default()
     } else {
         record.change
     };
-    Ok(Carried { envelope: record.envelope, change, body })
+    Ok(Carried {
+        envelope: record.envelope,
+        change,
+        body,
+    })
 }
 
 /// Place of the last of these records.

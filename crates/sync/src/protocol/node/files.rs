@@ -55,8 +55,12 @@ impl Node {
             Err(Fault::Broke(_)) => None,
         };
         let (record, body) = found.ok_or(CommandError::NoMessage)?;
-        let attachment =
-            body.content.attachments().get(usize::from(index)).cloned().ok_or(CommandError::NoAttachment)?;
+        let attachment = body
+            .content
+            .attachments()
+            .get(usize::from(index))
+            .cloned()
+            .ok_or(CommandError::NoAttachment)?;
         let file = attachment.file;
         let list = ledger.chunk_list(&file)?;
         let listed = list.is_some();
@@ -83,14 +87,27 @@ impl Node {
 
     /// Tells how far a file is; whether it is complete, in which case it is not fetched any longer.
     fn progress(&mut self, ledger: &dyn Ledger, key: Key) -> LedgerResult<bool> {
-        let Some(fetch) = self.fetches.get(&key) else { return Ok(true) };
+        let Some(fetch) = self.fetches.get(&key) else {
+            return Ok(true);
+        };
         let Attachment { size, file, .. } = fetch.attachment;
         let count = fetch.attachment.chunks();
         let here = ledger.chunks_here(&file)?;
         let complete = fetch.listed && here >= count;
-        let have = if complete { size } else { (u64::from(here) * CHUNK as u64).min(size) };
+        let have = if complete {
+            size
+        } else {
+            (u64::from(here) * CHUNK as u64).min(size)
+        };
         let (space, (message, index)) = (fetch.space, key);
-        self.outputs.push(Output::Event(Event::Attachment { space, message, index, file, have, size }));
+        self.outputs.push(Output::Event(Event::Attachment {
+            space,
+            message,
+            index,
+            file,
+            have,
+            size,
+        }));
         if complete {
             self.fetches.remove(&key);
         }
@@ -99,7 +116,9 @@ impl Node {
 
     /// Asks for what is to be asked next, choosing a peer if there is none.
     fn continue_fetch(&mut self, ledger: &mut dyn Ledger, now: i64, key: Key) -> LedgerResult<()> {
-        let Some(fetch) = self.fetches.get(&key) else { return Ok(()) };
+        let Some(fetch) = self.fetches.get(&key) else {
+            return Ok(());
+        };
         let peer = if let Some(peer) = fetch.peer {
             peer
         } else {
@@ -111,12 +130,18 @@ impl Node {
                 .collect();
             let author = ledger.record(&key.0)?.map(|record| record.feed.device);
             let first = willing.first().copied();
-            let Some(peer) = willing.into_iter().find(|peer| Some(*peer) == author).or(first) else {
+            let Some(peer) = willing
+                .into_iter()
+                .find(|peer| Some(*peer) == author)
+                .or(first)
+            else {
                 return Ok(());
             };
             peer
         };
-        let Some(fetch) = self.fetches.get_mut(&key) else { return Ok(()) };
+        let Some(fetch) = self.fetches.get_mut(&key) else {
+            return Ok(());
+        };
         fetch.peer = Some(peer);
         fetch.until = now.saturating_add(PATIENCE);
         let (message, index) = key;
@@ -126,7 +151,14 @@ impl Node {
                 return self.list_came(ledger, now, key);
             }
             let from = u32::try_from(fetch.list.len() / 32).unwrap_or(u32::MAX);
-            self.send_frame(&peer, &Frame::WantList { message, index, from });
+            self.send_frame(
+                &peer,
+                &Frame::WantList {
+                    message,
+                    index,
+                    from,
+                },
+            );
             return Ok(());
         }
         let free = WINDOW.saturating_sub(fetch.waiting.len());
@@ -141,14 +173,23 @@ impl Node {
         if let Some(last) = chunks.last() {
             fetch.next = last.saturating_add(1);
             fetch.waiting.extend(&chunks);
-            self.send_frame(&peer, &Frame::WantChunks { message, index, chunks });
+            self.send_frame(
+                &peer,
+                &Frame::WantChunks {
+                    message,
+                    index,
+                    chunks,
+                },
+            );
         }
         Ok(())
     }
 
     /// The list of chunks is complete: it must be the one that the record names.
     fn list_came(&mut self, ledger: &mut dyn Ledger, now: i64, key: Key) -> LedgerResult<()> {
-        let Some(fetch) = self.fetches.get_mut(&key) else { return Ok(()) };
+        let Some(fetch) = self.fetches.get_mut(&key) else {
+            return Ok(());
+        };
         let Attachment { size, file, .. } = fetch.attachment;
         let hashes: Vec<[u8; 32]> = fetch.list.as_chunks::<32>().0.to_vec();
         if FileId::of(size, &hashes) != file {
@@ -161,12 +202,21 @@ impl Node {
         }
         fetch.listed = true;
         ledger.put_chunk_list(&file, size, &fetch.list)?;
-        if self.progress(ledger, key)? { self.next_fetch(ledger, now) } else { self.continue_fetch(ledger, now, key) }
+        if self.progress(ledger, key)? {
+            self.next_fetch(ledger, now)
+        } else {
+            self.continue_fetch(ledger, now, key)
+        }
     }
 
     /// A link became free: another file may use it.
     fn next_fetch(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
-        let idle: Vec<Key> = self.fetches.iter().filter(|(_, f)| f.peer.is_none()).map(|(key, _)| *key).collect();
+        let idle: Vec<Key> = self
+            .fetches
+            .iter()
+            .filter(|(_, f)| f.peer.is_none())
+            .map(|(key, _)| *key)
+            .collect();
         for key in idle {
             self.continue_fetch(ledger, now, key)?;
         }
@@ -182,7 +232,11 @@ impl Node {
         from: u32,
         hashes: &[u8],
     ) -> Result<(), Fault> {
-        let Some(fetch) = self.fetches.get_mut(&key).filter(|f| f.peer == Some(*peer) && !f.listed) else {
+        let Some(fetch) = self
+            .fetches
+            .get_mut(&key)
+            .filter(|f| f.peer == Some(*peer) && !f.listed)
+        else {
             return Ok(());
         };
         let count = usize::try_from(fetch.attachment.chunks()).unwrap_or(usize::MAX);
@@ -208,13 +262,22 @@ impl Node {
         chunk: u32,
         bytes: &[u8],
     ) -> Result<(), Fault> {
-        let Some(fetch) = self.fetches.get_mut(&key).filter(|f| f.peer == Some(*peer)) else { return Ok(()) };
+        let Some(fetch) = self.fetches.get_mut(&key).filter(|f| f.peer == Some(*peer)) else {
+            return Ok(());
+        };
         if !fetch.waiting.remove(&chunk) {
             return Err(Fault::Broke("a chunk that was not asked for"));
         }
-        let place = usize::try_from(chunk).unwrap_or(usize::MAX).saturating_mul(32);
-        let hash = fetch.list.get(place..).and_then(|rest| rest.first_chunk::<32>());
-        if bytes.len() != chunk_len(fetch.attachment.size, chunk) || hash != Some(&chunk_hash(bytes)) {
+        let place = usize::try_from(chunk)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(32);
+        let hash = fetch
+            .list
+            .get(place..)
+            .and_then(|rest| rest.first_chunk::<32>());
+        if bytes.len() != chunk_len(fetch.attachment.size, chunk)
+            || hash != Some(&chunk_hash(bytes))
+        {
             return Err(Fault::Broke("a chunk that is not the file's"));
         }
         ledger.put_chunk(&fetch.attachment.file, chunk, bytes)?;
@@ -226,7 +289,13 @@ impl Node {
         Ok(())
     }
 
-    pub(super) fn on_no_chunks(&mut self, ledger: &mut dyn Ledger, now: i64, peer: &Peer, key: Key) -> Result<(), Fault> {
+    pub(super) fn on_no_chunks(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        peer: &Peer,
+        key: Key,
+    ) -> Result<(), Fault> {
         if let Some(fetch) = self.fetches.get_mut(&key).filter(|f| f.peer == Some(*peer)) {
             fetch.give_up_on(*peer);
             self.next_fetch(ledger, now)?;
@@ -235,18 +304,34 @@ impl Node {
     }
 
     /// Serves a list of chunks to a member.
-    pub(super) fn on_want_list(&mut self, ledger: &mut dyn Ledger, peer: &Peer, key: Key, from: u32) -> Result<(), Fault> {
+    pub(super) fn on_want_list(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        peer: &Peer,
+        key: Key,
+        from: u32,
+    ) -> Result<(), Fault> {
         let (message, index) = key;
         let list = match self.asked_file(ledger, peer, key)? {
             Some(attachment) => ledger.chunk_list(&attachment.file)?,
             None => None,
         };
-        let begin = usize::try_from(from).unwrap_or(usize::MAX).saturating_mul(32);
-        let rest = list.as_deref().and_then(|list| list.get(begin..)).filter(|rest| !rest.is_empty());
+        let begin = usize::try_from(from)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(32);
+        let rest = list
+            .as_deref()
+            .and_then(|list| list.get(begin..))
+            .filter(|rest| !rest.is_empty());
         let frame = match rest {
             Some(rest) => {
                 let hashes = rest.get(..LIST_PAGE * 32).unwrap_or(rest).to_vec();
-                Frame::List { message, index, from, hashes }
+                Frame::List {
+                    message,
+                    index,
+                    from,
+                    hashes,
+                }
             }
             None => Frame::NoChunks { message, index },
         };
@@ -255,7 +340,13 @@ impl Node {
     }
 
     /// Serves chunks to a member.
-    pub(super) fn on_want_chunks(&mut self, ledger: &mut dyn Ledger, peer: &Peer, key: Key, chunks: &[u32]) -> Result<(), Fault> {
+    pub(super) fn on_want_chunks(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        peer: &Peer,
+        key: Key,
+        chunks: &[u32],
+    ) -> Result<(), Fault> {
         let (message, index) = key;
         let attachment = self.asked_file(ledger, peer, key)?;
         let mut served = Vec::new();
@@ -268,7 +359,12 @@ impl Node {
                 self.send_on(peer, Lane::File, &Frame::NoChunks { message, index });
                 return Ok(());
             };
-            served.push(Frame::Chunk { message, index, chunk: *chunk, bytes });
+            served.push(Frame::Chunk {
+                message,
+                index,
+                chunk: *chunk,
+                bytes,
+            });
         }
         for frame in served {
             self.send_on(peer, Lane::File, &frame);
@@ -277,8 +373,15 @@ impl Node {
     }
 
     /// The attachment that a peer asks for, if the peer may have it.
-    fn asked_file(&self, ledger: &dyn Ledger, peer: &Peer, (message, index): Key) -> Result<Option<Attachment>, Fault> {
-        let Some((record, body)) = self.content(ledger, &message)? else { return Ok(None) };
+    fn asked_file(
+        &self,
+        ledger: &dyn Ledger,
+        peer: &Peer,
+        (message, index): Key,
+    ) -> Result<Option<Attachment>, Fault> {
+        let Some((record, body)) = self.content(ledger, &message)? else {
+            return Ok(None);
+        };
         if !self.may_carry(peer, &record.feed.space, false) {
             return Ok(None);
         }
@@ -286,7 +389,11 @@ impl Node {
     }
 
     /// A peer is gone: others are asked for what it owed.
-    pub(super) fn forget_fetches_of(&mut self, ledger: &mut dyn Ledger, peer: &Peer) -> LedgerResult<()> {
+    pub(super) fn forget_fetches_of(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        peer: &Peer,
+    ) -> LedgerResult<()> {
         for fetch in self.fetches.values_mut().filter(|f| f.peer == Some(*peer)) {
             fetch.give_up_on(*peer);
         }

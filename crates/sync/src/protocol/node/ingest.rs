@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use artel_domain::{
-    Body, ChangeHash, Content, Control, DeviceCertificate, Envelope, MessageId, Signed, SpaceId, limits::TERM_RECORDS,
+    Body, ChangeHash, Content, Control, DeviceCertificate, Envelope, MessageId, Signed, SpaceId,
+    limits::TERM_RECORDS,
 };
 
 use super::{
@@ -48,8 +49,12 @@ struct Before {
 
 impl Before {
     fn of(record: StoredRecord) -> Result<Self, Fault> {
-        let envelope = Signed::<Envelope>::reopen(&record.envelope).map_err(|_| Fault::Broke("a stored record is damaged"))?;
-        Ok(Self { change: envelope.value().change, record })
+        let envelope = Signed::<Envelope>::reopen(&record.envelope)
+            .map_err(|_| Fault::Broke("a stored record is damaged"))?;
+        Ok(Self {
+            change: envelope.value().change,
+            record,
+        })
     }
 }
 
@@ -61,7 +66,9 @@ impl Node {
         feed: &FeedKey,
         records: Vec<Carried>,
     ) -> Result<Taken, Fault> {
-        let Some(space) = self.spaces.get(&feed.space) else { return Ok(Taken::Unwanted) };
+        let Some(space) = self.spaces.get(&feed.space) else {
+            return Ok(Taken::Unwanted);
+        };
         let control = feed.room == feed.space.control_room();
         if control && space.control.len() + records.len() > MAX_CONTROL {
             return Ok(Taken::Unwanted);
@@ -86,7 +93,11 @@ impl Node {
             if place != *feed {
                 return Err(Fault::Broke("a record of another feed"));
             }
-            if carried.body.as_ref().is_some_and(|body| Body::hash_of(body) != value.body) {
+            if carried
+                .body
+                .as_ref()
+                .is_some_and(|body| Body::hash_of(body) != value.body)
+            {
                 return Err(Fault::Broke("a body is not its record's"));
             }
             if let Some(stored) = ledger.record(&envelope.id())? {
@@ -104,7 +115,9 @@ impl Node {
             if founding && !known && run.is_empty() && !self.founds(feed, carried.body.as_deref()) {
                 return Ok(Taken::Unwanted);
             }
-            let follows = run.last().map(|last| (last.envelope.id(), last.envelope.value().change));
+            let follows = run
+                .last()
+                .map(|last| (last.envelope.id(), last.envelope.value().change));
             let previous = match (value.previous, follows) {
                 (None, _) => {
                     // The first of a feed; in a copied profile one of several.
@@ -114,7 +127,9 @@ impl Node {
                 (Some(previous), Some((last, change))) if previous == last => Some(change),
                 (Some(previous), _) => {
                     self.take_run(ledger, feed, before.take(), std::mem::take(&mut run))?;
-                    let Some(stored) = ledger.record(&previous)? else { return Ok(Taken::Gap) };
+                    let Some(stored) = ledger.record(&previous)? else {
+                        return Ok(Taken::Gap);
+                    };
                     if stored.feed != *feed || stored.sequence + 1 != value.sequence {
                         return Err(Fault::Broke("a record out of its place"));
                     }
@@ -139,7 +154,12 @@ impl Node {
                     None => None,
                 };
             }
-            run.push(Checked { envelope, change, bytes: carried.change, body: carried.body });
+            run.push(Checked {
+                envelope,
+                change,
+                bytes: carried.change,
+                body: carried.body,
+            });
         }
         self.take_run(ledger, feed, before, run)?;
         Ok(Taken::All)
@@ -147,8 +167,14 @@ impl Node {
 
     /// Whether a body is the founding entry of its space, written by the device that it certifies.
     fn founds(&self, feed: &FeedKey, body: Option<&[u8]>) -> bool {
-        let owner = self.spaces.get(&feed.space).map(|space| space.genesis.value().owner);
-        let Some(Ok(Body { content: Content::Control(Control::Found { certificate, .. }), .. })) = body.map(Body::decode)
+        let owner = self
+            .spaces
+            .get(&feed.space)
+            .map(|space| space.genesis.value().owner);
+        let Some(Ok(Body {
+            content: Content::Control(Control::Found { certificate, .. }),
+            ..
+        })) = body.map(Body::decode)
         else {
             return false;
         };
@@ -164,26 +190,39 @@ impl Node {
         before: Option<Before>,
         run: Vec<Checked>,
     ) -> Result<(), Fault> {
-        let Some(last) = run.last() else { return Ok(()) };
-        let (last_id, last_change, last_place) =
-            (last.envelope.id(), last.envelope.value().change, last.envelope.value().place());
-        let Some(space) = self.spaces.get(&feed.space) else { return Ok(()) };
+        let Some(last) = run.last() else {
+            return Ok(());
+        };
+        let (last_id, last_change, last_place) = (
+            last.envelope.id(),
+            last.envelope.value().change,
+            last.envelope.value().place(),
+        );
+        let Some(space) = self.spaces.get(&feed.space) else {
+            return Ok(());
+        };
         let ends = space.ends_of(feed);
-        let extends = before.as_ref().map_or(ends.is_empty(), |b| ends.iter().any(|head| head.id == b.record.id));
+        let extends = before.as_ref().map_or(ends.is_empty(), |b| {
+            ends.iter().any(|head| head.id == b.record.id)
+        });
         if !extends {
             if ends.len() >= MAX_BRANCHES {
                 return Ok(());
             }
             self.outputs.push(Output::Event(Event::Forked(*feed)));
         }
-        let mut document = self.documents.take(ledger, feed, before.as_ref().map(|b| &b.record))?;
+        let mut document = self
+            .documents
+            .take(ledger, feed, before.as_ref().map(|b| &b.record))?;
         let mut changes = Vec::with_capacity(run.len());
         let mut kept = Vec::with_capacity(run.len());
         for checked in run {
             changes.push(checked.change);
             kept.push((checked.envelope, checked.bytes, checked.body));
         }
-        document.apply(changes, &last_change).map_err(|_| Fault::Broke("a change does not fit"))?;
+        document
+            .apply(changes, &last_change)
+            .map_err(|_| Fault::Broke("a change does not fit"))?;
         let unforked = extends && ends_before(self, feed) <= 1;
         for (envelope, change, body) in kept {
             self.keep(ledger, &envelope, change, body.as_deref(), false)?;
@@ -209,12 +248,20 @@ impl Node {
         own: bool,
     ) -> Result<StoredRecord, Fault> {
         let value = envelope.value();
-        let feed =
-            FeedKey { space: value.space, room: value.room, device: value.device, incarnation: value.incarnation };
+        let feed = FeedKey {
+            space: value.space,
+            room: value.room,
+            device: value.device,
+            incarnation: value.incarnation,
+        };
         let id = envelope.id();
         let at = (value.lamport, id);
         let late = !own
-            && self.spaces.get(&feed.space).and_then(|s| s.baseline.get(&feed.room)).is_some_and(|top| at < *top);
+            && self
+                .spaces
+                .get(&feed.space)
+                .and_then(|s| s.baseline.get(&feed.room))
+                .is_some_and(|top| at < *top);
         let standing = judge(ledger, envelope, true)?;
         let record = StoredRecord {
             id,
@@ -233,9 +280,18 @@ impl Node {
             ledger.put_body(&value.body, body)?;
             refer(ledger, &id, body)?;
         }
-        let head = Head { feed, sequence: value.sequence, id, lamport: value.lamport, change: value.change, standing };
+        let head = Head {
+            feed,
+            sequence: value.sequence,
+            id,
+            lamport: value.lamport,
+            change: value.change,
+            standing,
+        };
         if let Some(space) = self.spaces.get_mut(&feed.space) {
-            let old = value.previous.filter(|p| space.ends_of(&feed).iter().any(|head| head.id == *p));
+            let old = value
+                .previous
+                .filter(|p| space.ends_of(&feed).iter().any(|head| head.id == *p));
             ledger.replace_head(old.as_ref(), &head)?;
             space.put_head(old.as_ref(), head);
         }
@@ -253,7 +309,9 @@ impl Node {
             let id = record.id;
             self.consider(ledger, record)?;
             for child in ledger.take_waits(&id)? {
-                let Some(mut child) = ledger.record(&child)? else { continue };
+                let Some(mut child) = ledger.record(&child)? else {
+                    continue;
+                };
                 let envelope = Signed::<Envelope>::reopen(&child.envelope)
                     .map_err(|_| Fault::Broke("a stored record is damaged"))?;
                 let standing = judge(ledger, &envelope, true)?;
@@ -264,7 +322,10 @@ impl Node {
                 child.standing = standing;
                 ledger.update_record(&child.id, standing, child.shown, child.late)?;
                 let end = self.spaces.get_mut(&child.feed.space).and_then(|space| {
-                    let mut head = *space.ends_of(&child.feed).iter().find(|head| head.id == child.id)?;
+                    let mut head = *space
+                        .ends_of(&child.feed)
+                        .iter()
+                        .find(|head| head.id == child.id)?;
                     head.standing = standing;
                     space.put_head(Some(&child.id), head);
                     Some(head)
@@ -274,7 +335,11 @@ impl Node {
                 }
                 if standing == Standing::Settled && child.shown {
                     let FeedKey { space, room, .. } = child.feed;
-                    self.outputs.push(Output::Event(Event::Settled { space, room, id: child.id }));
+                    self.outputs.push(Output::Event(Event::Settled {
+                        space,
+                        room,
+                        id: child.id,
+                    }));
                 }
                 queue.push_back(child);
             }
@@ -287,8 +352,12 @@ impl Node {
         if record.standing != Standing::Settled {
             return Ok(());
         }
-        let Some(StoredBody::Here(wire)) = ledger.body(&record.body)? else { return Ok(()) };
-        let Ok(envelope) = Signed::<Envelope>::reopen(&record.envelope) else { return Ok(()) };
+        let Some(StoredBody::Here(wire)) = ledger.body(&record.body)? else {
+            return Ok(());
+        };
+        let Ok(envelope) = Signed::<Envelope>::reopen(&record.envelope) else {
+            return Ok(());
+        };
         let control = match Body::decode(&wire).map(|body| body.content) {
             Ok(Content::Control(control)) => Some(control),
             _ => None,
@@ -301,7 +370,12 @@ impl Node {
     }
 
     /// A body came for a record that is here.
-    pub(super) fn body_came(&mut self, ledger: &mut dyn Ledger, record: StoredRecord, body: &[u8]) -> Result<(), Fault> {
+    pub(super) fn body_came(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        record: StoredRecord,
+        body: &[u8],
+    ) -> Result<(), Fault> {
         if ledger.body(&record.body)?.is_some() {
             return Ok(());
         }
@@ -314,7 +388,9 @@ impl Node {
     /// Folds the control feeds of every space where they grew, and follows what that changes.
     pub(super) fn refold(&mut self, ledger: &mut dyn Ledger, now: i64) -> Result<(), Fault> {
         for id in std::mem::take(&mut self.unfolded) {
-            let Some(space) = self.spaces.get_mut(&id) else { continue };
+            let Some(space) = self.spaces.get_mut(&id) else {
+                continue;
+            };
             let new = space.control.fold();
             if new == space.roster {
                 continue;
@@ -325,17 +401,36 @@ impl Node {
             let rooms_differ = old.rooms != space.roster.rooms;
             for member in &space.roster.members {
                 let same = old.member(&member.id).is_some_and(|m| {
-                    m.state == member.state && m.cuts == member.cuts && m.role == member.role && m.devices == member.devices
+                    m.state == member.state
+                        && m.cuts == member.cuts
+                        && m.role == member.role
+                        && m.devices == member.devices
                 });
                 if rooms_differ || !same {
-                    affected.extend(member.devices.iter().flat_map(|device| space.feeds_of(device)));
+                    affected.extend(
+                        member
+                            .devices
+                            .iter()
+                            .flat_map(|device| space.feeds_of(device)),
+                    );
                 }
             }
-            for gone in old.members.iter().filter(|m| space.roster.member(&m.id).is_none()) {
-                affected.extend(gone.devices.iter().flat_map(|device| space.feeds_of(device)));
+            for gone in old
+                .members
+                .iter()
+                .filter(|m| space.roster.member(&m.id).is_none())
+            {
+                affected.extend(
+                    gone.devices
+                        .iter()
+                        .flat_map(|device| space.feeds_of(device)),
+                );
             }
-            let mut feeds: Vec<FeedKey> =
-                affected.iter().map(|head| head.feed).filter(|feed| feed.room != id.control_room()).collect();
+            let mut feeds: Vec<FeedKey> = affected
+                .iter()
+                .map(|head| head.feed)
+                .filter(|feed| feed.room != id.control_room())
+                .collect();
             feeds.sort_unstable();
             feeds.dedup();
             self.outputs.push(Output::Event(Event::SpaceChanged(id)));
@@ -356,7 +451,9 @@ impl Node {
         let mut from = 1;
         loop {
             let page = ledger.feed_records(feed, from, PAGE)?;
-            let Some(last) = page.last().map(|r| r.sequence) else { return Ok(()) };
+            let Some(last) = page.last().map(|r| r.sequence) else {
+                return Ok(());
+            };
             let full = page.len() == PAGE;
             for record in page {
                 self.consider(ledger, record)?;
@@ -371,15 +468,23 @@ impl Node {
 
     /// Begins a new incarnation of this device.
     pub(super) fn rebirth(&mut self, ledger: &mut dyn Ledger) -> Result<(), Fault> {
-        let bytes = self.entropy.draw().map_err(|_| Fault::Broke("no randomness"))?;
+        let bytes = self
+            .entropy
+            .draw()
+            .map_err(|_| Fault::Broke("no randomness"))?;
         self.incarnation = artel_domain::Incarnation::from_bytes(bytes);
         ledger.set_incarnation(self.incarnation)?;
-        self.outputs.push(Output::Event(Event::Reborn(self.incarnation)));
+        self.outputs
+            .push(Output::Event(Event::Reborn(self.incarnation)));
         Ok(())
     }
 
     /// The founding, first room and own entries of a space, from the ledger.
-    pub(super) fn load_control(&mut self, ledger: &mut dyn Ledger, id: SpaceId) -> LedgerResult<()> {
+    pub(super) fn load_control(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        id: SpaceId,
+    ) -> LedgerResult<()> {
         const PAGE: usize = 500;
         let mut after = None;
         loop {
@@ -396,22 +501,29 @@ impl Node {
 }
 
 fn ends_before(node: &Node, feed: &FeedKey) -> usize {
-    node.spaces.get(&feed.space).map_or(0, |space| space.ends_of(feed).len())
+    node.spaces
+        .get(&feed.space)
+        .map_or(0, |space| space.ends_of(feed).len())
 }
 
 /// Notes which records an edit or a deletion is about.
 fn refer(ledger: &mut dyn Ledger, id: &MessageId, body: &[u8]) -> LedgerResult<()> {
     match Body::decode(body).map(|body| body.content) {
         Ok(Content::Edit { target, .. }) => ledger.put_reference(&target, id),
-        Ok(Content::Delete { target, edits }) => {
-            edits.iter().chain([&target]).try_for_each(|erased| ledger.put_reference(erased, id))
-        }
+        Ok(Content::Delete { target, edits }) => edits
+            .iter()
+            .chain([&target])
+            .try_for_each(|erased| ledger.put_reference(erased, id)),
         _ => Ok(()),
     }
 }
 
 /// The standing of a record by what it builds on. Notes what it waits for.
-fn judge(ledger: &mut dyn Ledger, envelope: &Signed<Envelope>, note: bool) -> LedgerResult<Standing> {
+fn judge(
+    ledger: &mut dyn Ledger,
+    envelope: &Signed<Envelope>,
+    note: bool,
+) -> LedgerResult<Standing> {
     let value = envelope.value();
     let mut top = 0;
     let mut open = false;
@@ -453,12 +565,20 @@ pub(super) fn seal(
     last: &MessageId,
     document: &feed::Document,
 ) -> Result<(), Fault> {
-    let Some(end) = ledger.record(last)? else { return Ok(()) };
+    let Some(end) = ledger.record(last)? else {
+        return Ok(());
+    };
     let whole = usize::try_from(TERM_RECORDS).unwrap_or(usize::MAX);
     let first = end.sequence.saturating_sub(TERM_RECORDS - 1);
-    let records: Vec<MessageId> = ledger.feed_records(feed, first, whole)?.iter().map(|r| r.id).collect();
+    let records: Vec<MessageId> = ledger
+        .feed_records(feed, first, whole)?
+        .iter()
+        .map(|r| r.id)
+        .collect();
     if records.len() == whole && document.len() == whole {
-        let compact = document.compact().map_err(|_| Fault::Broke("a term does not compact"))?;
+        let compact = document
+            .compact()
+            .map_err(|_| Fault::Broke("a term does not compact"))?;
         ledger.seal_term(last, &records, &compact)?;
     }
     Ok(())

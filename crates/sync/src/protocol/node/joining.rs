@@ -1,7 +1,8 @@
 //! Joining a space by invite, on both sides: the joiner and the witness.
 
 use artel_domain::{
-    Content, Control, DeviceCertificate, Genesis, InviteCode, InviteId, JoinClaim, Permission, Signed, SpaceId,
+    Content, Control, DeviceCertificate, Genesis, InviteCode, InviteId, JoinClaim, Permission,
+    Signed, SpaceId,
 };
 
 use super::{
@@ -30,7 +31,11 @@ pub(super) struct Joining {
 impl Node {
     pub(super) fn refused(&mut self, peer: &Peer, invite: InviteId, refusal: Refusal) {
         if self.joins.contains_key(&invite) {
-            self.outputs.push(Output::Event(Event::JoinRefused { invite, peer: *peer, refusal }));
+            self.outputs.push(Output::Event(Event::JoinRefused {
+                invite,
+                peer: *peer,
+                refusal,
+            }));
         }
     }
 
@@ -44,14 +49,17 @@ impl Node {
         genesis: &[u8],
         witness: &[u8],
     ) -> Result<(), Fault> {
-        let Some(joining) = self.joins.get_mut(&invite) else { return Ok(()) };
-        let founding = Signed::<Genesis>::open(genesis).map_err(|_| Fault::Broke("a founding is not sound"))?;
+        let Some(joining) = self.joins.get_mut(&invite) else {
+            return Ok(());
+        };
+        let founding = Signed::<Genesis>::open(genesis)
+            .map_err(|_| Fault::Broke("a founding is not sound"))?;
         let space = founding.space();
         if !joining.code.leads_to(&space) {
             return Err(Fault::Broke("an invite into another space"));
         }
-        let certificate =
-            Signed::<DeviceCertificate>::open(witness).map_err(|_| Fault::Broke("a certificate is not sound"))?;
+        let certificate = Signed::<DeviceCertificate>::open(witness)
+            .map_err(|_| Fault::Broke("a certificate is not sound"))?;
         if certificate.value().device != *peer {
             return Err(Fault::Broke("a certificate of another device"));
         }
@@ -60,7 +68,9 @@ impl Node {
             ledger.put_join(&joining.row)?;
         }
         if let Some(session) = self.sessions.get_mut(peer) {
-            session.asked.insert(invite, Asked::Met(space, certificate.value().member, now));
+            session
+                .asked
+                .insert(invite, Asked::Met(space, certificate.value().member, now));
         }
         self.ask(peer, invite);
         Ok(())
@@ -68,12 +78,25 @@ impl Node {
 
     /// Joiner: asks a peer that knows the invite to countersign.
     fn ask(&mut self, peer: &Peer, invite: InviteId) {
-        let Some(Asked::Met(space, witness, _)) = self.sessions.get(peer).and_then(|s| s.asked.get(&invite)) else {
+        let Some(Asked::Met(space, witness, _)) =
+            self.sessions.get(peer).and_then(|s| s.asked.get(&invite))
+        else {
             return;
         };
-        let Some(joining) = self.joins.get(&invite) else { return };
-        let claim = JoinClaim::new(space, &self.certificate, &joining.row.name, &joining.code.key(), witness);
-        let frame = Frame::Join { space: *space, claim };
+        let Some(joining) = self.joins.get(&invite) else {
+            return;
+        };
+        let claim = JoinClaim::new(
+            space,
+            &self.certificate,
+            &joining.row.name,
+            &joining.code.key(),
+            witness,
+        );
+        let frame = Frame::Join {
+            space: *space,
+            claim,
+        };
         self.send_frame(peer, &frame);
     }
 
@@ -87,7 +110,11 @@ impl Node {
         claim: JoinClaim,
     ) -> Result<(), Fault> {
         let invite = claim.invite;
-        if !self.sessions.get(peer).is_some_and(|session| session.joiner.contains(&invite)) {
+        if !self
+            .sessions
+            .get(peer)
+            .is_some_and(|session| session.joiner.contains(&invite))
+        {
             return Ok(());
         }
         let verdict = match self.judge_join(ledger, now, peer, id, claim) {
@@ -108,10 +135,17 @@ impl Node {
         claim: JoinClaim,
     ) -> Result<Verdict, CommandError> {
         let me = self.member();
-        let Some(space) = self.spaces.get(&id) else { return Ok(Verdict::Refused(Refusal::Unknown)) };
+        let Some(space) = self.spaces.get(&id) else {
+            return Ok(Verdict::Refused(Refusal::Unknown));
+        };
         let secret = space.row.secret;
-        let sound = claim.verify(&id, &me).ok().filter(|certificate| certificate.value().device == *peer);
-        let Some(certificate) = sound else { return Ok(Verdict::Refused(Refusal::Unsound)) };
+        let sound = claim
+            .verify(&id, &me)
+            .ok()
+            .filter(|certificate| certificate.value().device == *peer);
+        let Some(certificate) = sound else {
+            return Ok(Verdict::Refused(Refusal::Unsound));
+        };
         let joiner = certificate.value().member;
         if let Some(verdict) = answer(space, &joiner, peer, secret) {
             return Ok(verdict);
@@ -119,12 +153,18 @@ impl Node {
         let Some(invite) = space.roster.invite(&claim.invite) else {
             return Ok(Verdict::Refused(Refusal::Unknown));
         };
-        let witness = space.roster.member(&me).filter(|m| m.state == MemberState::Member);
+        let witness = space
+            .roster
+            .member(&me)
+            .filter(|m| m.state == MemberState::Member);
         let refusal = if invite.revoked {
             Some(Refusal::Revoked)
         } else if now > invite.expires_at {
             Some(Refusal::Expired)
-        } else if !space.control.may_return(&space.roster, &joiner, &claim.invite) {
+        } else if !space
+            .control
+            .may_return(&space.roster, &joiner, &claim.invite)
+        {
             Some(Refusal::Removed)
         } else if !witness.is_some_and(|m| m.role.may(Permission::Countersign)) {
             Some(Refusal::Observer)
@@ -134,8 +174,20 @@ impl Node {
         if let Some(refusal) = refusal {
             return Ok(Verdict::Refused(refusal));
         }
-        self.write(ledger, now, id, id.control_room(), Content::Control(Control::Join { claim, judged_at: now }))?;
-        let verdict = self.spaces.get(&id).and_then(|space| answer(space, &joiner, peer, secret));
+        self.write(
+            ledger,
+            now,
+            id,
+            id.control_room(),
+            Content::Control(Control::Join {
+                claim,
+                judged_at: now,
+            }),
+        )?;
+        let verdict = self
+            .spaces
+            .get(&id)
+            .and_then(|space| answer(space, &joiner, peer, secret));
         Ok(verdict.unwrap_or(Verdict::Refused(Refusal::Unsound)))
     }
 
@@ -148,20 +200,42 @@ impl Node {
         invite: InviteId,
         verdict: Verdict,
     ) -> Result<(), Fault> {
-        let met = self.sessions.get(peer).and_then(|s| s.asked.get(&invite)).copied();
-        let Some(Asked::Met(space, witness, _)) = met else { return Ok(()) };
-        let Some(joining) = self.joins.get_mut(&invite) else { return Ok(()) };
-        let Some(genesis) = joining.row.genesis.clone() else { return Ok(()) };
-        let founding = Signed::<Genesis>::open(&genesis).map_err(|_| Fault::Broke("a founding is not sound"))?;
+        let met = self
+            .sessions
+            .get(peer)
+            .and_then(|s| s.asked.get(&invite))
+            .copied();
+        let Some(Asked::Met(space, witness, _)) = met else {
+            return Ok(());
+        };
+        let Some(joining) = self.joins.get_mut(&invite) else {
+            return Ok(());
+        };
+        let Some(genesis) = joining.row.genesis.clone() else {
+            return Ok(());
+        };
+        let founding = Signed::<Genesis>::open(&genesis)
+            .map_err(|_| Fault::Broke("a founding is not sound"))?;
         match verdict {
             Verdict::Member(secret) => {
                 if let Some(session) = self.sessions.get_mut(peer) {
                     session.asked.insert(invite, Asked::Done);
                 }
-                let row = SpaceRow { space, genesis, secret };
+                let row = SpaceRow {
+                    space,
+                    genesis,
+                    secret,
+                };
                 let me = self.member();
-                let known = self.spaces.entry(space).or_insert_with(|| Space::new(row.clone(), founding));
-                if known.roster.member(&me).is_none_or(|m| m.state != MemberState::Member) {
+                let known = self
+                    .spaces
+                    .entry(space)
+                    .or_insert_with(|| Space::new(row.clone(), founding));
+                if known
+                    .roster
+                    .member(&me)
+                    .is_none_or(|m| m.state != MemberState::Member)
+                {
                     // Several witnesses may answer before the roster has come; what came with one stays.
                     ledger.put_space(&row)?;
                     known.row = row;
@@ -173,10 +247,16 @@ impl Node {
             Verdict::Pending => {
                 let name = founding.value().name.clone();
                 if !std::mem::replace(&mut joining.told, true) {
-                    self.outputs.push(Output::Event(Event::Pending { space, name, invite }));
+                    self.outputs.push(Output::Event(Event::Pending {
+                        space,
+                        name,
+                        invite,
+                    }));
                 }
                 if let Some(session) = self.sessions.get_mut(peer) {
-                    session.asked.insert(invite, Asked::Met(space, witness, now));
+                    session
+                        .asked
+                        .insert(invite, Asked::Met(space, witness, now));
                 }
             }
             Verdict::Refused(refusal) => {
@@ -192,16 +272,27 @@ impl Node {
     /// Ends the joins into a space once its roster has this member.
     pub(super) fn arrived(&mut self, ledger: &mut dyn Ledger, id: SpaceId) -> LedgerResult<()> {
         let me = self.member();
-        let Some(space) = self.spaces.get(&id) else { return Ok(()) };
-        if space.roster.member(&me).is_none_or(|m| m.state != MemberState::Member) {
+        let Some(space) = self.spaces.get(&id) else {
+            return Ok(());
+        };
+        if space
+            .roster
+            .member(&me)
+            .is_none_or(|m| m.state != MemberState::Member)
+        {
             return Ok(());
         }
-        let done: Vec<InviteId> =
-            self.joins.iter().filter(|(_, joining)| joining.code.leads_to(&id)).map(|(invite, _)| *invite).collect();
+        let done: Vec<InviteId> = self
+            .joins
+            .iter()
+            .filter(|(_, joining)| joining.code.leads_to(&id))
+            .map(|(invite, _)| *invite)
+            .collect();
         for invite in done {
             self.joins.remove(&invite);
             ledger.remove_join(&invite)?;
-            self.outputs.push(Output::Event(Event::Joined { space: id, invite }));
+            self.outputs
+                .push(Output::Event(Event::Joined { space: id, invite }));
         }
         Ok(())
     }
@@ -232,7 +323,10 @@ fn answer(
     device: &Peer,
     secret: [u8; 32],
 ) -> Option<Verdict> {
-    let member = space.roster.member(joiner).filter(|m| m.devices.contains(device))?;
+    let member = space
+        .roster
+        .member(joiner)
+        .filter(|m| m.devices.contains(device))?;
     match member.state {
         MemberState::Member => Some(Verdict::Member(secret)),
         MemberState::Pending => Some(Verdict::Pending),

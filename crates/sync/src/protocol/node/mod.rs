@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use artel_domain::{
-    DeviceCertificate, DeviceKey, Genesis, Incarnation, InviteCode, InviteId, MemberKey, MessageId, Role, Signed,
-    SpaceId, limits::MAX_FRAME,
+    DeviceCertificate, DeviceKey, Genesis, Incarnation, InviteCode, InviteId, MemberKey, MessageId,
+    Role, Signed, SpaceId, limits::MAX_FRAME,
 };
 
 use super::{
@@ -105,7 +105,10 @@ pub struct Node {
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node").field("device", &self.device()).field("spaces", &self.spaces.len()).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("device", &self.device())
+            .field("spaces", &self.spaces.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,10 +117,14 @@ impl Node {
     ///
     /// # Errors
     /// The ledger failed, or holds what this version cannot read.
-    pub fn load(identity: Identity, mut entropy: Entropy, ledger: &mut dyn Ledger) -> LedgerResult<Self> {
+    pub fn load(
+        identity: Identity,
+        mut entropy: Entropy,
+        ledger: &mut dyn Ledger,
+    ) -> LedgerResult<Self> {
         let broken = |error: Box<dyn std::error::Error + Send + Sync>| LedgerError(error);
-        let certificate =
-            Signed::<DeviceCertificate>::issue(&identity.member, &identity.device).map_err(|e| broken(Box::new(e)))?;
+        let certificate = Signed::<DeviceCertificate>::issue(&identity.member, &identity.device)
+            .map_err(|e| broken(Box::new(e)))?;
         let incarnation = if let Some(incarnation) = ledger.incarnation()? {
             incarnation
         } else {
@@ -142,7 +149,8 @@ impl Node {
             outputs: Vec::new(),
         };
         for row in ledger.spaces()? {
-            let genesis = Signed::<Genesis>::reopen(&row.genesis).map_err(|e| broken(Box::new(e)))?;
+            let genesis =
+                Signed::<Genesis>::reopen(&row.genesis).map_err(|e| broken(Box::new(e)))?;
             let id = row.space;
             let mut space = Space::new(row, genesis);
             for head in ledger.heads(&id)? {
@@ -157,7 +165,14 @@ impl Node {
         node.unfolded.clear();
         for row in ledger.joins()? {
             let code: InviteCode = row.code.parse().map_err(|e| broken(Box::new(e)))?;
-            node.joins.insert(row.invite, Joining { row, code, told: false });
+            node.joins.insert(
+                row.invite,
+                Joining {
+                    row,
+                    code,
+                    told: false,
+                },
+            );
         }
         Ok(node)
     }
@@ -192,7 +207,12 @@ impl Node {
     ///
     /// # Errors
     /// The ledger failed.
-    pub fn disconnected(&mut self, ledger: &mut dyn Ledger, now: i64, peer: Peer) -> LedgerResult<()> {
+    pub fn disconnected(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        peer: Peer,
+    ) -> LedgerResult<()> {
         self.now = now;
         self.close_session(ledger, &peer)
     }
@@ -201,7 +221,13 @@ impl Node {
     ///
     /// # Errors
     /// The ledger failed. What the peer did wrong is no error here: it is disconnected.
-    pub fn received(&mut self, ledger: &mut dyn Ledger, now: i64, peer: Peer, frame: &[u8]) -> LedgerResult<()> {
+    pub fn received(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        peer: Peer,
+        frame: &[u8],
+    ) -> LedgerResult<()> {
         self.now = now;
         if !self.sessions.contains_key(&peer) {
             return Ok(());
@@ -242,7 +268,13 @@ impl Node {
         self.tick_fetches(ledger, now)
     }
 
-    fn handle(&mut self, ledger: &mut dyn Ledger, now: i64, peer: &Peer, frame: Frame) -> Result<(), Fault> {
+    fn handle(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        peer: &Peer,
+        frame: Frame,
+    ) -> Result<(), Fault> {
         match frame {
             Frame::Hello { nonce } => self.on_hello(peer, nonce),
             Frame::Tags(tags) => self.on_tags(peer, tags),
@@ -250,39 +282,99 @@ impl Node {
                 self.on_tags_seen(peer);
                 Ok(())
             }
-            Frame::Prove { space, certificate } => self.on_prove(ledger, now, peer, space, &certificate),
-            Frame::Summary { space, control, rooms } => self.on_summary(ledger, now, peer, space, control, rooms),
+            Frame::Prove { space, certificate } => {
+                self.on_prove(ledger, now, peer, space, &certificate)
+            }
+            Frame::Summary {
+                space,
+                control,
+                rooms,
+            } => self.on_summary(ledger, now, peer, space, control, rooms),
             Frame::Rooms { space, rooms } => {
                 self.on_rooms(peer, space, &rooms);
                 Ok(())
             }
-            Frame::Heads { space, room, feeds } => self.on_heads(ledger, now, peer, space, room, feeds),
-            Frame::Want { space, room, device, incarnation, from } => {
-                self.on_want(ledger, peer, &FeedKey { space, room, device, incarnation }, from)
+            Frame::Heads { space, room, feeds } => {
+                self.on_heads(ledger, now, peer, space, room, feeds)
             }
-            Frame::Records { space, room, device, incarnation, records, more } => {
-                let feed = FeedKey { space, room, device, incarnation };
+            Frame::Want {
+                space,
+                room,
+                device,
+                incarnation,
+                from,
+            } => self.on_want(
+                ledger,
+                peer,
+                &FeedKey {
+                    space,
+                    room,
+                    device,
+                    incarnation,
+                },
+                from,
+            ),
+            Frame::Records {
+                space,
+                room,
+                device,
+                incarnation,
+                records,
+                more,
+            } => {
+                let feed = FeedKey {
+                    space,
+                    room,
+                    device,
+                    incarnation,
+                };
                 self.on_records(ledger, now, peer, feed, records, more)
             }
-            Frame::Stored { space, room, incarnation, sequence, last } => {
-                self.on_stored(ledger, peer, (space, room, incarnation), sequence, last)
+            Frame::Stored {
+                space,
+                room,
+                incarnation,
+                sequence,
+                last,
+            } => self.on_stored(ledger, peer, (space, room, incarnation), sequence, last),
+            Frame::WantBodies { space, records } => {
+                self.on_want_bodies(ledger, peer, space, records)
             }
-            Frame::WantBodies { space, records } => self.on_want_bodies(ledger, peer, space, records),
             Frame::Bodies { space, bodies } => self.on_bodies(ledger, peer, space, bodies),
-            Frame::Meet { invite, genesis, witness } => self.on_meet(ledger, now, peer, invite, &genesis, &witness),
+            Frame::Meet {
+                invite,
+                genesis,
+                witness,
+            } => self.on_meet(ledger, now, peer, invite, &genesis, &witness),
             Frame::Join { space, claim } => self.on_join(ledger, now, peer, space, claim),
-            Frame::Verdict { invite, verdict } => self.on_verdict(ledger, now, peer, invite, verdict),
-            Frame::WantList { message, index, from } => self.on_want_list(ledger, peer, (message, index), from),
-            Frame::List { message, index, from, hashes } => {
-                self.on_list(ledger, now, peer, (message, index), from, &hashes)
+            Frame::Verdict { invite, verdict } => {
+                self.on_verdict(ledger, now, peer, invite, verdict)
             }
-            Frame::WantChunks { message, index, chunks } => {
-                self.on_want_chunks(ledger, peer, (message, index), &chunks)
+            Frame::WantList {
+                message,
+                index,
+                from,
+            } => self.on_want_list(ledger, peer, (message, index), from),
+            Frame::List {
+                message,
+                index,
+                from,
+                hashes,
+            } => self.on_list(ledger, now, peer, (message, index), from, &hashes),
+            Frame::WantChunks {
+                message,
+                index,
+                chunks,
+            } => self.on_want_chunks(ledger, peer, (message, index), &chunks),
+            Frame::Chunk {
+                message,
+                index,
+                chunk,
+                bytes,
+            } => self.on_chunk(ledger, now, peer, (message, index), chunk, &bytes),
+            Frame::NoChunks { message, index } => {
+                self.on_no_chunks(ledger, now, peer, (message, index))
             }
-            Frame::Chunk { message, index, chunk, bytes } => {
-                self.on_chunk(ledger, now, peer, (message, index), chunk, &bytes)
-            }
-            Frame::NoChunks { message, index } => self.on_no_chunks(ledger, now, peer, (message, index)),
         }
     }
 
@@ -293,7 +385,11 @@ impl Node {
     fn send_on(&mut self, peer: &Peer, lane: Lane, frame: &Frame) {
         let bytes = frame.encode();
         debug_assert!(bytes.len() <= MAX_FRAME, "a frame of {} bytes", bytes.len());
-        self.outputs.push(Output::Send { peer: *peer, lane, bytes });
+        self.outputs.push(Output::Send {
+            peer: *peer,
+            lane,
+            bytes,
+        });
     }
 }
 
@@ -301,7 +397,10 @@ impl Node {
 fn cost(frame: &Frame) -> i64 {
     match frame {
         Frame::Tags(_) | Frame::Join { .. } => 50,
-        Frame::Heads { .. } | Frame::Want { .. } | Frame::WantList { .. } | Frame::WantBodies { .. } => 5,
+        Frame::Heads { .. }
+        | Frame::Want { .. }
+        | Frame::WantList { .. }
+        | Frame::WantBodies { .. } => 5,
         Frame::Chunk { .. } | Frame::List { .. } => 0,
         _ => 1,
     }

@@ -88,7 +88,12 @@ pub(super) struct Session {
 }
 
 impl Node {
-    pub(super) fn open_session(&mut self, ledger: &mut dyn Ledger, now: i64, peer: Peer) -> LedgerResult<()> {
+    pub(super) fn open_session(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        peer: Peer,
+    ) -> LedgerResult<()> {
         self.close_session(ledger, &peer)?;
         let refused = if peer == self.device() {
             Some(Reason::Itself)
@@ -101,7 +106,10 @@ impl Node {
         };
         let nonce = self.entropy.draw();
         let (None, Ok(mine)) = (refused, nonce) else {
-            self.outputs.push(Output::Disconnect { peer, reason: refused.unwrap_or(Reason::Crowded) });
+            self.outputs.push(Output::Disconnect {
+                peer,
+                reason: refused.unwrap_or(Reason::Crowded),
+            });
             return Ok(());
         };
         let session = Session {
@@ -110,7 +118,10 @@ impl Node {
             tags: BTreeSet::new(),
             tags_sent: 0,
             tags_seen: 0,
-            bucket: Bucket { tokens: Bucket::FULL, filled: now },
+            bucket: Bucket {
+                tokens: Bucket::FULL,
+                filled: now,
+            },
             links: BTreeMap::new(),
             joiner: BTreeSet::new(),
             asked: BTreeMap::new(),
@@ -121,11 +132,22 @@ impl Node {
     }
 
     /// Forgets a session and everything asked of its peer.
-    pub(super) fn close_session(&mut self, ledger: &mut dyn Ledger, peer: &Peer) -> LedgerResult<()> {
-        let Some(session) = self.sessions.remove(peer) else { return Ok(()) };
+    pub(super) fn close_session(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        peer: &Peer,
+    ) -> LedgerResult<()> {
+        let Some(session) = self.sessions.remove(peer) else {
+            return Ok(());
+        };
         for (space, link) in session.links {
             if let (true, Some(member)) = (link.member, link.certified) {
-                self.outputs.push(Output::Event(Event::Presence { space, member, device: *peer, online: false }));
+                self.outputs.push(Output::Event(Event::Presence {
+                    space,
+                    member,
+                    device: *peer,
+                    online: false,
+                }));
             }
         }
         let before = self.wants.len();
@@ -136,7 +158,13 @@ impl Node {
         self.forget_fetches_of(ledger, peer)
     }
 
-    pub(super) fn drop_peer(&mut self, ledger: &mut dyn Ledger, now: i64, peer: Peer, reason: Reason) -> LedgerResult<()> {
+    pub(super) fn drop_peer(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        peer: Peer,
+        reason: Reason,
+    ) -> LedgerResult<()> {
         if matches!(reason, Reason::Broke(_) | Reason::Flooding) {
             if self.banned.len() >= MAX_BANS {
                 self.banned.pop_first();
@@ -150,11 +178,15 @@ impl Node {
 
     /// Whether a peer may spend this much now.
     pub(super) fn spend(&mut self, now: i64, peer: &Peer, cost: i64) -> bool {
-        self.sessions.get_mut(peer).is_none_or(|session| session.bucket.take(now, cost))
+        self.sessions
+            .get_mut(peer)
+            .is_none_or(|session| session.bucket.take(now, cost))
     }
 
     pub(super) fn on_hello(&mut self, peer: &Peer, nonce: [u8; 32]) -> Result<(), Fault> {
-        let Some(session) = self.sessions.get_mut(peer) else { return Ok(()) };
+        let Some(session) = self.sessions.get_mut(peer) else {
+            return Ok(());
+        };
         if session.theirs.replace(nonce).is_some() {
             return Err(Fault::Broke("a second greeting"));
         }
@@ -165,19 +197,35 @@ impl Node {
     /// Sends the tags of everything this node has: spaces it is in, and joins under way.
     pub(super) fn send_tags(&mut self, peer: &Peer) {
         let me = self.device();
-        let Some(session) = self.sessions.get_mut(peer) else { return };
+        let Some(session) = self.sessions.get_mut(peer) else {
+            return;
+        };
         let Some(theirs) = session.theirs else { return };
-        let way = Way { from: me, to: *peer, nonce_from: session.mine, nonce_to: theirs };
+        let way = Way {
+            from: me,
+            to: *peer,
+            nonce_from: session.mine,
+            nonce_to: theirs,
+        };
         let member = self.identity.member.id();
         let spaces = self.spaces.values().filter(|space| {
-            space.roster.member(&member).is_none_or(|m| m.state != MemberState::Removed)
-                || self.joins.values().any(|joining| joining.code.leads_to(&space.id()))
+            space
+                .roster
+                .member(&member)
+                .is_none_or(|m| m.state != MemberState::Removed)
+                || self
+                    .joins
+                    .values()
+                    .any(|joining| joining.code.leads_to(&space.id()))
         });
         let mut tags: Vec<Tag> = spaces.map(|space| way.tag(&space.row.secret)).collect();
         session.tags_sent += 1;
         for invite in self.joins.keys() {
             tags.push(way.tag(&invite_meeting_key(invite)));
-            session.asked.entry(*invite).or_insert(Asked::Tagged(session.tags_sent));
+            session
+                .asked
+                .entry(*invite)
+                .or_insert(Asked::Tagged(session.tags_sent));
         }
         tags.truncate(MAX_TAGS);
         while tags.len() < TAG_PAD || !tags.len().is_multiple_of(TAG_PAD) {
@@ -197,7 +245,9 @@ impl Node {
     }
 
     pub(super) fn on_tags(&mut self, peer: &Peer, tags: Vec<Tag>) -> Result<(), Fault> {
-        let Some(session) = self.sessions.get_mut(peer) else { return Ok(()) };
+        let Some(session) = self.sessions.get_mut(peer) else {
+            return Ok(());
+        };
         if session.theirs.is_none() {
             return Err(Fault::Broke("tags before a greeting"));
         }
@@ -210,18 +260,31 @@ impl Node {
     /// Looks for spaces and invites of this node among a peer's tags.
     pub(super) fn match_tags(&mut self, peer: &Peer) {
         let me = self.device();
-        let Some(session) = self.sessions.get_mut(peer) else { return };
+        let Some(session) = self.sessions.get_mut(peer) else {
+            return;
+        };
         let Some(theirs) = session.theirs else { return };
-        let way = Way { from: *peer, to: me, nonce_from: theirs, nonce_to: session.mine };
+        let way = Way {
+            from: *peer,
+            to: me,
+            nonce_from: theirs,
+            nonce_to: session.mine,
+        };
         let mut frames = Vec::new();
         for (id, space) in &self.spaces {
-            if session.tags.contains(&way.tag(&space.row.secret)) && !session.links.contains_key(id) {
+            if session.tags.contains(&way.tag(&space.row.secret)) && !session.links.contains_key(id)
+            {
                 session.links.insert(*id, Link::default());
-                frames.push(Frame::Prove { space: *id, certificate: self.certificate.wire().to_vec() });
+                frames.push(Frame::Prove {
+                    space: *id,
+                    certificate: self.certificate.wire().to_vec(),
+                });
             }
             for invite in &space.roster.invites {
                 if !session.joiner.contains(&invite.id)
-                    && session.tags.contains(&way.tag(&invite_meeting_key(&invite.id)))
+                    && session
+                        .tags
+                        .contains(&way.tag(&invite_meeting_key(&invite.id)))
                 {
                     session.joiner.insert(invite.id);
                     frames.push(Frame::Meet {
@@ -238,7 +301,9 @@ impl Node {
     }
 
     pub(super) fn on_tags_seen(&mut self, peer: &Peer) {
-        let Some(session) = self.sessions.get_mut(peer) else { return };
+        let Some(session) = self.sessions.get_mut(peer) else {
+            return;
+        };
         session.tags_seen = session.tags_seen.saturating_add(1);
         let seen = session.tags_seen;
         let mut unknown = Vec::new();
@@ -261,9 +326,15 @@ impl Node {
         space: SpaceId,
         certificate: &[u8],
     ) -> Result<(), Fault> {
-        let Some(link) = self.sessions.get_mut(peer).and_then(|s| s.links.get_mut(&space)) else { return Ok(()) };
-        let certificate =
-            Signed::<DeviceCertificate>::open(certificate).map_err(|_| Fault::Broke("a certificate is not sound"))?;
+        let Some(link) = self
+            .sessions
+            .get_mut(peer)
+            .and_then(|s| s.links.get_mut(&space))
+        else {
+            return Ok(());
+        };
+        let certificate = Signed::<DeviceCertificate>::open(certificate)
+            .map_err(|_| Fault::Broke("a certificate is not sound"))?;
         if certificate.value().device != *peer {
             return Err(Fault::Broke("a certificate of another device"));
         }
@@ -283,11 +354,19 @@ impl Node {
         peer: &Peer,
         space: SpaceId,
     ) -> Result<(), Fault> {
-        let Some(roster) = self.spaces.get(&space).map(|s| &s.roster) else { return Ok(()) };
+        let Some(roster) = self.spaces.get(&space).map(|s| &s.roster) else {
+            return Ok(());
+        };
         let owner = roster.of_device(peer).map(|m| (m.id, m.state));
-        let Some(session) = self.sessions.get_mut(peer) else { return Ok(()) };
-        let Some(link) = session.links.get_mut(&space) else { return Ok(()) };
-        let Some(certified) = link.certified else { return Ok(()) };
+        let Some(session) = self.sessions.get_mut(peer) else {
+            return Ok(());
+        };
+        let Some(link) = session.links.get_mut(&space) else {
+            return Ok(());
+        };
+        let Some(certified) = link.certified else {
+            return Ok(());
+        };
         if owner.is_some_and(|(member, _)| member != certified) {
             return Err(Fault::Broke("a device of another member"));
         }
@@ -296,9 +375,16 @@ impl Node {
         link.member = is;
         link.removed = state == Some(MemberState::Removed);
         if was != is {
-            self.outputs.push(Output::Event(Event::Presence { space, member: certified, device: *peer, online: is }));
+            self.outputs.push(Output::Event(Event::Presence {
+                space,
+                member: certified,
+                device: *peer,
+                online: is,
+            }));
         }
-        let nothing_left = link.removed && session.joiner.is_empty() && session.links.values().all(|link| link.removed);
+        let nothing_left = link.removed
+            && session.joiner.is_empty()
+            && session.links.values().all(|link| link.removed);
         if nothing_left {
             self.drop_peer(ledger, now, *peer, Reason::Removed)?;
         } else if is && !was {
@@ -315,7 +401,8 @@ impl Node {
 
     /// Whether a link may carry this room.
     pub(super) fn may_carry(&self, peer: &Peer, space: &SpaceId, control: bool) -> bool {
-        self.link(peer, space).is_some_and(|link| control || link.member)
+        self.link(peer, space)
+            .is_some_and(|link| control || link.member)
     }
 
     /// Peers that have proven membership of a space.
@@ -338,7 +425,9 @@ impl Way {
         let mut hasher = blake3::Hasher::new_keyed(key);
         hasher.update(b"artel 2026-11 meeting tag");
         hasher.update(&self.nonce_from).update(&self.nonce_to);
-        hasher.update(self.from.as_bytes()).update(self.to.as_bytes());
+        hasher
+            .update(self.from.as_bytes())
+            .update(self.to.as_bytes());
         let mut tag = Tag::default();
         hasher.finalize_xof().fill(&mut tag);
         tag
@@ -361,8 +450,18 @@ mod tests {
             nonce_from: [3; 32],
             nonce_to: [4; 32],
         };
-        let back = Way { from: way.to, to: way.from, nonce_from: way.nonce_to, nonce_to: way.nonce_from };
-        let later = Way { nonce_from: [5; 32], from: way.from, to: way.to, nonce_to: way.nonce_to };
+        let back = Way {
+            from: way.to,
+            to: way.from,
+            nonce_from: way.nonce_to,
+            nonce_to: way.nonce_from,
+        };
+        let later = Way {
+            nonce_from: [5; 32],
+            from: way.from,
+            to: way.to,
+            nonce_to: way.nonce_to,
+        };
         assert_eq!(way.tag(&[9; 32]), way.tag(&[9; 32]));
         assert_ne!(way.tag(&[9; 32]), way.tag(&[8; 32]));
         assert_ne!(way.tag(&[9; 32]), back.tag(&[9; 32]));
@@ -371,7 +470,10 @@ mod tests {
 
     #[test]
     fn a_bucket_runs_dry_and_fills_again() {
-        let mut bucket = Bucket { tokens: Bucket::FULL, filled: 0 };
+        let mut bucket = Bucket {
+            tokens: Bucket::FULL,
+            filled: 0,
+        };
         assert!(bucket.take(0, Bucket::FULL));
         assert!(!bucket.take(0, 1));
         assert!(bucket.take(1_000, Bucket::PER_SECOND - 1));

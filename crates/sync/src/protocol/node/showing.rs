@@ -29,7 +29,11 @@ enum Erasure {
 
 impl Node {
     /// Shows or withdraws a record, as everything known now has it.
-    pub(super) fn consider(&mut self, ledger: &mut dyn Ledger, record: StoredRecord) -> LedgerResult<()> {
+    pub(super) fn consider(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        record: StoredRecord,
+    ) -> LedgerResult<()> {
         let mut queue = vec![record.id];
         let mut first = Some(record);
         while let Some(id) = queue.pop() {
@@ -55,7 +59,11 @@ impl Node {
         if erasure != Erasure::None && ledger.body(&record.body)? != Some(StoredBody::Erased) {
             ledger.erase_body(&record.body)?;
             if record.shown {
-                self.outputs.push(Output::Event(Event::Erased { space, room, id: record.id }));
+                self.outputs.push(Output::Event(Event::Erased {
+                    space,
+                    room,
+                    id: record.id,
+                }));
             }
         }
         let view = self.view(ledger, &record, erasure)?;
@@ -65,23 +73,28 @@ impl Node {
                 if let Some(Content::Delete { target, edits }) = body.as_ref().map(|b| &b.content) {
                     queue.extend(edits.iter().chain([target]));
                 }
-                self.outputs.push(Output::Event(Event::Shown(Box::new(Shown {
-                    space,
-                    room,
-                    id: record.id,
-                    feed: record.feed,
-                    sequence: record.sequence,
-                    author,
-                    lamport: record.lamport,
-                    erased: body.is_none(),
-                    body: body.map(|body| *body),
-                    late: record.late,
-                    provisional: record.standing == Standing::Provisional,
-                }))));
+                self.outputs
+                    .push(Output::Event(Event::Shown(Box::new(Shown {
+                        space,
+                        room,
+                        id: record.id,
+                        feed: record.feed,
+                        sequence: record.sequence,
+                        author,
+                        lamport: record.lamport,
+                        erased: body.is_none(),
+                        body: body.map(|body| *body),
+                        late: record.late,
+                        provisional: record.standing == Standing::Provisional,
+                    }))));
             }
             View::Hidden if record.shown => {
                 ledger.update_record(&record.id, record.standing, false, record.late)?;
-                self.outputs.push(Output::Event(Event::Withdrawn { space, room, id: record.id }));
+                self.outputs.push(Output::Event(Event::Withdrawn {
+                    space,
+                    room,
+                    id: record.id,
+                }));
             }
             _ => {}
         }
@@ -109,14 +122,30 @@ impl Node {
 
     /// What the deletions that count say of a record.
     fn erasure(&self, ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Erasure> {
-        let owner = self.spaces.get(&record.feed.space).and_then(|s| s.roster.of_device(&record.feed.device));
-        let Some(owner) = owner.map(|member| member.id) else { return Ok(Erasure::None) };
+        let owner = self
+            .spaces
+            .get(&record.feed.space)
+            .and_then(|s| s.roster.of_device(&record.feed.device));
+        let Some(owner) = owner.map(|member| member.id) else {
+            return Ok(Erasure::None);
+        };
         let mut erasure = Erasure::None;
         for id in ledger.references(&record.id)? {
-            let Some(other) = ledger.record(&id)? else { continue };
-            let same_room = (other.feed.space, other.feed.room) == (record.feed.space, record.feed.room);
-            let (Some(deleter), true) = (self.author(&other), same_room) else { continue };
-            let Some(Body { content: Content::Delete { target, edits }, .. }) = here(ledger, &other)? else { continue };
+            let Some(other) = ledger.record(&id)? else {
+                continue;
+            };
+            let same_room =
+                (other.feed.space, other.feed.room) == (record.feed.space, record.feed.room);
+            let (Some(deleter), true) = (self.author(&other), same_room) else {
+                continue;
+            };
+            let Some(Body {
+                content: Content::Delete { target, edits },
+                ..
+            }) = here(ledger, &other)?
+            else {
+                continue;
+            };
             if !self.may_delete(record, &deleter, &owner) {
                 continue;
             }
@@ -130,23 +159,39 @@ impl Node {
         Ok(erasure)
     }
 
-    fn view(&self, ledger: &mut dyn Ledger, record: &StoredRecord, erasure: Erasure) -> LedgerResult<View> {
-        let Some(author) = self.author(record) else { return Ok(View::Hidden) };
+    fn view(
+        &self,
+        ledger: &mut dyn Ledger,
+        record: &StoredRecord,
+        erasure: Erasure,
+    ) -> LedgerResult<View> {
+        let Some(author) = self.author(record) else {
+            return Ok(View::Hidden);
+        };
         match erasure {
             Erasure::Message => return Ok(View::Shown(author, None)),
             Erasure::Edit => return Ok(View::Hidden),
             Erasure::None => {}
         }
-        let Some(body) = here(ledger, record)? else { return Ok(View::Hidden) };
+        let Some(body) = here(ledger, record)? else {
+            return Ok(View::Hidden);
+        };
         let allowed = match &body.content {
             Content::Control(_) => false,
             Content::Edit { target, .. } | Content::Delete { target, .. } => {
-                let Some(other) = ledger.record(target)? else { return Ok(View::Hidden) };
-                let same_room = (other.feed.space, other.feed.room) == (record.feed.space, record.feed.room);
+                let Some(other) = ledger.record(target)? else {
+                    return Ok(View::Hidden);
+                };
+                let same_room =
+                    (other.feed.space, other.feed.room) == (record.feed.space, record.feed.room);
                 let owner = self.author(&other);
                 let edits = matches!(body.content, Content::Edit { .. });
                 let rightful = owner.is_some_and(|owner| {
-                    if edits { owner == author } else { self.may_delete(&other, &author, &owner) }
+                    if edits {
+                        owner == author
+                    } else {
+                        self.may_delete(&other, &author, &owner)
+                    }
                 });
                 if edits && rightful && ledger.body(&other.body)? == Some(StoredBody::Erased) {
                     ledger.erase_body(&record.body)?;
@@ -156,12 +201,22 @@ impl Node {
             }
             Content::Text { .. } | Content::Result(_) | Content::Unknown(_) => true,
         };
-        Ok(if allowed { View::Shown(author, Some(Box::new(body))) } else { View::Hidden })
+        Ok(if allowed {
+            View::Shown(author, Some(Box::new(body)))
+        } else {
+            View::Hidden
+        })
     }
 
     /// A record's content, if it is here and counts.
-    pub(super) fn content(&self, ledger: &dyn Ledger, id: &MessageId) -> Result<Option<(StoredRecord, Body)>, Fault> {
-        let Some(record) = ledger.record(id)? else { return Ok(None) };
+    pub(super) fn content(
+        &self,
+        ledger: &dyn Ledger,
+        id: &MessageId,
+    ) -> Result<Option<(StoredRecord, Body)>, Fault> {
+        let Some(record) = ledger.record(id)? else {
+            return Ok(None);
+        };
         if self.author(&record).is_none() {
             return Ok(None);
         }
@@ -179,6 +234,7 @@ fn here(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Option<Body>
 
 /// Whether a record names another as one it builds on.
 fn names(record: &StoredRecord, other: &MessageId) -> bool {
-    Signed::<Envelope>::reopen(&record.envelope)
-        .is_ok_and(|e| e.value().previous.as_ref() == Some(other) || e.value().parents.contains(other))
+    Signed::<Envelope>::reopen(&record.envelope).is_ok_and(|e| {
+        e.value().previous.as_ref() == Some(other) || e.value().parents.contains(other)
+    })
 }

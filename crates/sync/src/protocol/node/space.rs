@@ -62,13 +62,19 @@ impl Space {
 
     /// All ends of a room.
     pub(super) fn ends_in(&self, room: &RoomId) -> impl Iterator<Item = &Head> {
-        self.feeds.get(room).into_iter().flat_map(BTreeMap::values).flatten()
+        self.feeds
+            .get(room)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .flatten()
     }
 
     /// Feeds of a device, in all rooms.
     pub(super) fn feeds_of(&self, device: &DeviceId) -> Vec<Head> {
         let all = self.feeds.values().flat_map(BTreeMap::values).flatten();
-        all.filter(|head| head.feed.device == *device).copied().collect()
+        all.filter(|head| head.feed.device == *device)
+            .copied()
+            .collect()
     }
 
     /// Latest position of a room.
@@ -78,7 +84,9 @@ impl Space {
 
     pub(super) fn put_head(&mut self, old: Option<&MessageId>, new: Head) {
         let feeds = self.feeds.entry(new.feed.room).or_default();
-        let ends = feeds.entry((new.feed.device, new.feed.incarnation)).or_default();
+        let ends = feeds
+            .entry((new.feed.device, new.feed.incarnation))
+            .or_default();
         ends.retain(|head| Some(&head.id) != old && head.id != new.id);
         ends.push(new);
         ends.sort_unstable_by_key(|head| (head.sequence, head.id));
@@ -95,9 +103,13 @@ impl Space {
         };
         let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 room digest");
         for ((device, incarnation), ends) in feeds {
-            hasher.update(device.as_bytes()).update(incarnation.as_bytes());
+            hasher
+                .update(device.as_bytes())
+                .update(incarnation.as_bytes());
             for head in ends {
-                hasher.update(&head.sequence.to_le_bytes()).update(head.id.as_bytes());
+                hasher
+                    .update(&head.sequence.to_le_bytes())
+                    .update(head.id.as_bytes());
             }
         }
         let digest = *hasher.finalize().as_bytes();
@@ -112,7 +124,12 @@ impl Space {
     pub(super) fn room_digests(&mut self) -> Vec<(RoomId, Digest)> {
         let mut rooms: Vec<RoomId> = self.roster.rooms.iter().map(|room| room.id).collect();
         rooms.sort_unstable();
-        rooms.into_iter().map(|room| (room, self.room_digest(&room))).filter(|(_, d)| *d != EMPTY).take(MAX_LISTED).collect()
+        rooms
+            .into_iter()
+            .map(|room| (room, self.room_digest(&room)))
+            .filter(|(_, d)| *d != EMPTY)
+            .take(MAX_LISTED)
+            .collect()
     }
 
     pub(super) fn rooms_digest(&mut self) -> Digest {
@@ -124,7 +141,9 @@ impl Space {
     }
 
     pub(super) fn listed_ends(&self, room: &RoomId) -> Vec<FeedEnds> {
-        let Some(feeds) = self.feeds.get(room) else { return Vec::new() };
+        let Some(feeds) = self.feeds.get(room) else {
+            return Vec::new();
+        };
         feeds
             .iter()
             .take(MAX_LISTED)

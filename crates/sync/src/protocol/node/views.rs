@@ -90,12 +90,23 @@ impl Node {
                 }
             })
             .collect();
-        for founding in self.joins.values().filter_map(|joining| joining.row.genesis.as_ref()) {
-            let Ok(founding) = Signed::<Genesis>::reopen(founding) else { continue };
+        for founding in self
+            .joins
+            .values()
+            .filter_map(|joining| joining.row.genesis.as_ref())
+        {
+            let Ok(founding) = Signed::<Genesis>::reopen(founding) else {
+                continue;
+            };
             let space = founding.space();
             if !views.iter().any(|view| view.space == space) {
                 let name = founding.value().name.clone();
-                views.push(SpaceView { space, name, role: None, state: MemberState::Pending });
+                views.push(SpaceView {
+                    space,
+                    name,
+                    role: None,
+                    state: MemberState::Pending,
+                });
             }
         }
         views
@@ -103,7 +114,9 @@ impl Node {
 
     /// Members of a space, in the order of their admission.
     pub fn members(&self, space: &SpaceId) -> Vec<MemberView> {
-        let Some(found) = self.spaces.get(space) else { return Vec::new() };
+        let Some(found) = self.spaces.get(space) else {
+            return Vec::new();
+        };
         let online = self.members_online(space);
         let me = self.member();
         found
@@ -116,7 +129,8 @@ impl Node {
                 role: member.role,
                 state: member.state,
                 devices: member.devices.clone(),
-                online: member.id == me || member.devices.iter().any(|device| online.contains(device)),
+                online: member.id == me
+                    || member.devices.iter().any(|device| online.contains(device)),
                 me: member.id == me,
             })
             .collect()
@@ -124,13 +138,25 @@ impl Node {
 
     /// Rooms of a space, in the order of their creation.
     pub fn rooms(&self, space: &SpaceId) -> Vec<RoomView> {
-        let Some(space) = self.spaces.get(space) else { return Vec::new() };
-        space.roster.rooms.iter().map(|room| RoomView { room: room.id, name: room.name.clone() }).collect()
+        let Some(space) = self.spaces.get(space) else {
+            return Vec::new();
+        };
+        space
+            .roster
+            .rooms
+            .iter()
+            .map(|room| RoomView {
+                room: room.id,
+                name: room.name.clone(),
+            })
+            .collect()
     }
 
     /// Invites of a space, oldest first.
     pub fn invites(&self, space: &SpaceId) -> Vec<InviteView> {
-        let Some(space) = self.spaces.get(space) else { return Vec::new() };
+        let Some(space) = self.spaces.get(space) else {
+            return Vec::new();
+        };
         space
             .roster
             .invites
@@ -152,8 +178,12 @@ impl Node {
 
     /// Spaces in which a connected peer has proven its membership, and the person it belongs to.
     pub fn peer_spaces(&self, peer: &Peer) -> Vec<(SpaceId, MemberId)> {
-        let Some(session) = self.sessions.get(peer) else { return Vec::new() };
-        let proven = |(space, link): (&SpaceId, &super::session::Link)| Some((*space, link.certified.filter(|_| link.member)?));
+        let Some(session) = self.sessions.get(peer) else {
+            return Vec::new();
+        };
+        let proven = |(space, link): (&SpaceId, &super::session::Link)| {
+            Some((*space, link.certified.filter(|_| link.member)?))
+        };
         session.links.iter().filter_map(proven).collect()
     }
 }

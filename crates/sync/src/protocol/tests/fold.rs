@@ -1,8 +1,8 @@
 //! The fold of the control feeds: who may do what, and that only the set of entries matters.
 
 use artel_domain::{
-    BodyHash, ChangeHash, Control, Cut, DeviceCertificate, DeviceKey, Envelope, Incarnation, InviteCode, InviteKey,
-    JoinClaim, MemberKey, MessageId, Role, Signed, SpaceId,
+    BodyHash, ChangeHash, Control, Cut, DeviceCertificate, DeviceKey, Envelope, Incarnation,
+    InviteCode, InviteKey, JoinClaim, MemberKey, MessageId, Role, Signed, SpaceId,
 };
 use proptest::prelude::*;
 
@@ -24,9 +24,16 @@ struct Person {
 }
 
 fn person(n: u8) -> Person {
-    let (member, device) = (MemberKey::from_bytes(&[n; 32]), DeviceKey::from_bytes(&[n + 100; 32]));
+    let (member, device) = (
+        MemberKey::from_bytes(&[n; 32]),
+        DeviceKey::from_bytes(&[n + 100; 32]),
+    );
     let certificate = Signed::issue(&member, &device).unwrap();
-    Person { member, device, certificate }
+    Person {
+        member,
+        device,
+        certificate,
+    }
 }
 
 type Written = (Signed<Envelope>, Control);
@@ -38,7 +45,9 @@ struct Seen(Vec<Written>);
 impl Seen {
     fn set(&self) -> ControlSet {
         let mut set = ControlSet::new(space(), person(1).member.id());
-        self.0.iter().for_each(|(envelope, control)| set.insert(envelope, Some(control.clone())));
+        self.0
+            .iter()
+            .for_each(|(envelope, control)| set.insert(envelope, Some(control.clone())));
         set
     }
 
@@ -48,21 +57,35 @@ impl Seen {
 
     fn merge(&mut self, other: &Self) {
         for entry in &other.0 {
-            if !self.0.iter().any(|(envelope, _)| envelope.id() == entry.0.id()) {
+            if !self
+                .0
+                .iter()
+                .any(|(envelope, _)| envelope.id() == entry.0.id())
+            {
                 self.0.push(entry.clone());
             }
         }
     }
 
     fn write(&mut self, by: &Person, control: Control) -> MessageId {
-        let own = self.0.iter().filter(|(e, _)| e.value().device == by.device.id()).max_by_key(|(e, _)| e.value().sequence);
+        let own = self
+            .0
+            .iter()
+            .filter(|(e, _)| e.value().device == by.device.id())
+            .max_by_key(|(e, _)| e.value().sequence);
         let previous = own.map(|(e, _)| e.id());
         let sequence = own.map_or(1, |(e, _)| e.value().sequence + 1);
         let mut parents = self.set().tips(9);
         parents.retain(|id| Some(*id) != previous);
         parents.truncate(8);
         parents.sort_unstable();
-        let lamport = self.0.iter().map(|(e, _)| e.value().lamport).max().unwrap_or(0) + 1;
+        let lamport = self
+            .0
+            .iter()
+            .map(|(e, _)| e.value().lamport)
+            .max()
+            .unwrap_or(0)
+            + 1;
         let salt = blake3::hash(format!("{control:?}").as_bytes());
         let envelope = Envelope {
             space: space(),
@@ -85,20 +108,36 @@ impl Seen {
     fn found() -> Self {
         let mut seen = Self::default();
         let owner = person(1);
-        seen.write(&owner, Control::Found { certificate: owner.certificate.wire().to_vec(), name: "owner".into() });
+        seen.write(
+            &owner,
+            Control::Found {
+                certificate: owner.certificate.wire().to_vec(),
+                name: "owner".into(),
+            },
+        );
         seen.write(&owner, open(1, Role::Student, 100, false));
         seen
     }
 
     fn join(&mut self, joiner: &Person, witness: &Person, seed: u8, judged_at: i64) -> MessageId {
         let key = invite(seed);
-        let claim = JoinClaim::new(&space(), &joiner.certificate, "someone", &key, &witness.member.id());
+        let claim = JoinClaim::new(
+            &space(),
+            &joiner.certificate,
+            "someone",
+            &key,
+            &witness.member.id(),
+        );
         self.write(witness, Control::Join { claim, judged_at })
     }
 
     /// Everything of a person that this writer has seen.
     fn cuts(&self, of: &Person) -> Vec<Cut> {
-        let own = self.0.iter().filter(|(e, _)| e.value().device == of.device.id()).max_by_key(|(e, _)| e.value().sequence);
+        let own = self
+            .0
+            .iter()
+            .filter(|(e, _)| e.value().device == of.device.id())
+            .max_by_key(|(e, _)| e.value().sequence);
         own.map(|(e, _)| Cut {
             room: space().control_room(),
             device: of.device.id(),
@@ -112,12 +151,25 @@ impl Seen {
 
     fn remove(&mut self, by: &Person, whom: &Person) -> MessageId {
         let cuts = self.cuts(whom);
-        self.write(by, Control::Remove { member: whom.member.id(), cuts })
+        self.write(
+            by,
+            Control::Remove {
+                member: whom.member.id(),
+                cuts,
+            },
+        )
     }
 
     fn promote(&mut self, by: &Person, whom: &Person, role: Role) -> MessageId {
         let cuts = self.cuts(whom);
-        self.write(by, Control::SetRole { member: whom.member.id(), role, cuts })
+        self.write(
+            by,
+            Control::SetRole {
+                member: whom.member.id(),
+                role,
+                cuts,
+            },
+        )
     }
 }
 
@@ -126,7 +178,13 @@ fn invite(seed: u8) -> InviteKey {
 }
 
 fn open(seed: u8, role: Role, seats: u32, approve: bool) -> Control {
-    Control::InviteCreate { invite: invite(seed).id(), role, seats, expires_at: FOREVER, approve }
+    Control::InviteCreate {
+        invite: invite(seed).id(),
+        role,
+        seats,
+        expires_at: FOREVER,
+        approve,
+    }
 }
 
 fn standing(roster: &Roster, who: &Person) -> Option<(Role, MemberState)> {
@@ -148,27 +206,96 @@ fn class() -> (Seen, [Person; 4]) {
 fn who_may_do_what() {
     let (base, [owner, teacher, student, other]) = class();
     let roster = base.roster();
-    assert_eq!(standing(&roster, &owner), Some((Role::Owner, MemberState::Member)));
-    assert_eq!(standing(&roster, &teacher), Some((Role::Teacher, MemberState::Member)));
-    assert_eq!(standing(&roster, &student), Some((Role::Student, MemberState::Member)));
-    let room = || Control::RoomCreate { nonce: [7; 16], name: "Room".into() };
-    let remove = |whom: &Person| Control::Remove { member: whom.member.id(), cuts: Vec::new() };
-    let role = |whom: &Person, role| Control::SetRole { member: whom.member.id(), role, cuts: Vec::new() };
+    assert_eq!(
+        standing(&roster, &owner),
+        Some((Role::Owner, MemberState::Member))
+    );
+    assert_eq!(
+        standing(&roster, &teacher),
+        Some((Role::Teacher, MemberState::Member))
+    );
+    assert_eq!(
+        standing(&roster, &student),
+        Some((Role::Student, MemberState::Member))
+    );
+    let room = || Control::RoomCreate {
+        nonce: [7; 16],
+        name: "Room".into(),
+    };
+    let remove = |whom: &Person| Control::Remove {
+        member: whom.member.id(),
+        cuts: Vec::new(),
+    };
+    let role = |whom: &Person, role| Control::SetRole {
+        member: whom.member.id(),
+        role,
+        cuts: Vec::new(),
+    };
     let cases: &[(&str, &Person, Control, bool)] = &[
         ("a teacher creates a room", &teacher, room(), true),
         ("a student creates a room", &student, room(), false),
-        ("a teacher invites students", &teacher, open(9, Role::Student, 5, false), true),
-        ("a teacher invites a teacher", &teacher, open(9, Role::Teacher, 1, true), false),
-        ("a student invites", &student, open(9, Role::Student, 5, false), false),
-        ("a teacher removes a student", &teacher, remove(&student), true),
-        ("a teacher removes the owner", &teacher, remove(&owner), false),
-        ("a student removes a student", &student, remove(&other), false),
+        (
+            "a teacher invites students",
+            &teacher,
+            open(9, Role::Student, 5, false),
+            true,
+        ),
+        (
+            "a teacher invites a teacher",
+            &teacher,
+            open(9, Role::Teacher, 1, true),
+            false,
+        ),
+        (
+            "a student invites",
+            &student,
+            open(9, Role::Student, 5, false),
+            false,
+        ),
+        (
+            "a teacher removes a student",
+            &teacher,
+            remove(&student),
+            true,
+        ),
+        (
+            "a teacher removes the owner",
+            &teacher,
+            remove(&owner),
+            false,
+        ),
+        (
+            "a student removes a student",
+            &student,
+            remove(&other),
+            false,
+        ),
         ("a student leaves", &student, remove(&student), true),
         ("the last owner leaves", &owner, remove(&owner), false),
-        ("the owner names a co-owner", &owner, role(&student, Role::Owner), true),
-        ("a teacher names a teacher", &teacher, role(&student, Role::Teacher), false),
-        ("a teacher makes a student an observer", &teacher, role(&student, Role::Observer), true),
-        ("a student names itself a teacher", &student, role(&student, Role::Teacher), false),
+        (
+            "the owner names a co-owner",
+            &owner,
+            role(&student, Role::Owner),
+            true,
+        ),
+        (
+            "a teacher names a teacher",
+            &teacher,
+            role(&student, Role::Teacher),
+            false,
+        ),
+        (
+            "a teacher makes a student an observer",
+            &teacher,
+            role(&student, Role::Observer),
+            true,
+        ),
+        (
+            "a student names itself a teacher",
+            &student,
+            role(&student, Role::Teacher),
+            false,
+        ),
         ("a stranger creates a room", &person(50), room(), false),
     ];
     for (what, by, control, counts) in cases {
@@ -184,37 +311,80 @@ fn joins_need_a_sound_claim_a_seat_time_and_a_witness() {
     let joiner = person(20);
     let mut through_student = base.clone();
     through_student.join(&joiner, &student, 1, 0);
-    assert_eq!(standing(&through_student.roster(), &joiner), Some((Role::Student, MemberState::Member)));
+    assert_eq!(
+        standing(&through_student.roster(), &joiner),
+        Some((Role::Student, MemberState::Member))
+    );
 
     let mut unknown = base.clone();
     unknown.join(&joiner, &student, 77, 0);
     assert_eq!(standing(&unknown.roster(), &joiner), None);
 
     let mut borrowed = base.clone();
-    let claim = JoinClaim::new(&space(), &joiner.certificate, "x", &invite(1), &teacher.member.id());
-    borrowed.write(&student, Control::Join { claim, judged_at: 0 });
-    assert_eq!(standing(&borrowed.roster(), &joiner), None, "a claim is for one witness");
+    let claim = JoinClaim::new(
+        &space(),
+        &joiner.certificate,
+        "x",
+        &invite(1),
+        &teacher.member.id(),
+    );
+    borrowed.write(
+        &student,
+        Control::Join {
+            claim,
+            judged_at: 0,
+        },
+    );
+    assert_eq!(
+        standing(&borrowed.roster(), &joiner),
+        None,
+        "a claim is for one witness"
+    );
 
     let mut late = base.clone();
-    let terms = Control::InviteCreate { invite: invite(5).id(), role: Role::Student, seats: 9, expires_at: 100, approve: false };
+    let terms = Control::InviteCreate {
+        invite: invite(5).id(),
+        role: Role::Student,
+        seats: 9,
+        expires_at: 100,
+        approve: false,
+    };
     late.write(&owner, terms);
     late.join(&joiner, &student, 5, 101);
     assert_eq!(standing(&late.roster(), &joiner), None);
     late.join(&joiner, &student, 5, 100);
-    assert_eq!(standing(&late.roster(), &joiner), Some((Role::Student, MemberState::Member)));
+    assert_eq!(
+        standing(&late.roster(), &joiner),
+        Some((Role::Student, MemberState::Member))
+    );
 
     let mut full = base.clone();
     full.write(&owner, open(6, Role::Student, 1, false));
     full.join(&joiner, &student, 6, 0);
     full.join(&person(21), &student, 6, 0);
-    assert_eq!(standing(&full.roster(), &person(21)), Some((Role::Student, MemberState::Pending)));
-    full.write(&teacher, Control::Admit { member: person(21).member.id() });
-    assert_eq!(standing(&full.roster(), &person(21)), Some((Role::Student, MemberState::Member)));
+    assert_eq!(
+        standing(&full.roster(), &person(21)),
+        Some((Role::Student, MemberState::Pending))
+    );
+    full.write(
+        &teacher,
+        Control::Admit {
+            member: person(21).member.id(),
+        },
+    );
+    assert_eq!(
+        standing(&full.roster(), &person(21)),
+        Some((Role::Student, MemberState::Member))
+    );
 
     let mut observed = base.clone();
     observed.promote(&owner, &student, Role::Observer);
     observed.join(&joiner, &student, 1, 0);
-    assert_eq!(standing(&observed.roster(), &joiner), None, "an observer does not countersign");
+    assert_eq!(
+        standing(&observed.roster(), &joiner),
+        None,
+        "an observer does not countersign"
+    );
 }
 
 #[test]
@@ -224,15 +394,34 @@ fn a_removal_wins_over_what_the_removed_does_at_the_same_time() {
     left.remove(&owner, &teacher);
     // Unaware, the teacher removes a student, lets someone in and makes a room.
     right.remove(&teacher, &student);
-    right.write(&teacher, Control::RoomCreate { nonce: [1; 16], name: "Late".into() });
+    right.write(
+        &teacher,
+        Control::RoomCreate {
+            nonce: [1; 16],
+            name: "Late".into(),
+        },
+    );
     right.join(&person(30), &teacher, 1, 0);
     left.merge(&right);
     let roster = left.roster();
-    assert_eq!(standing(&roster, &teacher), Some((Role::Teacher, MemberState::Removed)));
-    assert_eq!(standing(&roster, &student), Some((Role::Student, MemberState::Member)));
-    assert_eq!(standing(&roster, &other), Some((Role::Student, MemberState::Member)));
+    assert_eq!(
+        standing(&roster, &teacher),
+        Some((Role::Teacher, MemberState::Removed))
+    );
+    assert_eq!(
+        standing(&roster, &student),
+        Some((Role::Student, MemberState::Member))
+    );
+    assert_eq!(
+        standing(&roster, &other),
+        Some((Role::Student, MemberState::Member))
+    );
     assert!(roster.rooms.is_empty());
-    assert_eq!(standing(&roster, &person(30)), Some((Role::Student, MemberState::Pending)), "they wait");
+    assert_eq!(
+        standing(&roster, &person(30)),
+        Some((Role::Student, MemberState::Pending)),
+        "they wait"
+    );
 }
 
 #[test]
@@ -244,8 +433,14 @@ fn among_owners_the_earlier_admitted_wins() {
     right.remove(&teacher, &owner);
     left.merge(&right);
     let roster = left.roster();
-    assert_eq!(standing(&roster, &owner), Some((Role::Owner, MemberState::Member)));
-    assert_eq!(standing(&roster, &teacher), Some((Role::Owner, MemberState::Removed)));
+    assert_eq!(
+        standing(&roster, &owner),
+        Some((Role::Owner, MemberState::Member))
+    );
+    assert_eq!(
+        standing(&roster, &teacher),
+        Some((Role::Owner, MemberState::Removed))
+    );
 }
 
 #[test]
@@ -255,7 +450,10 @@ fn a_demotion_reaches_what_is_done_at_the_same_time() {
     left.promote(&owner, &teacher, Role::Student);
     right.remove(&teacher, &student);
     left.merge(&right);
-    assert_eq!(standing(&left.roster(), &student), Some((Role::Student, MemberState::Member)));
+    assert_eq!(
+        standing(&left.roster(), &student),
+        Some((Role::Student, MemberState::Member))
+    );
 }
 
 #[test]
@@ -263,7 +461,13 @@ fn a_revocation_voids_joins_that_it_does_not_list() {
     let (base, [owner, teacher, ..]) = class();
     let (mut left, mut right) = (base.clone(), base.clone());
     let keep = base.roster().invite(&invite(1).id()).unwrap().joins.clone();
-    left.write(&owner, Control::InviteRevoke { invite: invite(1).id(), keep });
+    left.write(
+        &owner,
+        Control::InviteRevoke {
+            invite: invite(1).id(),
+            keep,
+        },
+    );
     right.join(&person(30), &teacher, 1, 0);
     left.merge(&right);
     let roster = left.roster();
@@ -276,10 +480,16 @@ fn only_a_newer_invite_leads_a_removed_member_back() {
     let (mut seen, [owner, _, student, _]) = class();
     seen.remove(&owner, &student);
     seen.join(&student, &owner, 1, 0);
-    assert_eq!(standing(&seen.roster(), &student), Some((Role::Student, MemberState::Removed)));
+    assert_eq!(
+        standing(&seen.roster(), &student),
+        Some((Role::Student, MemberState::Removed))
+    );
     seen.write(&owner, open(8, Role::Student, 1, false));
     seen.join(&student, &owner, 8, 0);
-    assert_eq!(standing(&seen.roster(), &student), Some((Role::Student, MemberState::Member)));
+    assert_eq!(
+        standing(&seen.roster(), &student),
+        Some((Role::Student, MemberState::Member))
+    );
 }
 
 fn act(seen: &mut Seen, people: &[Person], (by, what, whom): (usize, u8, usize)) {
@@ -290,9 +500,26 @@ fn act(seen: &mut Seen, people: &[Person], (by, what, whom): (usize, u8, usize))
         2 => seen.promote(by, whom, Role::Teacher),
         3 => seen.promote(by, whom, Role::Student),
         4 => seen.promote(by, whom, Role::Owner),
-        5 => seen.write(by, Control::RoomCreate { nonce: [what; 16], name: "Room".into() }),
-        6 => seen.write(by, Control::InviteRevoke { invite: invite(1).id(), keep: Vec::new() }),
-        _ => seen.write(by, Control::Admit { member: whom.member.id() }),
+        5 => seen.write(
+            by,
+            Control::RoomCreate {
+                nonce: [what; 16],
+                name: "Room".into(),
+            },
+        ),
+        6 => seen.write(
+            by,
+            Control::InviteRevoke {
+                invite: invite(1).id(),
+                keep: Vec::new(),
+            },
+        ),
+        _ => seen.write(
+            by,
+            Control::Admit {
+                member: whom.member.id(),
+            },
+        ),
     };
 }
 
@@ -336,8 +563,15 @@ proptest! {
 
 /// What a roster says, without the places of entries in one set's memory.
 fn normal(roster: Roster) -> impl PartialEq + std::fmt::Debug {
-    let members: Vec<_> =
-        roster.members.into_iter().map(|m| (m.id, m.name, m.role, m.state, m.cuts)).collect();
-    let invites: Vec<_> = roster.invites.into_iter().map(|i| (i.id, i.used, i.revoked, i.joins)).collect();
+    let members: Vec<_> = roster
+        .members
+        .into_iter()
+        .map(|m| (m.id, m.name, m.role, m.state, m.cuts))
+        .collect();
+    let invites: Vec<_> = roster
+        .invites
+        .into_iter()
+        .map(|i| (i.id, i.used, i.revoked, i.joins))
+        .collect();
     (members, roster.rooms, invites)
 }

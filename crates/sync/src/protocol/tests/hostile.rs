@@ -14,7 +14,14 @@ pub(super) fn bend(bytes: Vec<u8>, identity: &Identity, rng: &mut StdRng) -> Vec
         return vec![bytes];
     }
     match Frame::decode(&bytes) {
-        Ok(Frame::Records { space, mut room, mut device, mut incarnation, mut records, more }) if !records.is_empty() => {
+        Ok(Frame::Records {
+            space,
+            mut room,
+            mut device,
+            mut incarnation,
+            mut records,
+            more,
+        }) if !records.is_empty() => {
             let at = rng.random_range(0..records.len());
             match rng.random_range(0..11) {
                 0 => flip(&mut records[at].envelope, rng),
@@ -33,13 +40,27 @@ pub(super) fn bend(bytes: Vec<u8>, identity: &Identity, rng: &mut StdRng) -> Vec
                 9 => incarnation = artel_domain::Incarnation::from_bytes([9; 16]),
                 _ => records[at].body = None,
             }
-            let frame = Frame::Records { space, room, device, incarnation, records, more };
+            let frame = Frame::Records {
+                space,
+                room,
+                device,
+                incarnation,
+                records,
+                more,
+            };
             // Replay as well: what was taken once must change nothing the second time.
             vec![frame.encode(), bytes]
         }
-        Ok(Frame::Heads { space, room, mut feeds }) if !feeds.is_empty() => {
+        Ok(Frame::Heads {
+            space,
+            room,
+            mut feeds,
+        }) if !feeds.is_empty() => {
             let at = rng.random_range(0..feeds.len());
-            feeds[at].ends.push((rng.random_range(1..50), artel_domain::MessageId::from_bytes(rng.random())));
+            feeds[at].ends.push((
+                rng.random_range(1..50),
+                artel_domain::MessageId::from_bytes(rng.random()),
+            ));
             vec![Frame::Heads { space, room, feeds }.encode()]
         }
         Ok(Frame::Bodies { space, mut bodies }) => {
@@ -68,13 +89,25 @@ fn flip(bytes: &mut [u8], rng: &mut StdRng) {
 }
 
 fn forged_body() -> Vec<u8> {
-    let content = Content::Text { text: "FORGED".into(), reply_to: None, attachments: Vec::new() };
-    Body { salt: [0; 16], at: 0, content }.encode().unwrap()
+    let content = Content::Text {
+        text: "FORGED".into(),
+        reply_to: None,
+        attachments: Vec::new(),
+    };
+    Body {
+        salt: [0; 16],
+        at: 0,
+        content,
+    }
+    .encode()
+    .unwrap()
 }
 
 /// The record with another body, signed, but by the relay: everything but the signature is right.
 pub(super) fn forged(carried: &Carried, identity: &Identity) -> Carried {
-    let Ok(envelope) = Signed::<Envelope>::open(&carried.envelope) else { return carried.clone() };
+    let Ok(envelope) = Signed::<Envelope>::open(&carried.envelope) else {
+        return carried.clone();
+    };
     let body = forged_body();
     let mut value = envelope.value().clone();
     value.body = Body::hash_of(&body);
@@ -83,7 +116,13 @@ pub(super) fn forged(carried: &Carried, identity: &Identity) -> Carried {
     assert!(bytes.len() < MAX_CHANGE);
     value.change = change;
     let payload = postcard::to_stdvec(&value).unwrap();
-    let signature = identity.device.sign("artel 2026-11 envelope", &[&[1], &payload]);
+    let signature = identity
+        .device
+        .sign("artel 2026-11 envelope", &[&[1], &payload]);
     let wire = [signature.to_bytes().as_slice(), &[1], &payload].concat();
-    Carried { envelope: wire, change: bytes, body: Some(body) }
+    Carried {
+        envelope: wire,
+        change: bytes,
+        body: Some(body),
+    }
 }

@@ -27,22 +27,53 @@ pub(super) struct View {
 
 impl View {
     fn row(&mut self, room: RoomId, id: MessageId) -> Option<&mut Row> {
-        self.rooms.get_mut(&room)?.iter_mut().find(|((_, i), _)| *i == id).map(|(_, row)| row)
+        self.rooms
+            .get_mut(&room)?
+            .iter_mut()
+            .find(|((_, i), _)| *i == id)
+            .map(|(_, row)| row)
     }
 
     fn take(&mut self, event: Event) {
         match &event {
             Event::Shown(shown) => {
-                let Shown { room, id, author, lamport, body, erased, late, provisional, .. } = (**shown).clone();
+                let Shown {
+                    room,
+                    id,
+                    author,
+                    lamport,
+                    body,
+                    erased,
+                    late,
+                    provisional,
+                    ..
+                } = (**shown).clone();
                 let content = body.map(|b| b.content);
-                let row = Row { author, content, erased, provisional, late };
-                let old = self.rooms.entry(room).or_default().insert((lamport, id), row);
+                let row = Row {
+                    author,
+                    content,
+                    erased,
+                    provisional,
+                    late,
+                };
+                let old = self
+                    .rooms
+                    .entry(room)
+                    .or_default()
+                    .insert((lamport, id), row);
                 assert!(old.is_none(), "shown twice: {id:?}");
             }
-            Event::Settled { room, id, .. } => self.row(*room, *id).expect("settled what is shown").provisional = false,
+            Event::Settled { room, id, .. } => {
+                self.row(*room, *id)
+                    .expect("settled what is shown")
+                    .provisional = false
+            }
             Event::Withdrawn { room, id, .. } => {
                 self.row(*room, *id).expect("withdrew what is shown");
-                self.rooms.get_mut(room).unwrap().retain(|(_, i), _| i != id);
+                self.rooms
+                    .get_mut(room)
+                    .unwrap()
+                    .retain(|(_, i), _| i != id);
             }
             Event::Erased { room, id, .. } => {
                 if let Some(row) = self.row(*room, *id) {
@@ -116,7 +147,13 @@ impl World {
         };
         let mut ledger = MemoryLedger::new();
         let node = Node::load(identity.clone(), self.entropy(), &mut ledger).unwrap();
-        self.hosts.push(Host { identity, node, ledger, view: View::default(), dropped: Vec::new() });
+        self.hosts.push(Host {
+            identity,
+            node,
+            ledger,
+            view: View::default(),
+            dropped: Vec::new(),
+        });
     }
 
     fn entropy(&mut self) -> Entropy {
@@ -125,11 +162,18 @@ impl World {
     }
 
     fn index(&self, device: &artel_domain::DeviceId) -> usize {
-        self.hosts.iter().position(|h| h.node.device() == *device).expect("a host")
+        self.hosts
+            .iter()
+            .position(|h| h.node.device() == *device)
+            .expect("a host")
     }
 
     /// Runs an input in a transaction of its own and releases its outputs.
-    pub(super) fn with<T>(&mut self, host: usize, act: impl FnOnce(&mut Node, &mut MemoryLedger, i64) -> T) -> T {
+    pub(super) fn with<T>(
+        &mut self,
+        host: usize,
+        act: impl FnOnce(&mut Node, &mut MemoryLedger, i64) -> T,
+    ) -> T {
         let now = self.now;
         let Host { node, ledger, .. } = &mut self.hosts[host];
         let result = act(node, ledger, now);
@@ -159,7 +203,8 @@ impl World {
                     let wire = self.wires.entry((host, to)).or_default();
                     wire.last = wire.last.max(self.now + delay);
                     let at = wire.last;
-                    wire.frames.extend(frames.into_iter().map(|bytes| (at, bytes)));
+                    wire.frames
+                        .extend(frames.into_iter().map(|bytes| (at, bytes)));
                 }
                 Output::Disconnect { peer, reason } => {
                     let to = self.index(&peer);
@@ -183,7 +228,8 @@ impl World {
             self.wires.insert((one, other), Wire::default());
             if self.linked(a, b) {
                 let peer = self.hosts[other].node.device();
-                self.with(one, |node, ledger, now| node.connected(ledger, now, peer)).unwrap();
+                self.with(one, |node, ledger, now| node.connected(ledger, now, peer))
+                    .unwrap();
             }
         }
     }
@@ -195,7 +241,10 @@ impl World {
         for (one, other) in [(a, b), (b, a)] {
             self.wires.remove(&(one, other));
             let peer = self.hosts[other].node.device();
-            self.with(one, |node, ledger, now| node.disconnected(ledger, now, peer)).unwrap();
+            self.with(one, |node, ledger, now| {
+                node.disconnected(ledger, now, peer)
+            })
+            .unwrap();
         }
     }
 
@@ -213,7 +262,12 @@ impl World {
             self.cut(host, other);
         }
         let entropy = self.entropy();
-        let Host { identity, node, ledger, .. } = &mut self.hosts[host];
+        let Host {
+            identity,
+            node,
+            ledger,
+            ..
+        } = &mut self.hosts[host];
         *node = Node::load(identity.clone(), entropy, ledger).unwrap();
         self.release(host);
     }
@@ -228,17 +282,29 @@ impl World {
             .min();
         let Some((at, way)) = due else { return false };
         self.now = self.now.max(at);
-        let (_, frame) = self.wires.get_mut(&way).unwrap().frames.pop_front().unwrap();
+        let (_, frame) = self
+            .wires
+            .get_mut(&way)
+            .unwrap()
+            .frames
+            .pop_front()
+            .unwrap();
         let (from, to) = way;
         let peer = self.hosts[from].node.device();
         if crashes && self.rng.random_ratio(1, 400) {
             let mut doomed = self.hosts[to].ledger.clone();
             let now = self.now;
-            self.hosts[to].node.received(&mut doomed, now, peer, &frame).unwrap();
+            self.hosts[to]
+                .node
+                .received(&mut doomed, now, peer, &frame)
+                .unwrap();
             drop(self.hosts[to].node.take_outputs());
             self.restart(to);
         } else {
-            self.with(to, |node, ledger, now| node.received(ledger, now, peer, &frame)).unwrap();
+            self.with(to, |node, ledger, now| {
+                node.received(ledger, now, peer, &frame)
+            })
+            .unwrap();
         }
         true
     }
@@ -255,19 +321,25 @@ impl World {
             while self.deliver(until, crashes) {}
             self.now = until;
             for host in 0..self.hosts.len() {
-                self.with(host, |node, ledger, now| node.tick(ledger, now)).unwrap();
+                self.with(host, |node, ledger, now| node.tick(ledger, now))
+                    .unwrap();
             }
         }
     }
 
     /// The first host founds a space, the others join it by one invite.
     pub(super) fn found(&mut self) -> (SpaceId, RoomId) {
-        let space = self.with(0, |node, ledger, now| node.found_space(ledger, now, "Class 7-B")).unwrap();
+        let space = self
+            .with(0, |node, ledger, now| {
+                node.found_space(ledger, now, "Class 7-B")
+            })
+            .unwrap();
         let room = self.hosts[0].node.rooms(&space)[0].room;
         let code = self.invite(0, space, 40);
         self.link_all();
         for host in 1..self.hosts.len() {
-            self.with(host, |node, ledger, now| node.join(ledger, now, &code)).unwrap();
+            self.with(host, |node, ledger, now| node.join(ledger, now, &code))
+                .unwrap();
         }
         self.run(5_000);
         for host in &self.hosts {
@@ -276,23 +348,50 @@ impl World {
         (space, room)
     }
 
-    pub(super) fn invite(&mut self, host: usize, space: SpaceId, seats: u32) -> artel_domain::InviteCode {
+    pub(super) fn invite(
+        &mut self,
+        host: usize,
+        space: SpaceId,
+        seats: u32,
+    ) -> artel_domain::InviteCode {
         let terms = super::super::InviteTerms {
             role: artel_domain::Role::Student,
             seats,
             expires_at: self.now + 86_400_000,
             approve: false,
         };
-        self.with(host, |node, ledger, now| node.create_invite(ledger, now, space, terms)).unwrap()
+        self.with(host, |node, ledger, now| {
+            node.create_invite(ledger, now, space, terms)
+        })
+        .unwrap()
     }
 
-    pub(super) fn say(&mut self, host: usize, space: SpaceId, room: RoomId, text: &str) -> MessageId {
-        let content = Content::Text { text: text.to_owned(), reply_to: None, attachments: Vec::new() };
-        self.with(host, |node, ledger, now| node.send(ledger, now, space, room, content)).unwrap().id
+    pub(super) fn say(
+        &mut self,
+        host: usize,
+        space: SpaceId,
+        room: RoomId,
+        text: &str,
+    ) -> MessageId {
+        let content = Content::Text {
+            text: text.to_owned(),
+            reply_to: None,
+            attachments: Vec::new(),
+        };
+        self.with(host, |node, ledger, now| {
+            node.send(ledger, now, space, room, content)
+        })
+        .unwrap()
+        .id
     }
 
     /// A member's standing as a host sees it.
-    pub(super) fn state(&self, host: usize, space: SpaceId, member: MemberId) -> super::super::MemberState {
+    pub(super) fn state(
+        &self,
+        host: usize,
+        space: SpaceId,
+        member: MemberId,
+    ) -> super::super::MemberState {
         let members = self.hosts[host].node.members(&space);
         members.iter().find(|m| m.member == member).unwrap().state
     }

@@ -1,7 +1,7 @@
 //! Nodes against one another, without a network.
 
-mod hosts;
+mod fold;
 mod hostile;
+mod hosts;
 mod scenes;
 mod simulator;
-mod fold;

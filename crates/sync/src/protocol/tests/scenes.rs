@@ -20,7 +20,12 @@ fn two_hosts_talk_and_confirm() {
     let peer = world.hosts[1].node.device();
     let confirmed = |e: &Event| matches!(e, Event::Delivered { last, peer: p, .. } if *last == id && *p == peer);
     assert!(world.events(0).iter().any(confirmed));
-    assert!(world.events(1).iter().any(|e| matches!(e, Event::Joined { .. })));
+    assert!(
+        world
+            .events(1)
+            .iter()
+            .any(|e| matches!(e, Event::Joined { .. }))
+    );
 }
 
 #[test]
@@ -33,7 +38,11 @@ fn what_is_in_step_costs_almost_nothing() {
     world.run(10_000);
     let before = world.sent;
     world.run(29_000);
-    assert!(world.sent - before <= 2, "{} frames while nothing happened", world.sent - before);
+    assert!(
+        world.sent - before <= 2,
+        "{} frames while nothing happened",
+        world.sent - before
+    );
 }
 
 #[test]
@@ -85,49 +94,91 @@ fn wrong_expired_revoked_and_full_invites_are_told_apart() {
         })
     };
     let mut world = World::new(5, 6);
-    let space = world.with(0, |node, ledger, now| node.found_space(ledger, now, "Class")).unwrap();
+    let space = world
+        .with(0, |node, ledger, now| {
+            node.found_space(ledger, now, "Class")
+        })
+        .unwrap();
     let expired = world.invite(0, space, 40);
     let revoked = world.invite(0, space, 40);
     world.run(86_400_001);
     let full = world.invite(0, space, 1);
-    world.with(0, |node, ledger, now| node.revoke_invite(ledger, now, space, revoked.key().id())).unwrap();
+    world
+        .with(0, |node, ledger, now| {
+            node.revoke_invite(ledger, now, space, revoked.key().id())
+        })
+        .unwrap();
     let wrong = InviteCode::new([1; 15], &space);
     for (host, code) in [(1, wrong), (2, expired), (3, revoked), (4, full.clone())] {
-        world.with(host, |node, ledger, now| node.join(ledger, now, &code)).unwrap();
+        world
+            .with(host, |node, ledger, now| node.join(ledger, now, &code))
+            .unwrap();
         world.link(0, host);
     }
     world.run(3_000);
-    world.with(5, |node, ledger, now| node.join(ledger, now, &full)).unwrap();
+    world
+        .with(5, |node, ledger, now| node.join(ledger, now, &full))
+        .unwrap();
     world.link(0, 5);
     world.run(3_000);
     assert_eq!(refusal(&world, 1), Some(Refusal::Unknown));
     assert_eq!(refusal(&world, 2), Some(Refusal::Expired));
     assert_eq!(refusal(&world, 3), Some(Refusal::Revoked));
     assert_eq!(refusal(&world, 4), None);
-    assert!(world.events(4).iter().any(|e| matches!(e, Event::Joined { .. })));
-    assert!(world.events(5).iter().any(|e| matches!(e, Event::Pending { name, .. } if name == "Class")));
+    assert!(
+        world
+            .events(4)
+            .iter()
+            .any(|e| matches!(e, Event::Joined { .. }))
+    );
+    assert!(
+        world
+            .events(5)
+            .iter()
+            .any(|e| matches!(e, Event::Pending { name, .. } if name == "Class"))
+    );
     assert_eq!(world.hosts[5].node.spaces()[0].state, MemberState::Pending);
     // Who is pending gets in once admitted, without asking anew, and over a restart.
     world.restart(5);
     let member = world.hosts[5].node.member();
-    world.with(0, |node, ledger, now| node.admit(ledger, now, space, member)).unwrap();
+    world
+        .with(0, |node, ledger, now| {
+            node.admit(ledger, now, space, member)
+        })
+        .unwrap();
     world.link(0, 5);
     world.run(5_000);
-    assert!(world.events(5).iter().any(|e| matches!(e, Event::Joined { .. })));
+    assert!(
+        world
+            .events(5)
+            .iter()
+            .any(|e| matches!(e, Event::Joined { .. }))
+    );
     assert_eq!(world.hosts[5].node.spaces()[0].role, Some(Role::Student));
 }
 
 #[test]
 fn strangers_learn_nothing() {
     let mut world = World::new(6, 2);
-    let space = world.with(0, |node, ledger, now| node.found_space(ledger, now, "Secret")).unwrap();
+    let space = world
+        .with(0, |node, ledger, now| {
+            node.found_space(ledger, now, "Secret")
+        })
+        .unwrap();
     world.link(0, 1);
     world.run(40_000);
     assert!(world.hosts[1].node.spaces().is_empty());
-    assert!(world.hosts[0].node.peer_spaces(&world.hosts[1].node.device()).is_empty());
+    assert!(
+        world.hosts[0]
+            .node
+            .peer_spaces(&world.hosts[1].node.device())
+            .is_empty()
+    );
     // Greeting, tags, and that they were seen; on both sides, and nothing else.
     assert_eq!(world.sent, 6);
-    let refused = world.with(1, |node, ledger, now| node.create_room(ledger, now, space, "x"));
+    let refused = world.with(1, |node, ledger, now| {
+        node.create_room(ledger, now, space, "x")
+    });
     assert!(matches!(refused, Err(CommandError::NoSpace)));
 }
 
@@ -141,17 +192,26 @@ fn a_removed_member_is_out_at_once_and_their_past_stays() {
     world.cut(1, 2);
     world.cut(0, 2);
     world.say(2, space, room, "unseen by the owner");
-    world.with(0, |node, ledger, now| node.remove(ledger, now, space, member)).unwrap();
+    world
+        .with(0, |node, ledger, now| {
+            node.remove(ledger, now, space, member)
+        })
+        .unwrap();
     world.run(2_000);
     world.link(1, 2);
     world.link(0, 2);
     world.run(5_000);
-    assert!(world.hosts[0].dropped.contains(&(2, Reason::Removed)) || world.hosts[1].dropped.contains(&(2, Reason::Removed)));
+    assert!(
+        world.hosts[0].dropped.contains(&(2, Reason::Removed))
+            || world.hosts[1].dropped.contains(&(2, Reason::Removed))
+    );
     for host in [0, 1] {
         assert_eq!(world.texts(host, room), ["before"]);
         assert_eq!(world.state(host, space, member), MemberState::Removed);
     }
-    let refused = world.with(1, |node, ledger, now| node.remove(ledger, now, space, node.members(&space)[0].member));
+    let refused = world.with(1, |node, ledger, now| {
+        node.remove(ledger, now, space, node.members(&space)[0].member)
+    });
     let message = refused.unwrap_err().to_string();
     assert_eq!(message, "student may not name co-owners, hand over");
 }
@@ -161,12 +221,18 @@ fn a_new_invite_leads_a_removed_member_back() {
     let mut world = World::new(13, 3);
     let (space, room) = world.found();
     let member = world.hosts[2].node.member();
-    world.with(0, |node, ledger, now| node.remove(ledger, now, space, member)).unwrap();
+    world
+        .with(0, |node, ledger, now| {
+            node.remove(ledger, now, space, member)
+        })
+        .unwrap();
     world.run(2_000);
     let code = world.invite(0, space, 1);
     world.run(2_000);
     world.restart(2);
-    world.with(2, |node, ledger, now| node.join(ledger, now, &code)).unwrap();
+    world
+        .with(2, |node, ledger, now| node.join(ledger, now, &code))
+        .unwrap();
     world.link(1, 2);
     world.run(5_000);
     world.say(2, space, room, "back again");
@@ -182,21 +248,45 @@ fn a_deletion_erases_everywhere_also_what_comes_later() {
     world.cut(0, 2);
     world.cut(1, 2);
     let target = world.say(1, space, room, "my secret");
-    let edit = Content::Edit { target, text: "my other secret".into() };
-    world.with(1, |node, ledger, now| node.send(ledger, now, space, room, edit)).unwrap();
+    let edit = Content::Edit {
+        target,
+        text: "my other secret".into(),
+    };
+    world
+        .with(1, |node, ledger, now| {
+            node.send(ledger, now, space, room, edit)
+        })
+        .unwrap();
     world.run(1_000);
     assert_eq!(world.texts(0, room), ["my secret", "edit: my other secret"]);
-    let by_other = Content::Edit { target, text: "not mine".into() };
-    let refused = world.with(0, |node, ledger, now| node.send(ledger, now, space, room, by_other));
-    assert_eq!(refused.unwrap_err().to_string(), "owner may not edit others' messages");
-    let delete = Content::Delete { target, edits: Vec::new() };
-    world.with(0, |node, ledger, now| node.send(ledger, now, space, room, delete)).unwrap();
+    let by_other = Content::Edit {
+        target,
+        text: "not mine".into(),
+    };
+    let refused = world.with(0, |node, ledger, now| {
+        node.send(ledger, now, space, room, by_other)
+    });
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "owner may not edit others' messages"
+    );
+    let delete = Content::Delete {
+        target,
+        edits: Vec::new(),
+    };
+    world
+        .with(0, |node, ledger, now| {
+            node.send(ledger, now, space, room, delete)
+        })
+        .unwrap();
     world.run(1_000);
     world.link(0, 2);
     world.run(10_000);
     for host in 0..3 {
         assert_eq!(world.texts(host, room), ["erased", "delete"], "host {host}");
-        assert!(world.hosts[host].ledger.bodiless(&space, 10).unwrap().len() <= usize::from(host == 2));
+        assert!(
+            world.hosts[host].ledger.bodiless(&space, 10).unwrap().len() <= usize::from(host == 2)
+        );
     }
 }
 
@@ -204,15 +294,25 @@ fn a_deletion_erases_everywhere_also_what_comes_later() {
 fn a_file_travels_in_verified_chunks_and_resumes() {
     let mut world = World::new(9, 3);
     let (space, room) = world.found();
-    let bytes: Vec<u8> = (0..CHUNK * 9 + 17).map(|i| u8::try_from(i % 251).unwrap()).collect();
+    let bytes: Vec<u8> = (0..CHUNK * 9 + 17)
+        .map(|i| u8::try_from(i % 251).unwrap())
+        .collect();
     let mut digest = FileDigest::new();
-    bytes.chunks(CHUNK).for_each(|chunk| digest.chunk(chunk).unwrap());
+    bytes
+        .chunks(CHUNK)
+        .for_each(|chunk| digest.chunk(chunk).unwrap());
     let (attachment, list) = digest.finish("фото.jpg", "image/jpeg").unwrap();
     let file = attachment.file;
-    let content = Content::Text { text: String::new(), reply_to: None, attachments: vec![attachment] };
+    let content = Content::Text {
+        text: String::new(),
+        reply_to: None,
+        attachments: vec![attachment],
+    };
     let message = world
         .with(0, |node, ledger, now| {
-            ledger.put_chunk_list(&file, bytes.len() as u64, &list.concat()).unwrap();
+            ledger
+                .put_chunk_list(&file, bytes.len() as u64, &list.concat())
+                .unwrap();
             for (i, chunk) in (0..).zip(bytes.chunks(CHUNK)) {
                 ledger.put_chunk(&file, i, chunk).unwrap();
             }
@@ -222,26 +322,37 @@ fn a_file_travels_in_verified_chunks_and_resumes() {
         .id;
     world.run(2_000);
     assert_eq!(world.sent_file_bytes, 0, "files travel only when asked for");
-    world.with(1, |node, ledger, now| node.fetch(ledger, now, message, 0)).unwrap();
+    world
+        .with(1, |node, ledger, now| node.fetch(ledger, now, message, 0))
+        .unwrap();
     world.run(250);
     world.cut(0, 1);
     let part = world.hosts[1].ledger.chunks_here(&file).unwrap();
     assert!(part < 10);
     world.restart(1);
-    world.with(1, |node, ledger, now| node.fetch(ledger, now, message, 0)).unwrap();
+    world
+        .with(1, |node, ledger, now| node.fetch(ledger, now, message, 0))
+        .unwrap();
     world.link(0, 1);
     world.run(5_000);
     assert_eq!(world.hosts[1].ledger.chunks_here(&file).unwrap(), 10);
     let twice = world.sent_file_bytes;
-    assert!(twice < (bytes.len() + 5 * CHUNK) as u64, "what is here is not fetched again");
+    assert!(
+        twice < (bytes.len() + 5 * CHUNK) as u64,
+        "what is here is not fetched again"
+    );
     // The author is gone: a third host gets it from the second.
     world.link(1, 2);
     for other in [1, 2] {
         world.cut(0, other);
     }
-    world.with(2, |node, ledger, now| node.fetch(ledger, now, message, 0)).unwrap();
+    world
+        .with(2, |node, ledger, now| node.fetch(ledger, now, message, 0))
+        .unwrap();
     world.run(5_000);
-    let copy: Vec<u8> = (0..10).flat_map(|i| world.hosts[2].ledger.chunk(&file, i).unwrap().unwrap()).collect();
+    let copy: Vec<u8> = (0..10)
+        .flat_map(|i| world.hosts[2].ledger.chunk(&file, i).unwrap().unwrap())
+        .collect();
     assert_eq!(copy, bytes);
     let refused = world.with(2, |node, ledger, now| node.fetch(ledger, now, message, 1));
     assert!(matches!(refused, Err(CommandError::NoAttachment)));
@@ -271,11 +382,30 @@ fn a_copied_profile_is_flagged_and_loses_nothing() {
     for host in 0..3 {
         let mut texts = world.texts(host, room);
         texts.sort();
-        assert_eq!(texts, ["after", "before the copy", "from the copy", "from the original"], "host {host}");
+        assert_eq!(
+            texts,
+            [
+                "after",
+                "before the copy",
+                "from the copy",
+                "from the original"
+            ],
+            "host {host}"
+        );
         assert_eq!(world.texts(host, room), world.texts(0, room));
     }
-    assert!(world.events(2).iter().any(|e| matches!(e, Event::Reborn(_))));
-    assert!(world.events(0).iter().any(|e| matches!(e, Event::Forked(_))));
+    assert!(
+        world
+            .events(2)
+            .iter()
+            .any(|e| matches!(e, Event::Reborn(_)))
+    );
+    assert!(
+        world
+            .events(0)
+            .iter()
+            .any(|e| matches!(e, Event::Forked(_)))
+    );
 }
 
 #[test]
@@ -283,8 +413,15 @@ fn who_breaks_the_rules_is_remembered() {
     let mut world = World::new(11, 2);
     world.found();
     let bad = world.hosts[1].node.device();
-    world.with(0, |node, ledger, now| node.received(ledger, now, bad, &[1, 255, 255])).unwrap();
-    assert_eq!(world.hosts[0].dropped, [(1, Reason::Broke("a frame is damaged"))]);
+    world
+        .with(0, |node, ledger, now| {
+            node.received(ledger, now, bad, &[1, 255, 255])
+        })
+        .unwrap();
+    assert_eq!(
+        world.hosts[0].dropped,
+        [(1, Reason::Broke("a frame is damaged"))]
+    );
     world.link(0, 1);
     assert_eq!(world.hosts[0].dropped.last(), Some(&(1, Reason::Banned)));
     world.run(601_000);
@@ -300,7 +437,11 @@ fn a_flood_is_stopped() {
     let peer = world.hosts[1].node.device();
     let frame = super::super::frame::Frame::TagsSeen.encode();
     for _ in 0..20_000 {
-        world.with(0, |node, ledger, now| node.received(ledger, now, peer, &frame)).unwrap();
+        world
+            .with(0, |node, ledger, now| {
+                node.received(ledger, now, peer, &frame)
+            })
+            .unwrap();
     }
     assert_eq!(world.hosts[0].dropped, [(1, Reason::Flooding)]);
 }

@@ -18,7 +18,11 @@ type Truth = BTreeMap<MessageId, (usize, RoomId, String)>;
 fn act(world: &mut World, space: SpaceId, truth: &mut Truth) {
     let host = world.rng.random_range(0..world.hosts.len());
     let rooms = world.hosts[host].node.rooms(&space);
-    let joined = world.hosts[host].node.spaces().iter().any(|s| s.role.is_some());
+    let joined = world.hosts[host]
+        .node
+        .spaces()
+        .iter()
+        .any(|s| s.role.is_some());
     match world.rng.random_range(0..12) {
         0..=4 if joined && !rooms.is_empty() => {
             let room = rooms[world.rng.random_range(0..rooms.len())].room;
@@ -28,15 +32,30 @@ fn act(world: &mut World, space: SpaceId, truth: &mut Truth) {
         }
         5 if host < HONEST => {
             // Take back or mend one of one's own.
-            let own: Vec<_> = truth.iter().filter(|(_, (h, ..))| *h == host).map(|(id, t)| (*id, t.1)).collect();
-            if let Some((target, room)) = own.get(world.rng.random_range(0..own.len().max(1))).copied() {
+            let own: Vec<_> = truth
+                .iter()
+                .filter(|(_, (h, ..))| *h == host)
+                .map(|(id, t)| (*id, t.1))
+                .collect();
+            if let Some((target, room)) = own
+                .get(world.rng.random_range(0..own.len().max(1)))
+                .copied()
+            {
                 let content = if world.rng.random() {
-                    Content::Edit { target, text: format!("{host} mends") }
+                    Content::Edit {
+                        target,
+                        text: format!("{host} mends"),
+                    }
                 } else {
-                    Content::Delete { target, edits: Vec::new() }
+                    Content::Delete {
+                        target,
+                        edits: Vec::new(),
+                    }
                 };
                 // What was erased already cannot be edited; that is an answer, too.
-                let _ = world.with(host, |node, ledger, now| node.send(ledger, now, space, room, content));
+                let _ = world.with(host, |node, ledger, now| {
+                    node.send(ledger, now, space, room, content)
+                });
             }
         }
         6 => {
@@ -57,7 +76,11 @@ fn act(world: &mut World, space: SpaceId, truth: &mut Truth) {
         8 => world.restart(host),
         9 if host == 0 => {
             let name = format!("Room {}", truth.len());
-            world.with(0, |node, ledger, now| node.create_room(ledger, now, space, &name)).unwrap();
+            world
+                .with(0, |node, ledger, now| {
+                    node.create_room(ledger, now, space, &name)
+                })
+                .unwrap();
         }
         _ => {
             let other = world.rng.random_range(0..world.hosts.len());
@@ -69,10 +92,16 @@ fn act(world: &mut World, space: SpaceId, truth: &mut Truth) {
 fn check(seed: u64) {
     let mut world = World::new(seed, HONEST + 1);
     world.hostile = Some(HONEST);
-    let space = world.with(0, |node, ledger, now| node.found_space(ledger, now, "Class")).unwrap();
+    let space = world
+        .with(0, |node, ledger, now| {
+            node.found_space(ledger, now, "Class")
+        })
+        .unwrap();
     let code = world.invite(0, space, 40);
     for host in 1..=HONEST {
-        world.with(host, |node, ledger, now| node.join(ledger, now, &code)).unwrap();
+        world
+            .with(host, |node, ledger, now| node.join(ledger, now, &code))
+            .unwrap();
     }
     let mut truth = Truth::new();
     for _ in 0..100 {
@@ -91,7 +120,17 @@ fn check(seed: u64) {
     let bent = world.hosts[HONEST].node.device();
     let shown = |host: usize| {
         let rooms = &world.hosts[host].view.rooms;
-        rooms.iter().map(|(room, rows)| (*room, rows.iter().map(|(at, row)| (*at, row.clone())).collect::<Vec<_>>())).collect::<Vec<_>>()
+        rooms
+            .iter()
+            .map(|(room, rows)| {
+                (
+                    *room,
+                    rows.iter()
+                        .map(|(at, row)| (*at, row.clone()))
+                        .collect::<Vec<_>>(),
+                )
+            })
+            .collect::<Vec<_>>()
     };
     let strip = |host: usize| {
         let mut rooms = shown(host);
@@ -102,12 +141,19 @@ fn check(seed: u64) {
         rooms
     };
     for host in 0..HONEST {
-        let wronged = world.hosts[host].dropped.iter().find(|(peer, _)| *peer != HONEST);
+        let wronged = world.hosts[host]
+            .dropped
+            .iter()
+            .find(|(peer, _)| *peer != HONEST);
         assert_eq!(wronged, None, "seed {seed}: {host} dropped an honest peer");
     }
     for host in 0..HONEST {
         let me = &world.hosts[host];
-        assert_eq!(me.node.rooms(&space), world.hosts[0].node.rooms(&space), "seed {seed}: rooms of {host}");
+        assert_eq!(
+            me.node.rooms(&space),
+            world.hosts[0].node.rooms(&space),
+            "seed {seed}: rooms of {host}"
+        );
         let mut theirs: BTreeMap<_, _> = BTreeMap::new();
         for (room, rows) in strip(host) {
             for ((_, id), row) in rows {
@@ -117,8 +163,19 @@ fn check(seed: u64) {
         for (id, (author, room, text)) in &truth {
             // The hostile host's own network bends its records: they may reach nobody.
             let Some((shown_in, row)) = theirs.get(id) else {
-                let lacks: Vec<_> = (0..HONEST).map(|h| world.hosts[h].ledger.record(id).unwrap().map(|r| (r.standing, r.shown))).collect();
-                assert_eq!(*author, HONEST, "seed {seed}: {host} lacks {text:?}: {lacks:?}");
+                let lacks: Vec<_> = (0..HONEST)
+                    .map(|h| {
+                        world.hosts[h]
+                            .ledger
+                            .record(id)
+                            .unwrap()
+                            .map(|r| (r.standing, r.shown))
+                    })
+                    .collect();
+                assert_eq!(
+                    *author, HONEST,
+                    "seed {seed}: {host} lacks {text:?}: {lacks:?}"
+                );
                 continue;
             };
             assert_eq!(shown_in, room);
@@ -128,19 +185,28 @@ fn check(seed: u64) {
                 None => assert!(row.erased),
                 other => panic!("seed {seed}: {other:?} in place of {text:?}"),
             }
-            assert!(!row.provisional || *author == HONEST, "seed {seed}: {text:?} never settled");
+            assert!(
+                !row.provisional || *author == HONEST,
+                "seed {seed}: {text:?} never settled"
+            );
         }
         for (id, (_, row)) in &theirs {
             // The hostile host may sign what it likes in its own name, two histories of it even.
-            if let (Some(Content::Text { text, .. }), true) = (&row.content, row.author != hostile) {
-                assert!(truth.contains_key(id), "seed {seed}: {host} shows {text:?}, which nobody wrote");
+            if let (Some(Content::Text { text, .. }), true) = (&row.content, row.author != hostile)
+            {
+                assert!(
+                    truth.contains_key(id),
+                    "seed {seed}: {host} shows {text:?}, which nobody wrote"
+                );
             }
         }
         assert_eq!(strip(host), strip(0), "seed {seed}: {host} and 0 differ");
         for event in &me.view.events {
             match event {
                 Event::Reborn(_) => panic!("seed {seed}: {host} took a restart for a copy"),
-                Event::Forked(feed) => assert_eq!(feed.device, bent, "seed {seed}: {host} found a copy"),
+                Event::Forked(feed) => {
+                    assert_eq!(feed.device, bent, "seed {seed}: {host} found a copy")
+                }
                 _ => {}
             }
         }
