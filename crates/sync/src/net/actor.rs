@@ -339,7 +339,8 @@ impl Actor {
             return;
         };
         let failure = match reason {
-            swarm::DialError::LocalPeerId { .. } => {
+            // The swarm leaves out its own listening addresses.
+            swarm::DialError::LocalPeerId { .. } | swarm::DialError::NoAddresses => {
                 self.book.forget(&target);
                 DialError::Ourselves(target)
             }
