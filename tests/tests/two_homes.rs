@@ -34,6 +34,7 @@ fn met(place: &std::path::Path) -> Result<(Person, Person, [Running; 2])> {
     Ok((anna, boris, [anna_node, boris_node]))
 }
 
+/// Invariant 8: the window is optional.
 #[test]
 fn people_join_talk_and_are_seen() -> Result<()> {
     let place = tempfile::tempdir()?;

@@ -116,6 +116,7 @@ fn rows(table: &Path) -> Vec<(String, String, String, String)> {
         .collect()
 }
 
+/// Invariant 7: a user's file is never changed in place.
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_files_fail_alone_with_their_reasons_and_inputs_stay_as_they_are() {
     let folder = tempfile::tempdir().unwrap();

@@ -247,6 +247,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     /// Tolerance of resize and tone between CPU and GPU: zero.
+    ///
+    /// Invariant 5: the path never changes the answer.
     #[test]
     fn cpu_and_gpu_give_the_same_bytes(
         from in (1_u32..260, 1_u32..260),

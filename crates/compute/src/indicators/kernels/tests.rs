@@ -111,6 +111,7 @@ fn a_period_of_one_is_the_series_itself() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
+    /// Invariant 5: the path never changes the answer.
     #[test]
     fn the_gpu_agrees_with_the_cpu(
         series in prop::collection::vec(prices(), 1..70),

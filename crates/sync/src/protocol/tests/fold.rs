@@ -527,6 +527,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Writers act in three groups that do not hear of one another, then everything comes together in another order.
+    ///
+    /// Invariant 9: validity is a pure function of the records.
     #[test]
     fn the_order_of_arrival_never_matters(
         groups in prop::collection::vec(prop::collection::vec((0_usize..6, any::<u8>(), 0_usize..6), 0..8), 3),

@@ -214,6 +214,7 @@ fn check(seed: u64) {
     assert!(truth.len() > 10, "seed {seed}: too little happened");
 }
 
+/// Invariants 2 and 4: no peer is trusted, order is causal.
 #[test]
 fn honest_hosts_converge_and_show_nothing_unsigned() {
     for seed in 1..=24 {
