@@ -597,6 +597,8 @@ fn resident() -> u64 {
 }
 
 /// Twenty thousand products take hardly more memory than a few.
+///
+/// Invariant 6: memory is a setting, not a function of the input.
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_does_not_grow_with_the_catalogue() {
