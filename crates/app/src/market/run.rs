@@ -335,7 +335,7 @@ enum Target {
     /// All series in one file.
     File {
         path: PathBuf,
-        csv: Csv,
+        csv: Box<Csv>,
     },
     /// A file for each series.
     Folder(PathBuf),
@@ -364,7 +364,7 @@ impl Sink {
         match ending.as_deref() {
             _ if folder => {}
             Some("csv") => {
-                let csv = begin(path.clone(), columns)?;
+                let csv = Box::new(begin(path.clone(), columns)?);
                 return Ok(Target::File { path, csv });
             }
             None => {}

@@ -32,7 +32,7 @@ const OPENING: &str = "symbol,time,";
 /// The columns of one series.
 pub(super) struct Columns {
     scratch_in: PathBuf,
-    columns: Vec<Column>,
+    all: Vec<Column>,
     held: usize,
     scratch: Option<File>,
 }
@@ -53,7 +53,7 @@ impl Columns {
     pub(super) fn new(scratch_in: &Path) -> Self {
         Self {
             scratch_in: scratch_in.to_owned(),
-            columns: Vec::new(),
+            all: Vec::new(),
             held: 0,
             scratch: None,
         }
@@ -68,7 +68,7 @@ impl Columns {
         } else {
             self.spill(&output)?
         };
-        self.columns.push(column);
+        self.all.push(column);
         Ok(())
     }
 
@@ -93,9 +93,7 @@ impl Columns {
 
     /// The columns over a stretch of bars.
     fn over(&mut self, bars: &Range<usize>) -> io::Result<Vec<Cow<'_, Output>>> {
-        let Self {
-            columns, scratch, ..
-        } = self;
+        let Self { all, scratch, .. } = self;
         let mut part = |column: &Column| match (column, scratch.as_mut()) {
             (
                 Column::Spilled {
@@ -125,8 +123,8 @@ impl Columns {
             }
             _ => Ok(None),
         };
-        let read: Vec<Option<Output>> = columns.iter().map(&mut part).collect::<io::Result<_>>()?;
-        let joined = columns
+        let read: Vec<Option<Output>> = all.iter().map(&mut part).collect::<io::Result<_>>()?;
+        let joined = all
             .iter()
             .zip(read)
             .filter_map(|(column, read)| match (column, read) {

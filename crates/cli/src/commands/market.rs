@@ -1,6 +1,9 @@
 //! `artel market`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use artel_app::{
@@ -226,7 +229,8 @@ async fn functions(context: &Context) -> anyhow::Result<Exit> {
 fn function_row(function: &FunctionInfo) -> Vec<String> {
     let mut call = function.name.clone();
     for parameter in &function.parameters {
-        call.push_str(&format!(":{}", parameter.default));
+        // Writing to a String cannot fail.
+        let _ = write!(call, ":{}", parameter.default);
     }
     vec![
         call,
