@@ -282,6 +282,10 @@ pub struct Page {
 
 /// A message.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own that the page shows"
+)]
 pub struct Message {
     /// Message id.
     pub id: String,

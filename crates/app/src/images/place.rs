@@ -31,7 +31,7 @@ pub(super) fn place(bytes: &[u8], scratch: &Path, target: &Path) -> io::Result<P
                 return Ok(name);
             }
             Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
-                path = refused.path
+                path = refused.path;
             }
             Err(refused) => return Err(refused.error),
         }

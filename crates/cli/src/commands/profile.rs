@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::context::{Context, Exit, ask_twice, first_line};
 
 /// How long `profile lock` waits until the other process has let go.
-const LOCK_PATIENCE: Duration = Duration::from_secs(60);
+const LOCK_PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Subcommand)]
 pub(crate) enum ProfileCommand {

@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// How long any single wait may take before the demo gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Pictures in the batch, one of them damaged on purpose.
 const PICTURES: u32 = 12;
 /// Bars in the price file.
@@ -48,7 +48,8 @@ const PRODUCTS: u32 = 400;
 /// One step, as printed.
 #[derive(Serialize)]
 struct Step<'a> {
-    step: &'a str,
+    #[serde(rename = "step")]
+    name: &'a str,
     result: String,
     seconds: f64,
 }
@@ -76,7 +77,7 @@ fn demo_done(output: &Output, started: Instant) -> anyhow::Result<Exit> {
     let seconds = started.elapsed().as_secs_f64();
     output.one(
         &Step {
-            step: "demo",
+            name: "demo",
             result: "every step succeeded".to_owned(),
             seconds,
         },
@@ -118,7 +119,7 @@ impl Demo<'_> {
         let text = format!("{seconds:7.2} s  {step:<10} {result}");
         self.output.one(
             &Step {
-                step,
+                name: step,
                 result,
                 seconds,
             },

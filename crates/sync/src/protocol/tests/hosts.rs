@@ -66,7 +66,7 @@ impl View {
             Event::Settled { room, id, .. } => {
                 self.row(*room, *id)
                     .expect("settled what is shown")
-                    .provisional = false
+                    .provisional = false;
             }
             Event::Withdrawn { room, id, .. } => {
                 self.row(*room, *id).expect("withdrew what is shown");

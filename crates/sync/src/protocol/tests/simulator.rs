@@ -205,7 +205,7 @@ fn check(seed: u64) {
             match event {
                 Event::Reborn(_) => panic!("seed {seed}: {host} took a restart for a copy"),
                 Event::Forked(feed) => {
-                    assert_eq!(feed.device, bent, "seed {seed}: {host} found a copy")
+                    assert_eq!(feed.device, bent, "seed {seed}: {host} found a copy");
                 }
                 _ => {}
             }
