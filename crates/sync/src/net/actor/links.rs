@@ -21,7 +21,12 @@ use super::{
 };
 
 impl Actor {
-    pub(super) fn on_established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+    pub(super) fn on_established(
+        &mut self,
+        peer: PeerId,
+        id: ConnectionId,
+        endpoint: &ConnectedPoint,
+    ) {
         let (dialled_by_me, address) = match endpoint {
             ConnectedPoint::Dialer { address, .. } => (true, address),
             ConnectedPoint::Listener { send_back_addr, .. } => (false, send_back_addr),
@@ -348,7 +353,12 @@ impl Actor {
         }
     }
 
-    pub(super) fn on_identified(&mut self, peer: PeerId, id: ConnectionId, listening: &[Multiaddr]) {
+    pub(super) fn on_identified(
+        &mut self,
+        peer: PeerId,
+        id: ConnectionId,
+        listening: &[Multiaddr],
+    ) {
         let Some(connection) = self.connection(peer, id) else {
             return;
         };
