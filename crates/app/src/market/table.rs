@@ -345,9 +345,9 @@ mod tests {
             if !held {
                 columns.held = HELD_MOST;
             }
-            outputs
-                .iter()
-                .for_each(|output| columns.push(output.clone()).unwrap());
+            for output in &outputs {
+                columns.push(output.clone()).unwrap();
+            }
             assert_eq!(columns.scratch.is_none(), held);
             let path = folder.path().join("Имя с пробелом.csv");
             let names = ["A", "B", "C"].map(str::to_owned);
