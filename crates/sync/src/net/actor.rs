@@ -68,6 +68,8 @@ pub(super) struct Actor {
     opening: HashMap<ConnectionId, (PeerId, Instant)>,
     leaving: HashMap<LinkId, Leaving>,
     next_link: u64,
+    /// Until the first addresses are known together; then they are told at once.
+    gathering: bool,
 }
 
 impl Actor {
@@ -118,8 +120,11 @@ impl Actor {
             opening: HashMap::new(),
             leaving: HashMap::new(),
             next_link: 0,
+            gathering: true,
         };
         actor.gather_addresses().await;
+        actor.gathering = false;
+        actor.on_addresses();
         if config.mdns {
             actor.found = Some(
                 discovery::start(me, watch_situation)
@@ -274,6 +279,9 @@ impl Actor {
     }
 
     fn on_addresses(&mut self) {
+        if self.gathering {
+            return;
+        }
         let mut listening: Vec<Multiaddr> = self.swarm.listeners().cloned().collect();
         listening.sort_by_key(|address| {
             let loopback = Target::from_multiaddr(address)

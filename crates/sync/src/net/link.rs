@@ -49,15 +49,15 @@ impl Drop for Link {
 }
 
 impl Link {
-    /// Starts reading and writing. Frames go to `inbox`, the end to `ended`.
+    /// Starts reading, and writing what `lanes` hold. Frames go to `inbox`, the end to `ended`.
     pub(super) fn start(
         id: LinkId,
         peer: PeerId,
         stream: Stream,
+        lanes: Arc<Lanes>,
         inbox: mpsc::UnboundedSender<Event>,
         ended: mpsc::UnboundedSender<LinkEnded>,
     ) -> Self {
-        let lanes = Arc::new(Lanes::default());
         let (read, write) = stream.split();
         let report = {
             let ended = ended.clone();

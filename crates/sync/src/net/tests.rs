@@ -130,6 +130,27 @@ async fn frames_go_both_ways_by_a_typed_address() {
     b.network.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_word_said_at_once_is_not_lost() {
+    let hub = host(30).await;
+    let (network, mut events) = (hub.network.clone(), hub.events);
+    let greeter = tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            if let Event::Connected { link, .. } = event {
+                network.send(link, Lane::Text, b"hello".to_vec());
+            }
+        }
+    });
+    for round in 0..40 {
+        let mut guest = host(60 + round).await;
+        guest.network.dial(hub.target.clone()).await.unwrap();
+        assert_eq!(guest.frame().await.1, b"hello");
+        guest.network.stop().await;
+    }
+    hub.network.stop().await;
+    greeter.await.unwrap();
+}
+
 #[tokio::test]
 async fn when_both_dial_exactly_one_link_stays() {
     for round in 0..6 {

@@ -15,6 +15,7 @@ use super::{
         behaviour::SyncEvent,
         connections::{Connection, State, choose},
         device_of,
+        lanes::Lanes,
         link::{Link, LinkEnded},
     },
     Actor, HANDSHAKE, Leaving,
@@ -163,7 +164,13 @@ impl Actor {
                     let address = connection
                         .address(peer)
                         .map_or_else(Multiaddr::empty, |target| target.multiaddr());
-                    // Told first: the reader may be quicker than this task.
+                    // The listener may answer at once, so the way out is there before it is told, and it
+                    // is told before the reader, which may be quicker than this task, begins.
+                    let lanes = Arc::new(Lanes::default());
+                    self.links
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(id, Arc::clone(&lanes));
                     events.push(Event::Connected {
                         link: id,
                         peer,
@@ -187,13 +194,10 @@ impl Actor {
                         id,
                         peer,
                         stream,
+                        lanes,
                         self.events.clone(),
                         self.report_end.clone(),
                     );
-                    self.links
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert(id, Arc::clone(&link.lanes));
                     connection.state = State::Active(link);
                 }
                 other => connection.state = other,
