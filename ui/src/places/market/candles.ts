@@ -14,7 +14,8 @@ import {
 
 import type { Bars } from '../../bindings/Bars';
 import type { Overlay } from '../../bindings/Overlay';
-import { price } from '../../format';
+import { date, price } from '../../format';
+import { captioned } from './picture';
 
 /** What the legend says about the bar under the crosshair. */
 export interface Reading {
@@ -73,6 +74,7 @@ export class Candles {
   #bars: Bars | undefined;
   #index = new Map<number, number>();
   #ink: Ink;
+  readonly #font: string;
 
   constructor(
     element: HTMLElement,
@@ -84,12 +86,13 @@ export class Candles {
   ) {
     this.#ink = ink;
     this.#read = read;
+    this.#font = getComputedStyle(element).fontFamily;
     this.#chart = createChart(element, {
       autoSize: true,
       layout: {
         attributionLogo: false,
         fontSize: 11,
-        fontFamily: getComputedStyle(element).fontFamily,
+        fontFamily: this.#font,
       },
       crosshair: { mode: CrosshairMode.Normal },
       localization: { locale: language, priceFormatter: price },
@@ -266,6 +269,22 @@ export class Candles {
     const half = ((range.to - range.from) * factor) / 2;
     const middle = (range.to + range.from) / 2;
     scale.setVisibleLogicalRange({ from: middle - half, to: middle + half });
+  }
+
+  /** What is in view as a PNG, below what it is. */
+  picture(title: string): Promise<Blob> {
+    const bars = this.#bars;
+    const range = this.#chart.timeScale().getVisibleLogicalRange();
+    const last = this.#newest();
+    const within = (at: number): number => bars?.time[Math.min(last, Math.max(0, Math.round(at)))] ?? 0;
+    const days = range && bars ? `${date(within(range.from))} – ${date(within(range.to))}` : '';
+    const words = [
+      { text: title, colour: this.#ink.text },
+      { text: days, colour: this.#ink.text },
+      ...(this.reading(last)?.lines ?? []).map(({ column, colour }) => ({ text: column, colour })),
+    ];
+    const shot = this.#chart.takeScreenshot(true);
+    return captioned(shot, words, this.#ink, this.#font, window.devicePixelRatio || 1);
   }
 
   /** All bars at once. */
