@@ -1,6 +1,6 @@
 //! What the page may ask of the shell. `capabilities/page.json` lists the same.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use artel_app::{
     api::Event,
@@ -146,6 +146,7 @@ pub(crate) async fn save_as(
     let path = path
         .into_path()
         .map_err(|reason| AppError::new(Code::BadName, reason.to_string()))?;
+    let path = ended(path, &ending);
     let path =
         tokio::task::spawn_blocking(move || files::write(&path, &content).map(|()| path)).await??;
     shell.results.add(path.clone());
@@ -164,6 +165,16 @@ pub(crate) async fn stash(
         .stash(room, name, content(&request)?.to_vec())
         .await?;
     Ok(path.display().to_string())
+}
+
+/// Gives a name without an ending its own, unless that would take the place of a file nobody was asked about.
+fn ended(path: PathBuf, ending: &str) -> PathBuf {
+    let full = path.with_extension(ending);
+    if path.extension().is_some() || full.exists() {
+        path
+    } else {
+        full
+    }
 }
 
 /// The bytes that a request carries.
@@ -185,4 +196,23 @@ fn said(request: &Request<'_>, name: &str) -> Result<String, AppError> {
         .and_then(|value| value.to_str().ok())
         .and_then(decode)
         .ok_or_else(|| AppError::new(Code::BadArguments, format!("\"{name}\" is missing")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_file_gets_its_ending_and_no_other_file_is_lost() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (chosen, expected) in [
+            ("График 1", "График 1.png"),
+            ("График.png", "График.png"),
+            ("table.txt", "table.txt"),
+        ] {
+            assert_eq!(ended(here.join(chosen), "png"), here.join(expected));
+        }
+        // There is such a file: the dialog asked about the name as it was typed, and only that.
+        assert_eq!(ended(here.join("build"), "rs"), here.join("build"));
+    }
 }

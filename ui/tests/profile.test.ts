@@ -212,7 +212,7 @@ describe('deleting a profile', () => {
     await press('dialog-confirm');
     expect(find('delete-error').textContent).toContain('The passphrase does not fit');
     expect(has('first-run')).toBe(true);
-    expect(fake.world().profiles).toContain('Maria Ivanova');
+    expect(all('first-run-profile').map((one) => one.dataset['profile'])).toContain('Maria Ivanova');
     expect(find('delete-name')).toHaveProperty('value', 'Maria Ivanova');
     await type('delete-passphrase', 'right');
     await press('dialog-confirm');

@@ -137,6 +137,7 @@ export class Candles {
       })),
     );
     this.#paintVolume();
+    this.#paintLast();
     if (changed) {
       const count = bars.time.length;
       this.#chart.timeScale().setVisibleLogicalRange({ from: Math.max(-2, count - 160), to: count + 4 });
@@ -154,6 +155,13 @@ export class Candles {
         color: `${(bars.close[index] ?? 0) >= (bars.open[index] ?? 0) ? this.#ink.up : this.#ink.down}55`,
       })),
     );
+  }
+
+  /** The newest price in the colour of its candle's outline: a hollow one has the colour of the ground. */
+  #paintLast(): void {
+    const last = this.#newest();
+    const rising = (this.#bars?.close[last] ?? 0) >= (this.#bars?.open[last] ?? 0);
+    this.#price.applyOptions({ priceLineColor: rising ? this.#ink.up : this.#ink.down });
   }
 
   /** Draws functions: those that overlap on the prices, each other in a pane of its own. */
@@ -245,6 +253,7 @@ export class Candles {
       wickDownColor: ink.down,
     });
     this.#paintVolume();
+    this.#paintLast();
     for (const line of this.#lines) {
       const tone = ink.lines[line.colour % ink.lines.length] ?? ink.text;
       line.series.applyOptions({ color: tone });
