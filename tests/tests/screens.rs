@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::{Result, ensure};
 use artel_tests::{
     person::{Person, Running},
-    samples, skip,
+    samples, skip, wait,
     window::{self, Size, Window},
 };
 
@@ -71,7 +71,7 @@ fn morning(place: &Path) -> Result<(Person, Vec<Running>)> {
             .map(|_| ())
     };
 
-    samples::pictures(&place.join("Photos of the yard"), 14, 900, 600)?;
+    samples::pictures(&place.join("Photos of the yard"), 12, 900, 600)?;
     fs::write(
         place.join("Photos of the yard").join("letter.jpg"),
         "no picture",
@@ -137,6 +137,15 @@ fn morning(place: &Path) -> Result<(Person, Vec<Running>)> {
         &at("тень от липы.jpg"),
         "--wait",
     ])?;
+    // Files of others come when they are asked for.
+    let file = wait::until("the picture in the room", PATIENCE, || {
+        let lines = anna.lines(&["room", "read", "Наблюдения"])?;
+        let id = lines
+            .last()
+            .and_then(|line| line["attachments"][0]["id"].as_str());
+        Ok(id.map(str::to_owned))
+    })?;
+    anna.one(&["room", "save", &file, "--to", &at("тень.jpg")])?;
     say(
         &anna,
         "Наблюдения",
@@ -237,7 +246,7 @@ fn every_place_fits_the_window_in_every_look() -> Result<()> {
         skip("every_place_fits_the_window_in_every_look", &reason);
         return Ok(());
     }
-    let place = tempfile::tempdir()?;
+    let place = tempfile::Builder::new().prefix("artel-").tempdir()?;
     let (anna, _nodes) = morning(place.path())?;
     let window = Window::open(
         anna.home(),
