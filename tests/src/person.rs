@@ -103,11 +103,6 @@ impl Person {
         }
     }
 
-    /// The name of the profile.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The passphrase.
     pub fn passphrase(&self) -> &str {
         &self.passphrase

@@ -65,10 +65,17 @@ fn morning(place: &Path) -> Result<(Person, Vec<Running>)> {
         nodes.push(person.quiet_node()?.0);
         person.one(&["space", "join", &invite, "--address", &address])?;
     }
-    let say = |person: &Person, room: &str, text: &str| {
-        person
-            .one(&["room", "send", room, text, "--wait"])
-            .map(|_| ())
+    // Whoever speaks next has read this.
+    let say = |person: &Person, room: &str, text: &str| -> Result<()> {
+        person.one(&["room", "send", room, text])?;
+        wait::until(text, PATIENCE, || {
+            for reader in [&anna, &boris, &vera] {
+                if !reader.texts(room)?.iter().any(|line| line == text) {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        })
     };
 
     samples::pictures(&place.join("Photos of the yard"), 12, 900, 600)?;
