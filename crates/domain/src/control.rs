@@ -7,8 +7,9 @@ use crate::{
     genesis::check_name,
     id::{DeviceId, Incarnation, InviteId, MemberId, MessageId, RoomId, SpaceId},
     key::InviteKey,
-    limits::{MAX_CUTS, MAX_KEPT_JOINS, MAX_SEATS},
+    limits::{MAX_CHOSEN, MAX_CUTS, MAX_KEPT_JOINS, MAX_SEATS},
     role::Role,
+    secret::SecretHash,
     signed::{RecordError, Signature, Signed, Signer},
 };
 
@@ -28,6 +29,29 @@ pub struct Cut {
     pub sequence: u64,
     /// Hash of the envelope there.
     pub last: MessageId,
+}
+
+/// Who reads and writes in a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Audience {
+    /// Every member.
+    #[default]
+    All,
+    /// Teachers and owners.
+    Teachers,
+    /// These members, whatever their role. In ascending order, each once.
+    Chosen(Vec<MemberId>),
+}
+
+impl Audience {
+    /// Whether a member of this role is meant.
+    pub fn admits(&self, member: &MemberId, role: Role) -> bool {
+        match self {
+            Self::All => true,
+            Self::Teachers => role >= Role::Teacher,
+            Self::Chosen(members) => members.contains(member),
+        }
+    }
 }
 
 /// What a joiner hands to the witness.
@@ -105,12 +129,14 @@ pub enum Control {
         /// Name the owner goes by.
         name: String,
     },
-    /// Creates a room for all. Its id is [`RoomId::derive`] of space, writing device and nonce.
+    /// Creates a room. Its id is [`RoomId::derive`] of space, writing device and nonce.
     RoomCreate {
         /// Makes the id.
         nonce: [u8; 16],
         /// Name of the room.
         name: String,
+        /// Who reads it.
+        audience: Audience,
     },
     /// Opens an invite.
     InviteCreate {
@@ -144,12 +170,37 @@ pub enum Control {
         /// Who.
         member: MemberId,
     },
-    /// Removes a member.
+    /// Removes a member, and begins an epoch: a secret of the space that they do not know.
     Remove {
         /// Who.
         member: MemberId,
         /// What of theirs still counts.
         cuts: Vec<Cut>,
+        /// Whether no later invite leads them back, until [`Control::Unbar`].
+        barred: bool,
+        /// The new secret; none when they leave by themselves.
+        epoch: Option<SecretHash>,
+    },
+    /// Lets later invites lead a barred member back.
+    Unbar {
+        /// Who.
+        member: MemberId,
+    },
+    /// Ends a device, lost or replaced, of the writer or of one whom the writer may remove; begins an epoch.
+    RetireDevice {
+        /// Whose it is.
+        member: MemberId,
+        /// Which.
+        device: DeviceId,
+        /// What of it still counts.
+        cuts: Vec<Cut>,
+        /// The new secret.
+        epoch: SecretHash,
+    },
+    /// Begins an epoch for its own sake.
+    Rotate {
+        /// The new secret.
+        epoch: SecretHash,
     },
     /// Changes a role.
     SetRole {
@@ -170,6 +221,15 @@ impl Control {
     pub fn check(&self) -> Result<(), RecordError> {
         let broken = |rule| Err(RecordError::Rule { what: WHAT, rule });
         match self {
+            Self::RoomCreate {
+                audience: Audience::Chosen(members),
+                ..
+            } if members.is_empty()
+                || members.len() > MAX_CHOSEN
+                || !members.is_sorted_by(|a, b| a < b) =>
+            {
+                broken("a room for chosen members names 1 to 400 of them, each once, in order")
+            }
             Self::Found { name, .. } | Self::RoomCreate { name, .. } => check_name(WHAT, name),
             Self::Join { claim, .. } => check_name(WHAT, &claim.name),
             Self::InviteCreate {
@@ -191,12 +251,19 @@ impl Control {
             Self::InviteRevoke { keep, .. } if keep.len() > MAX_KEPT_JOINS => {
                 broken("a revocation lists at most 1000 joins")
             }
-            Self::Remove { cuts, .. } | Self::SetRole { cuts, .. } if cuts.len() > MAX_CUTS => {
+            Self::Remove { cuts, .. }
+            | Self::SetRole { cuts, .. }
+            | Self::RetireDevice { cuts, .. }
+                if cuts.len() > MAX_CUTS =>
+            {
                 broken("a removal lists at most 400 cuts")
             }
             Self::InviteRevoke { .. }
             | Self::Admit { .. }
             | Self::Remove { .. }
+            | Self::Unbar { .. }
+            | Self::RetireDevice { .. }
+            | Self::Rotate { .. }
             | Self::SetRole { .. } => Ok(()),
         }
     }

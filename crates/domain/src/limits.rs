@@ -30,6 +30,8 @@ pub const MAX_FACT: usize = 500;
 pub const MAX_EDITS: usize = 256;
 /// Cuts listed by one removal.
 pub const MAX_CUTS: usize = 400;
+/// Members a room for chosen ones may name.
+pub const MAX_CHOSEN: usize = 400;
 /// Joins an invite's revocation may list as kept.
 pub const MAX_KEPT_JOINS: usize = 1_000;
 /// Seats of one invite.

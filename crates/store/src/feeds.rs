@@ -4,7 +4,7 @@
 //! Ids are those of `artel_domain`; standings and wire forms are kept as the sync core gives them.
 
 use artel_domain::{
-    BodyHash, ChangeHash, DeviceId, Incarnation, InviteId, MessageId, RoomId, SpaceId,
+    BodyHash, ChangeHash, DeviceId, Incarnation, InviteId, MessageId, RoomId, SpaceId, SpaceSecret,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -29,8 +29,8 @@ pub struct Space {
     pub space: SpaceId,
     /// Signed founding.
     pub genesis: Vec<u8>,
-    /// Secret of its members.
-    pub secret: [u8; 32],
+    /// Secret of its founding.
+    pub secret: SpaceSecret,
 }
 
 /// A join under way.
@@ -113,7 +113,7 @@ pub fn spaces(connection: &Connection) -> Result<Vec<Space>, StoreError> {
         Ok(Space {
             space: SpaceId::from_bytes(row.get(0)?),
             genesis: row.get(1)?,
-            secret: row.get(2)?,
+            secret: SpaceSecret::from_bytes(row.get(2)?),
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -126,7 +126,48 @@ pub fn put_space(connection: &Connection, space: &Space) -> Result<(), StoreErro
             "INSERT INTO spaces (space, genesis, secret) VALUES (?1, ?2, ?3)
              ON CONFLICT (space) DO UPDATE SET genesis = excluded.genesis, secret = excluded.secret",
         )?
-        .execute(params![space.space.as_bytes(), space.genesis, space.secret])?;
+        .execute(params![
+            space.space.as_bytes(),
+            space.genesis,
+            space.secret.as_bytes()
+        ])?;
+    Ok(())
+}
+
+/// Secrets of a space's epochs, by the entries that began them.
+pub fn epoch_secrets(
+    connection: &Connection,
+    space: &SpaceId,
+) -> Result<Vec<(MessageId, SpaceSecret)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT epoch, secret FROM epoch_secrets WHERE space = ?1 ORDER BY epoch",
+    )?;
+    let rows = statement.query_map([space.as_bytes()], |row| {
+        Ok((
+            MessageId::from_bytes(row.get(0)?),
+            SpaceSecret::from_bytes(row.get(1)?),
+        ))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Keeps the secret of an epoch.
+pub fn put_epoch_secret(
+    connection: &Connection,
+    space: &SpaceId,
+    epoch: &MessageId,
+    secret: &SpaceSecret,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO epoch_secrets (space, epoch, secret) VALUES (?1, ?2, ?3)
+             ON CONFLICT (space, epoch) DO UPDATE SET secret = excluded.secret",
+        )?
+        .execute(params![
+            space.as_bytes(),
+            epoch.as_bytes(),
+            secret.as_bytes()
+        ])?;
     Ok(())
 }
 

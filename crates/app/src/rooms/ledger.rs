@@ -1,6 +1,8 @@
 //! The sync core's ledger, bound to an open transaction of the store.
 
-use artel_domain::{BodyHash, DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId};
+use artel_domain::{
+    BodyHash, DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId, SpaceSecret,
+};
 use artel_store::{
     Connection, StoreError, blobs, feeds,
     identity::{self, Beginning, Reason},
@@ -119,10 +121,23 @@ impl Ledger for SqlLedger<'_> {
             &feeds::Space {
                 space: row.space,
                 genesis: row.genesis.clone(),
-                secret: row.secret,
+                secret: row.secret.clone(),
             },
         )
         .map_err(failed)
+    }
+
+    fn secrets(&self, space: &SpaceId) -> LedgerResult<Vec<(MessageId, SpaceSecret)>> {
+        feeds::epoch_secrets(self.tx, space).map_err(failed)
+    }
+
+    fn put_secret(
+        &mut self,
+        space: &SpaceId,
+        epoch: &MessageId,
+        secret: &SpaceSecret,
+    ) -> LedgerResult<()> {
+        feeds::put_epoch_secret(self.tx, space, epoch, secret).map_err(failed)
     }
 
     fn joins(&self) -> LedgerResult<Vec<JoinRow>> {

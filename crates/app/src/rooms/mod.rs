@@ -7,12 +7,13 @@
 //! | `view` | messages as shown, in the same transaction |
 //! | `network` | the libp2p network: start, stop, peers |
 //! | `names` | names and ids that users give |
-//! | `spaces`, `messages`, `attachments`, `share` | the commands |
+//! | `spaces`, `moderation`, `messages`, `attachments`, `share` | the commands |
 
 mod attachments;
 mod driver;
 mod ledger;
 mod messages;
+mod moderation;
 mod names;
 mod network;
 mod share;

@@ -218,6 +218,8 @@ impl Handle<api::SpaceMembers> for Session {
                         state: state_word(member.state).to_owned(),
                         online: member.online,
                         me: member.me,
+                        blocked: member.barred,
+                        devices: member.devices.iter().map(ToString::to_string).collect(),
                     })
                     .collect())
             })

@@ -256,6 +256,12 @@ pub enum CommandError {
         /// Caller's role; none when not a member.
         role: Option<artel_domain::Role>,
     },
+    /// The member has no such device in use.
+    #[error("there is no such device in this space")]
+    NoDevice,
+    /// A space without an owner could not be run.
+    #[error("the last owner cannot leave; first name another one")]
+    LastOwner,
     /// The content breaks a rule.
     #[error(transparent)]
     Record(#[from] artel_domain::RecordError),

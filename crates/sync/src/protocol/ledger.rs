@@ -5,6 +5,7 @@
 
 use artel_domain::{
     BodyHash, ChangeHash, DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId,
+    SpaceSecret,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -93,22 +94,14 @@ pub enum StoredBody {
 }
 
 /// A space as it is kept.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpaceRow {
     /// Space; the key.
     pub space: SpaceId,
     /// Signed founding, in wire form.
     pub genesis: Vec<u8>,
-    /// The secret that its members share. Keep it encrypted.
-    pub secret: [u8; 32],
-}
-
-impl std::fmt::Debug for SpaceRow {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SpaceRow")
-            .field("space", &self.space)
-            .finish_non_exhaustive()
-    }
+    /// The secret that its members shared from the founding to the first epoch. Keep it encrypted.
+    pub secret: SpaceSecret,
 }
 
 /// A join under way, until it succeeds or is cancelled.
@@ -135,6 +128,15 @@ pub trait Ledger {
     fn spaces(&self) -> LedgerResult<Vec<SpaceRow>>;
     /// Adds or replaces a space.
     fn put_space(&mut self, row: &SpaceRow) -> LedgerResult<()>;
+    /// Secrets of a space's epochs, by the entries that began them, in any order.
+    fn secrets(&self, space: &SpaceId) -> LedgerResult<Vec<(MessageId, SpaceSecret)>>;
+    /// Keeps one. Keep it encrypted. Repeating is no error.
+    fn put_secret(
+        &mut self,
+        space: &SpaceId,
+        epoch: &MessageId,
+        secret: &SpaceSecret,
+    ) -> LedgerResult<()>;
     /// All joins under way.
     fn joins(&self) -> LedgerResult<Vec<JoinRow>>;
     /// Adds or replaces a join.

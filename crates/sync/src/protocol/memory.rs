@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use artel_domain::{BodyHash, DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId};
+use artel_domain::{
+    BodyHash, DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId, SpaceSecret,
+};
 
 use super::ledger::{
     FeedKey, Head, JoinRow, Ledger, LedgerResult, SpaceRow, Standing, StoredBody, StoredRecord,
@@ -13,6 +15,7 @@ use super::ledger::{
 pub struct MemoryLedger {
     incarnation: Option<Incarnation>,
     spaces: BTreeMap<SpaceId, SpaceRow>,
+    secrets: BTreeMap<(SpaceId, MessageId), SpaceSecret>,
     joins: BTreeMap<InviteId, JoinRow>,
     records: BTreeMap<MessageId, StoredRecord>,
     by_feed: BTreeMap<FeedKey, BTreeSet<(u64, MessageId)>>,
@@ -61,6 +64,23 @@ impl Ledger for MemoryLedger {
 
     fn put_space(&mut self, row: &SpaceRow) -> LedgerResult<()> {
         self.spaces.insert(row.space, row.clone());
+        Ok(())
+    }
+
+    fn secrets(&self, space: &SpaceId) -> LedgerResult<Vec<(MessageId, SpaceSecret)>> {
+        let of_space = self.secrets.iter().filter(|((of, _), _)| of == space);
+        Ok(of_space
+            .map(|((_, epoch), secret)| (*epoch, secret.clone()))
+            .collect())
+    }
+
+    fn put_secret(
+        &mut self,
+        space: &SpaceId,
+        epoch: &MessageId,
+        secret: &SpaceSecret,
+    ) -> LedgerResult<()> {
+        self.secrets.insert((*space, *epoch), secret.clone());
         Ok(())
     }
 

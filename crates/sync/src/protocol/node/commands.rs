@@ -1,8 +1,8 @@
 //! What the person at this machine can do.
 
 use artel_domain::{
-    Body, Content, Control, Cut, Envelope, InviteCode, InviteId, MemberId, MessageId, Permission,
-    Role, RoomId, Signed, SpaceId,
+    Audience, Body, Content, Control, Cut, DeviceId, Envelope, InviteCode, InviteId, MemberId,
+    MessageId, Permission, Role, RoomId, Signed, SpaceId, SpaceSecret,
     limits::{MAX_CUTS, MAX_EDITS, MAX_PARENTS, TERM_RECORDS},
     role::TABLE,
 };
@@ -51,31 +51,45 @@ impl Node {
         let row = SpaceRow {
             space: genesis.space(),
             genesis: genesis.wire().to_vec(),
-            secret: self.entropy.draw()?,
+            secret: self.new_secret()?,
         };
         let space = row.space;
         ledger.put_space(&row)?;
         self.spaces.insert(space, Space::new(row, genesis));
         self.write_control(ledger, now, space, found)?;
-        self.create_room(ledger, now, space, FIRST_ROOM)?;
+        self.create_room(ledger, now, space, FIRST_ROOM, Audience::All)?;
         self.retag();
         Ok(space)
     }
 
-    /// Creates a room for all.
+    /// Creates a room. One for chosen members is for this one as well.
     ///
     /// # Errors
-    /// No such space, not allowed, or the name breaks a rule.
+    /// No such space or member, not allowed, or the name breaks a rule.
     pub fn create_room(
         &mut self,
         ledger: &mut dyn Ledger,
         now: i64,
         space: SpaceId,
         name: &str,
+        mut audience: Audience,
     ) -> Result<RoomId, CommandError> {
         let (name, nonce) = (name.to_owned(), self.entropy.draw()?);
         self.may(&space, Permission::CreateRooms)?;
-        self.write_control(ledger, now, space, Control::RoomCreate { nonce, name })?;
+        if let Audience::Chosen(members) = &mut audience {
+            for member in members.iter() {
+                self.target(&space, member)?;
+            }
+            members.push(self.member());
+            members.sort_unstable();
+            members.dedup();
+        }
+        let create = Control::RoomCreate {
+            nonce,
+            name,
+            audience,
+        };
+        self.write_control(ledger, now, space, create)?;
         Ok(RoomId::derive(&space, &self.device(), &nonce))
     }
 
@@ -212,21 +226,125 @@ impl Node {
         Ok(())
     }
 
-    /// Removes a member. What this node holds of theirs stays; what they wrote beyond it does not count.
+    /// Removes a member, or leaves. What this node holds of theirs stays; what they wrote beyond it does not count. Who
+    /// is barred can not come back by a later invite, until [`Node::unbar`].
     ///
     /// # Errors
-    /// No such space or member, or not allowed.
+    /// No such space or member, not allowed, or the last owner leaves.
     pub fn remove(
         &mut self,
         ledger: &mut dyn Ledger,
         now: i64,
         space: SpaceId,
         member: MemberId,
+        barred: bool,
     ) -> Result<(), CommandError> {
         self.may_change(&space, &member, "remove someone of that rank")?;
-        let cuts = self.cuts(&space, &member);
-        self.write_control(ledger, now, space, Control::Remove { member, cuts })?;
+        let leaves = member == self.member();
+        if leaves && self.is_last_owner(&space) {
+            return Err(CommandError::LastOwner);
+        }
+        let cuts = self.cuts(&space, &member, None);
+        let secret = self.new_secret()?;
+        let remove = Control::Remove {
+            member,
+            cuts,
+            barred: barred && !leaves,
+            epoch: (!leaves).then(|| secret.hash()),
+        };
+        if leaves {
+            self.write_control(ledger, now, space, remove)?;
+            return Ok(());
+        }
+        self.begin_epoch(ledger, now, space, remove, secret)
+    }
+
+    /// Lets later invites lead a barred member back.
+    ///
+    /// # Errors
+    /// No such space or member, or not allowed.
+    pub fn unbar(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        member: MemberId,
+    ) -> Result<(), CommandError> {
+        self.may_change(&space, &member, "let someone of that rank back")?;
+        self.write_control(ledger, now, space, Control::Unbar { member })?;
         Ok(())
+    }
+
+    /// Ends a device of this member, or of one whom it may remove. What this node holds of it stays.
+    ///
+    /// # Errors
+    /// No such space, member or device, or not allowed.
+    pub fn retire_device(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        device: DeviceId,
+    ) -> Result<(), CommandError> {
+        let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
+        let owner = known.roster.of_device(&device);
+        let member = owner
+            .filter(|owner| owner.live_devices().any(|live| *live == device))
+            .map(|owner| owner.id)
+            .ok_or(CommandError::NoDevice)?;
+        self.may_change(&space, &member, "retire a device of someone of that rank")?;
+        let cuts = self.cuts(&space, &member, Some(device));
+        let secret = self.new_secret()?;
+        let retire = Control::RetireDevice {
+            member,
+            device,
+            cuts,
+            epoch: secret.hash(),
+        };
+        self.begin_epoch(ledger, now, space, retire, secret)
+    }
+
+    /// Begins an epoch for its own sake.
+    ///
+    /// # Errors
+    /// No such space, or not allowed.
+    pub fn rotate(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+    ) -> Result<(), CommandError> {
+        self.may(&space, Permission::NameTeachers)?;
+        let secret = self.new_secret()?;
+        let rotate = Control::Rotate {
+            epoch: secret.hash(),
+        };
+        self.begin_epoch(ledger, now, space, rotate, secret)
+    }
+
+    fn begin_epoch(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        control: Control,
+        secret: SpaceSecret,
+    ) -> Result<(), CommandError> {
+        let epoch = self.write_control(ledger, now, space, control)?.id;
+        self.keep_secret(ledger, space, epoch, secret)?;
+        self.retag();
+        Ok(())
+    }
+
+    fn is_last_owner(&self, space: &SpaceId) -> bool {
+        let owners = self.spaces.get(space).map(|space| {
+            let members = space.roster.members.iter();
+            members
+                .filter(|m| m.role == Role::Owner && m.state == MemberState::Member)
+                .map(|m| m.id)
+                .collect::<Vec<_>>()
+        });
+        owners.is_some_and(|owners| owners == [self.member()])
     }
 
     /// Changes a member's role.
@@ -245,7 +363,10 @@ impl Node {
         if member != self.member() {
             self.may(&space, needed(role))?;
         }
-        let cuts = self.cuts(&space, &member);
+        if member == self.member() && role < Role::Owner && self.is_last_owner(&space) {
+            return Err(CommandError::LastOwner);
+        }
+        let cuts = self.cuts(&space, &member, None);
         self.write_control(ledger, now, space, Control::SetRole { member, role, cuts })?;
         Ok(())
     }
@@ -265,7 +386,7 @@ impl Node {
     ) -> Result<Sent, CommandError> {
         self.may(&space, Permission::Write)?;
         let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
-        if !known.roster.has_room(&room) {
+        if !known.roster.reads(&self.member(), &room) {
             return Err(CommandError::NoRoom);
         }
         let content = self.aimed(ledger, &space, &room, content)?;
@@ -338,8 +459,8 @@ impl Node {
         })
     }
 
-    /// What this node holds of a member's feeds.
-    fn cuts(&self, space: &SpaceId, member: &MemberId) -> Vec<Cut> {
+    /// What this node holds of the feeds of a member, or of one device of theirs.
+    fn cuts(&self, space: &SpaceId, member: &MemberId, only: Option<DeviceId>) -> Vec<Cut> {
         let Some(space) = self.spaces.get(space) else {
             return Vec::new();
         };
@@ -350,6 +471,7 @@ impl Node {
             .unwrap_or_default();
         let mut heads: Vec<_> = devices
             .iter()
+            .filter(|device| only.is_none_or(|only| **device == only))
             .flat_map(|device| space.feeds_of(device))
             .collect();
         heads.sort_unstable_by_key(|head| std::cmp::Reverse((head.lamport, head.id)));
@@ -539,8 +661,9 @@ impl Node {
             sequence,
             lamport,
         };
-        self.refold(ledger, now)?;
+        // Before the fold: one who is removed by this entry hears of it, and only then is cut off.
         self.push(ledger, record)?;
+        self.refold(ledger, now)?;
         Ok(sent)
     }
 }

@@ -27,6 +27,7 @@ const BODIES_GAP: i64 = 5_000;
 
 impl Node {
     pub(super) fn send_summary(&mut self, now: i64, peer: &Peer, id: SpaceId) {
+        let common = self.rooms_in_common(peer, &id);
         let Some(space) = self.spaces.get_mut(&id) else {
             return;
         };
@@ -37,7 +38,7 @@ impl Node {
         else {
             return;
         };
-        let rooms = link.member.then(|| space.rooms_digest());
+        let rooms = link.member.then(|| space.rooms_digest(common));
         link.summarised = space.version;
         link.summarised_at = now;
         let frame = Frame::Summary {
@@ -60,7 +61,8 @@ impl Node {
         if self.link(peer, &id).is_none() {
             return Ok(());
         }
-        let member = self.may_carry(peer, &id, false);
+        let member = self.is_member(peer, &id);
+        let common = self.rooms_in_common(peer, &id);
         let Some(space) = self.spaces.get_mut(&id) else {
             return Ok(());
         };
@@ -75,7 +77,7 @@ impl Node {
             link.summarised = 0;
         }
         let same_control = space.control_digest() == control;
-        let same_rooms = rooms.is_none_or(|rooms| space.rooms_digest() == rooms);
+        let same_rooms = rooms.is_none_or(|rooms| space.rooms_digest(common.clone()) == rooms);
         if !same_control {
             let room = id.control_room();
             let feeds = space.listed_ends(&room);
@@ -92,7 +94,7 @@ impl Node {
             let rooms = self
                 .spaces
                 .get_mut(&id)
-                .map(super::space::Space::room_digests)
+                .map(|space| space.room_digests(common))
                 .unwrap_or_default();
             self.send_frame(peer, &Frame::Rooms { space: id, rooms });
         }
@@ -124,26 +126,21 @@ impl Node {
             link.summarised_at = now;
         }
         for head in ends {
+            if !self.may_carry(peer, &id, &head.feed.room) {
+                continue;
+            }
             self.delivered(ledger, peer, &head.feed, head.sequence, head.id)?;
         }
         Ok(())
     }
 
     pub(super) fn on_rooms(&mut self, peer: &Peer, id: SpaceId, rooms: &[(RoomId, Digest)]) {
-        if !self.may_carry(peer, &id, false) {
-            return;
-        }
+        let common = self.rooms_in_common(peer, &id);
         let Some(space) = self.spaces.get_mut(&id) else {
             return;
         };
         let mut frames = Vec::new();
-        for room in space
-            .roster
-            .rooms
-            .iter()
-            .map(|room| room.id)
-            .collect::<Vec<_>>()
-        {
+        for room in common {
             let theirs = rooms
                 .iter()
                 .find(|(r, _)| *r == room)
@@ -172,7 +169,7 @@ impl Node {
         feeds: Vec<FeedEnds>,
     ) -> Result<(), Fault> {
         let control = room == id.control_room();
-        if !self.may_carry(peer, &id, control) {
+        if !self.may_carry(peer, &id, &room) {
             return Ok(());
         }
         for FeedEnds {
@@ -190,9 +187,6 @@ impl Node {
             let Some(space) = self.spaces.get(&id) else {
                 return Ok(());
             };
-            if !control && !space.roster.has_room(&room) {
-                return Ok(());
-            }
             let founding = control && space.control.len() == 0;
             if !founding && !space.control.knows(&device) {
                 continue;
@@ -279,7 +273,7 @@ impl Node {
         feed: &FeedKey,
         from: u64,
     ) -> Result<(), Fault> {
-        if !self.may_carry(peer, &feed.space, feed.room == feed.space.control_room()) {
+        if !self.may_carry(peer, &feed.space, &feed.room) {
             return Ok(());
         }
         let mut stored = ledger.feed_records(feed, from.max(1), MAX_RECORDS + 1)?;
@@ -333,11 +327,10 @@ impl Node {
     /// Sends a record just written to every member that is here.
     pub(super) fn push(&mut self, ledger: &dyn Ledger, record: StoredRecord) -> LedgerResult<()> {
         let feed = record.feed;
-        let control = feed.room == feed.space.control_room();
         let carried = carry(ledger, record, &mut None)?;
         let peers: Vec<Peer> = self.sessions.keys().copied().collect();
         for peer in peers {
-            if self.may_carry(&peer, &feed.space, control) {
+            if self.may_carry(&peer, &feed.space, &feed.room) {
                 self.send_records(&peer, &feed, vec![carried.clone()], false);
             }
         }
@@ -353,12 +346,7 @@ impl Node {
         records: Vec<Carried>,
         more: bool,
     ) -> Result<(), Fault> {
-        let control = feed.room == feed.space.control_room();
-        let fits = self
-            .spaces
-            .get(&feed.space)
-            .is_some_and(|space| control || space.roster.has_room(&feed.room));
-        if !fits || !self.may_carry(peer, &feed.space, control) {
+        if !self.may_carry(peer, &feed.space, &feed.room) {
             return Ok(());
         }
         let asked = self
@@ -434,7 +422,7 @@ impl Node {
         let right = ledger
             .record(&last)?
             .is_some_and(|r| r.feed == feed && r.sequence == sequence);
-        if right && self.may_carry(peer, &space, room == space.control_room()) {
+        if right && self.may_carry(peer, &space, &room) {
             self.delivered(ledger, peer, &feed, sequence, last)?;
         }
         Ok(())
@@ -472,13 +460,16 @@ impl Node {
         space: SpaceId,
         records: Vec<MessageId>,
     ) -> Result<(), Fault> {
-        if !self.may_carry(peer, &space, false) {
+        if !self.is_member(peer, &space) {
             return Ok(());
         }
         let mut bodies = Vec::new();
         let mut size = 0;
         for id in records {
-            let Some(record) = ledger.record(&id)?.filter(|r| r.feed.space == space) else {
+            let Some(record) = ledger
+                .record(&id)?
+                .filter(|r| self.may_carry(peer, &space, &r.feed.room) && r.feed.space == space)
+            else {
                 continue;
             };
             if let (Some(StoredBody::Here(wire)), true) =
@@ -501,11 +492,11 @@ impl Node {
         space: SpaceId,
         bodies: Vec<(MessageId, Vec<u8>)>,
     ) -> Result<(), Fault> {
-        if !self.may_carry(peer, &space, false) {
-            return Ok(());
-        }
         for (id, wire) in bodies {
-            let Some(record) = ledger.record(&id)?.filter(|r| r.feed.space == space) else {
+            let Some(record) = ledger
+                .record(&id)?
+                .filter(|r| self.may_carry(peer, &space, &r.feed.room) && r.feed.space == space)
+            else {
                 continue;
             };
             if artel_domain::Body::hash_of(&wire) != record.body {

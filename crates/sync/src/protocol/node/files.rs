@@ -382,7 +382,7 @@ impl Node {
         let Some((record, body)) = self.content(ledger, &message)? else {
             return Ok(None);
         };
-        if !self.may_carry(peer, &record.feed.space, false) {
+        if !self.may_carry(peer, &record.feed.space, &record.feed.room) {
             return Ok(None);
         }
         Ok(body.content.attachments().get(usize::from(index)).cloned())

@@ -9,7 +9,7 @@ use artel_domain::{
 
 use super::{
     super::{
-        event::{Event, Output},
+        event::{Event, Output, Peer},
         feed,
         frame::Carried,
         ledger::{FeedKey, Head, Ledger, LedgerResult, Standing, StoredBody, StoredRecord},
@@ -405,6 +405,7 @@ impl Node {
                         && m.cuts == member.cuts
                         && m.role == member.role
                         && m.devices == member.devices
+                        && m.retired == member.retired
                 });
                 if rooms_differ || !same {
                     affected.extend(
@@ -433,6 +434,14 @@ impl Node {
                 .collect();
             feeds.sort_unstable();
             feeds.dedup();
+            let met: Vec<Peer> = self
+                .sessions
+                .iter()
+                .filter(|(peer, session)| {
+                    !session.links.contains_key(&id) && space.roster.of_device(peer).is_some()
+                })
+                .map(|(peer, _)| *peer)
+                .collect();
             self.outputs.push(Output::Event(Event::SpaceChanged(id)));
             for feed in feeds {
                 self.reconsider(ledger, &feed)?;
@@ -441,6 +450,10 @@ impl Node {
                 self.refresh_link(ledger, now, &peer, id)?;
                 self.match_tags(&peer);
             }
+            for peer in met {
+                self.send_tags(&peer);
+            }
+            self.want_secrets(id);
             self.arrived(ledger, id)?;
         }
         Ok(())

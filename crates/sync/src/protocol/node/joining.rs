@@ -2,7 +2,7 @@
 
 use artel_domain::{
     Content, Control, DeviceCertificate, Genesis, InviteCode, InviteId, JoinClaim, Permission,
-    Signed, SpaceId,
+    Signed, SpaceId, SpaceSecret,
 };
 
 use super::{
@@ -138,7 +138,7 @@ impl Node {
         let Some(space) = self.spaces.get(&id) else {
             return Ok(Verdict::Refused(Refusal::Unknown));
         };
-        let secret = space.row.secret;
+        let secret = space.row.secret.clone();
         let sound = claim
             .verify(&id, &me)
             .ok()
@@ -147,7 +147,7 @@ impl Node {
             return Ok(Verdict::Refused(Refusal::Unsound));
         };
         let joiner = certificate.value().member;
-        if let Some(verdict) = answer(space, &joiner, peer, secret) {
+        if let Some(verdict) = answer(space, &joiner, peer, &secret) {
             return Ok(verdict);
         }
         let Some(invite) = space.roster.invite(&claim.invite) else {
@@ -187,7 +187,7 @@ impl Node {
         let verdict = self
             .spaces
             .get(&id)
-            .and_then(|space| answer(space, &joiner, peer, secret));
+            .and_then(|space| answer(space, &joiner, peer, &secret));
         Ok(verdict.unwrap_or(Verdict::Refused(Refusal::Unsound)))
     }
 
@@ -220,6 +220,7 @@ impl Node {
             Verdict::Member(secret) => {
                 if let Some(session) = self.sessions.get_mut(peer) {
                     session.asked.insert(invite, Asked::Done);
+                    session.granted.insert(space);
                 }
                 let row = SpaceRow {
                     space,
@@ -239,8 +240,9 @@ impl Node {
                     // Several witnesses may answer before the roster has come; what came with one stays.
                     ledger.put_space(&row)?;
                     known.row = row;
-                    self.retag();
                 }
+                self.send_tags(peer);
+                self.match_tags(peer);
                 self.refold(ledger, now)?;
                 self.arrived(ledger, space)?;
             }
@@ -321,14 +323,14 @@ fn answer(
     space: &Space,
     joiner: &artel_domain::MemberId,
     device: &Peer,
-    secret: [u8; 32],
+    secret: &SpaceSecret,
 ) -> Option<Verdict> {
     let member = space
         .roster
         .member(joiner)
         .filter(|m| m.devices.contains(device))?;
     match member.state {
-        MemberState::Member => Some(Verdict::Member(secret)),
+        MemberState::Member => Some(Verdict::Member(secret.clone())),
         MemberState::Pending => Some(Verdict::Pending),
         MemberState::Removed => None,
     }

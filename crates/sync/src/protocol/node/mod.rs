@@ -25,6 +25,7 @@ mod exchange;
 mod files;
 mod ingest;
 mod joining;
+mod secrets;
 mod session;
 mod showing;
 mod space;
@@ -156,6 +157,7 @@ impl Node {
             for head in ledger.heads(&id)? {
                 space.put_head(None, head);
             }
+            space.secrets = ledger.secrets(&id)?.into_iter().collect();
             node.spaces.insert(id, space);
             node.load_control(ledger, id)?;
             if let Some(space) = node.spaces.get_mut(&id) {
@@ -264,6 +266,7 @@ impl Node {
         self.now = now;
         self.banned.retain(|_, until| *until > now);
         self.tick_exchange(ledger, now)?;
+        self.tick_secrets(now);
         self.tick_joins(now);
         self.tick_fetches(ledger, now)
     }
@@ -341,6 +344,11 @@ impl Node {
                 self.on_want_bodies(ledger, peer, space, records)
             }
             Frame::Bodies { space, bodies } => self.on_bodies(ledger, peer, space, bodies),
+            Frame::WantSecrets { space } => {
+                self.on_want_secrets(peer, space);
+                Ok(())
+            }
+            Frame::Secrets { space, epochs } => self.on_secrets(ledger, peer, space, epochs),
             Frame::Meet {
                 invite,
                 genesis,
@@ -400,7 +408,8 @@ fn cost(frame: &Frame) -> i64 {
         Frame::Heads { .. }
         | Frame::Want { .. }
         | Frame::WantList { .. }
-        | Frame::WantBodies { .. } => 5,
+        | Frame::WantBodies { .. }
+        | Frame::WantSecrets { .. } => 5,
         Frame::Chunk { .. } | Frame::List { .. } => 0,
         _ => 1,
     }

@@ -2,12 +2,13 @@
 //!
 //! The transport (libp2p's Noise) does not give out its handshake's hash, so nonces that both sides send inside the
 //! encrypted channel stand in for it: a tag is a keyed hash of both nonces and both devices, in the direction it is
-//! sent. Only one who has the key (a space's secret, or an invite) can make or recognise it, and none is worth
-//! anything on another link.
+//! sent. Only one who has the key (a space's secrets, the two devices' agreement, or an invite) can make or recognise
+//! it, and none is worth anything on another link.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use artel_domain::{DeviceCertificate, DeviceId, InviteId, MemberId, Signed, SpaceId};
+use artel_domain::{DeviceCertificate, DeviceId, InviteId, MemberId, RoomId, Signed, SpaceId};
+use zeroize::Zeroizing;
 
 use super::{
     super::{
@@ -17,6 +18,7 @@ use super::{
         roster::MemberState,
     },
     Fault, Node,
+    space::Space,
 };
 
 /// Most sessions at once.
@@ -81,6 +83,10 @@ pub(super) struct Session {
     tags_sent: u32,
     tags_seen: u32,
     bucket: Bucket,
+    /// What only this device and the peer's can compute.
+    pairing: Option<Zeroizing<[u8; 32]>>,
+    /// Spaces that the peer let this member into, in this session.
+    pub(super) granted: BTreeSet<SpaceId>,
     pub(super) links: BTreeMap<SpaceId, Link>,
     /// Invites by which the peer asked to be let in.
     pub(super) joiner: BTreeSet<InviteId>,
@@ -114,6 +120,8 @@ impl Node {
         };
         let session = Session {
             mine,
+            pairing: self.identity.device.agree(&peer),
+            granted: BTreeSet::new(),
             theirs: None,
             tags: BTreeSet::new(),
             tags_sent: 0,
@@ -218,7 +226,10 @@ impl Node {
                     .values()
                     .any(|joining| joining.code.leads_to(&space.id()))
         });
-        let mut tags: Vec<Tag> = spaces.map(|space| way.tag(&space.row.secret)).collect();
+        let mut tags: Vec<Tag> = spaces
+            .flat_map(|space| session.meeting_keys(space, peer))
+            .map(|key| way.tag(&key))
+            .collect();
         session.tags_sent += 1;
         for invite in self.joins.keys() {
             tags.push(way.tag(&invite_meeting_key(invite)));
@@ -272,8 +283,12 @@ impl Node {
         };
         let mut frames = Vec::new();
         for (id, space) in &self.spaces {
-            if session.tags.contains(&way.tag(&space.row.secret)) && !session.links.contains_key(id)
-            {
+            let meets = !session.links.contains_key(id)
+                && session
+                    .meeting_keys(space, peer)
+                    .iter()
+                    .any(|key| session.tags.contains(&way.tag(key)));
+            if meets {
                 session.links.insert(*id, Link::default());
                 frames.push(Frame::Prove {
                     space: *id,
@@ -357,7 +372,7 @@ impl Node {
         let Some(roster) = self.spaces.get(&space).map(|s| &s.roster) else {
             return Ok(());
         };
-        let owner = roster.of_device(peer).map(|m| (m.id, m.state));
+        let owner = roster.standing_of(peer);
         let Some(session) = self.sessions.get_mut(peer) else {
             return Ok(());
         };
@@ -399,16 +414,63 @@ impl Node {
         (link.certified.is_some() && !link.removed).then_some(link)
     }
 
-    /// Whether a link may carry this room.
-    pub(super) fn may_carry(&self, peer: &Peer, space: &SpaceId, control: bool) -> bool {
-        self.link(peer, space)
-            .is_some_and(|link| control || link.member)
+    /// Whether a peer has proven that it belongs to a member.
+    pub(super) fn is_member(&self, peer: &Peer, space: &SpaceId) -> bool {
+        self.link(peer, space).is_some_and(|link| link.member)
+    }
+
+    /// Whether a link may carry this room: the control feeds to who is not removed, others to their readers.
+    pub(super) fn may_carry(&self, peer: &Peer, space: &SpaceId, room: &RoomId) -> bool {
+        let Some(link) = self.link(peer, space) else {
+            return false;
+        };
+        *room == space.control_room()
+            || (link.member
+                && link
+                    .certified
+                    .is_some_and(|member| self.both_read(space, &member, room)))
+    }
+
+    /// Whether this node's member and another may both read a room.
+    fn both_read(&self, space: &SpaceId, other: &MemberId, room: &RoomId) -> bool {
+        self.spaces.get(space).is_some_and(|space| {
+            space.roster.reads(&self.member(), room) && space.roster.reads(other, room)
+        })
+    }
+
+    /// Rooms that a link may carry, besides the control feeds.
+    pub(super) fn rooms_in_common(&self, peer: &Peer, id: &SpaceId) -> Vec<RoomId> {
+        let Some(space) = self.spaces.get(id) else {
+            return Vec::new();
+        };
+        let rooms = space.roster.rooms.iter().map(|room| room.id);
+        rooms
+            .filter(|room| self.may_carry(peer, id, room))
+            .collect()
     }
 
     /// Peers that have proven membership of a space.
     pub(super) fn members_online(&self, space: &SpaceId) -> Vec<Peer> {
-        let proven = |peer: &&Peer| self.may_carry(peer, space, false);
+        let proven = |peer: &&Peer| self.is_member(peer, space);
         self.sessions.keys().filter(proven).copied().collect()
+    }
+}
+
+impl Session {
+    /// Keys under which this node and a peer recognise a space: the members' own, and one of the two devices alone, by
+    /// which they meet even if one of them was away while the members' key changed.
+    fn meeting_keys(&self, space: &Space, peer: &Peer) -> Vec<[u8; 32]> {
+        let expected = self.granted.contains(&space.id())
+            || space
+                .roster
+                .standing_of(peer)
+                .is_some_and(|(_, state)| state == MemberState::Member);
+        let pair = self.pairing.as_ref().filter(|_| expected).map(|pairing| {
+            let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 pair meeting");
+            hasher.update(&**pairing).update(space.id().as_bytes());
+            *hasher.finalize().as_bytes()
+        });
+        space.meeting_key().into_iter().chain(pair).collect()
     }
 }
 

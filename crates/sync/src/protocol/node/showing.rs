@@ -103,12 +103,14 @@ impl Node {
 
     /// The member whose record it is, if it counts.
     fn author(&self, record: &StoredRecord) -> Option<MemberId> {
+        if record.standing == Standing::Void {
+            return None;
+        }
         let space = self.spaces.get(&record.feed.space)?;
-        let member = space.roster.of_device(&record.feed.device)?;
-        let counts = record.standing != Standing::Void
-            && space.roster.has_room(&record.feed.room)
-            && member.accepts(&record.feed, record.sequence, &record.id);
-        counts.then_some(member.id)
+        let author = space
+            .roster
+            .author(&record.feed, record.sequence, &record.id);
+        author.map(|member| member.id)
     }
 
     fn may_delete(&self, record: &StoredRecord, deleter: &MemberId, author: &MemberId) -> bool {

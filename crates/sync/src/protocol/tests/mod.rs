@@ -3,5 +3,6 @@
 mod fold;
 mod hostile;
 mod hosts;
+mod membership;
 mod scenes;
 mod simulator;

@@ -1,228 +1,15 @@
-//! The fold of the control feeds: from the set of entries to members, rooms and invites.
-//!
-//! The fold is a pure function of the set. Entries are taken in the order of (position, hash), which never puts one
-//! before what its writer had seen. An entry that takes rights away (removal, demotion, revocation) also reaches
-//! entries *concurrent* to it: those beyond its cut are void. So the fold is repeated, each time with one more such
-//! entry enforced, the strongest first: by its author's role, then the earlier admitted, then the order itself. Rank
-//! is strict, only a strictly higher rank takes rights away, and so no two members void one another.
+//! The fold itself: passes over the entries, each with one more act enforced.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use artel_domain::{
-    Control, Cut, DeviceCertificate, DeviceId, Envelope, Incarnation, InviteId, MemberId,
-    MessageId, Permission, Role, RoomId, Signed, SpaceId,
+    Control, Cut, DeviceId, InviteId, MemberId, Permission, Role, RoomId, SecretHash,
 };
 
-use super::ledger::FeedKey;
-
-/// Devices a member may have.
-const MAX_DEVICES: usize = 16;
-
-/// A settled control entry.
-#[derive(Clone, Debug)]
-struct Entry {
-    id: MessageId,
-    device: DeviceId,
-    sequence: u64,
-    incarnation: Incarnation,
-    lamport: u64,
-    /// None for what this version does not understand; it still has its place.
-    control: Option<Control>,
-    /// Member and device of the certificate that a founding or a join brings, if it is sound.
-    joiner: Option<(MemberId, DeviceId)>,
-    /// Index of its feed in clocks.
-    feed: usize,
-    /// For each feed, the last place that its writer had seen.
-    clock: Vec<u64>,
-}
-
-impl Entry {
-    /// Whether its writer had seen another.
-    fn saw(&self, earlier: &Self) -> bool {
-        self.clock
-            .get(earlier.feed)
-            .is_some_and(|place| *place >= earlier.sequence)
-    }
-}
-
-/// The set of settled control entries of a space.
-#[derive(Debug)]
-pub(crate) struct ControlSet {
-    space: SpaceId,
-    owner: MemberId,
-    entries: Vec<Entry>,
-    index: HashMap<MessageId, usize>,
-    feeds: BTreeMap<(DeviceId, Incarnation), usize>,
-    known: BTreeMap<DeviceId, BTreeSet<MemberId>>,
-    /// Whether a join's claim is sound before a witness; checking costs three signatures.
-    claims: HashMap<(usize, MemberId), bool>,
-}
-
-/// A member's standing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemberState {
-    /// In.
-    Member,
-    /// Waiting for approval or a seat.
-    Pending,
-    /// Removed.
-    Removed,
-}
-
-/// A member in the roster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub(crate) id: MemberId,
-    pub(crate) name: String,
-    pub(crate) role: Role,
-    pub(crate) state: MemberState,
-    pub(crate) devices: Vec<DeviceId>,
-    /// What of theirs counts, when not everything does.
-    pub(crate) cuts: Option<Vec<Cut>>,
-    /// The entry that removed them and the role of its author.
-    removed: Option<(usize, Role)>,
-    /// Invite they came by, where a seat is still to be taken.
-    invite: Option<InviteId>,
-}
-
-impl Member {
-    /// Whether a record of one of their feeds counts.
-    pub(crate) fn accepts(&self, feed: &FeedKey, sequence: u64, id: &MessageId) -> bool {
-        match (&self.cuts, self.state) {
-            (_, MemberState::Pending) => false,
-            (None, state) => state == MemberState::Member,
-            (Some(cuts), _) => within(
-                cuts,
-                &feed.room,
-                &feed.device,
-                &feed.incarnation,
-                sequence,
-                id,
-            ),
-        }
-    }
-}
-
-fn within(
-    cuts: &[Cut],
-    room: &RoomId,
-    device: &DeviceId,
-    incarnation: &Incarnation,
-    sequence: u64,
-    id: &MessageId,
-) -> bool {
-    cuts.iter().any(|cut| {
-        cut.room == *room
-            && cut.device == *device
-            && cut.incarnation == *incarnation
-            && (sequence < cut.sequence || (sequence == cut.sequence && *id == cut.last))
-    })
-}
-
-/// An invite in the roster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Invite {
-    pub(crate) id: InviteId,
-    pub(crate) role: Role,
-    pub(crate) seats: u32,
-    pub(crate) used: u32,
-    pub(crate) expires_at: i64,
-    pub(crate) approve: bool,
-    pub(crate) revoked: bool,
-    pub(crate) by: MemberId,
-    /// Joins by it that took effect.
-    pub(crate) joins: Vec<MessageId>,
-    entry: usize,
-}
-
-/// A room in the roster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Room {
-    pub(crate) id: RoomId,
-    pub(crate) name: String,
-}
-
-/// What the fold gives.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Roster {
-    /// In the order of their first admission.
-    pub(crate) members: Vec<Member>,
-    /// In the order of their creation.
-    pub(crate) rooms: Vec<Room>,
-    /// In the order of their opening.
-    pub(crate) invites: Vec<Invite>,
-}
-
-impl Roster {
-    /// A member.
-    pub(crate) fn member(&self, id: &MemberId) -> Option<&Member> {
-        self.members.iter().find(|m| m.id == *id)
-    }
-
-    /// The member that a device belongs to.
-    pub(crate) fn of_device(&self, device: &DeviceId) -> Option<&Member> {
-        self.members.iter().find(|m| m.devices.contains(device))
-    }
-
-    /// Whether there is such a room.
-    pub(crate) fn has_room(&self, room: &RoomId) -> bool {
-        self.rooms.iter().any(|r| r.id == *room)
-    }
-
-    /// An invite.
-    pub(crate) fn invite(&self, id: &InviteId) -> Option<&Invite> {
-        self.invites.iter().find(|i| i.id == *id)
-    }
-
-    /// Whether a member ranks strictly above another: a higher role, or among owners the earlier admitted.
-    pub(crate) fn outranks(&self, above: &MemberId, below: &MemberId) -> bool {
-        let place = |id: &MemberId| {
-            self.members
-                .iter()
-                .position(|m| m.id == *id)
-                .map(|i| (i, self.member(id)))
-        };
-        match (place(above), place(below)) {
-            (Some((i, Some(a))), Some((j, Some(b)))) => {
-                a.role > b.role || (a.role == Role::Owner && b.role == Role::Owner && i < j)
-            }
-            _ => false,
-        }
-    }
-
-    fn member_mut(&mut self, id: &MemberId) -> Option<&mut Member> {
-        self.members.iter_mut().find(|m| m.id == *id)
-    }
-
-    fn invite_mut(&mut self, id: &InviteId) -> Option<&mut Invite> {
-        self.invites.iter_mut().find(|i| i.id == *id)
-    }
-
-    fn owners(&self) -> usize {
-        self.members
-            .iter()
-            .filter(|m| m.role == Role::Owner && m.state == MemberState::Member)
-            .count()
-    }
-}
-
-/// What it takes to remove, admit or change one of this role.
-pub(crate) fn needed(role: Role) -> Permission {
-    match role {
-        Role::Observer | Role::Student => Permission::RemoveStudents,
-        Role::Teacher => Permission::NameTeachers,
-        Role::Owner => Permission::NameOwners,
-    }
-}
-
-/// What it takes to invite into this role.
-pub(crate) fn needed_to_invite(role: Role) -> Permission {
-    match role {
-        Role::Observer | Role::Student => Permission::InviteStudents,
-        Role::Teacher => Permission::NameTeachers,
-        Role::Owner => Permission::NameOwners,
-    }
-}
+use super::{
+    ControlSet, Epoch, Invite, MAX_DEVICES, MAX_DEVICES_EVER, Member, MemberState, Room, Roster,
+    needed, needed_to_invite, set::Entry, within,
+};
 
 /// What enforced entries do to one concurrent with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,134 +25,11 @@ enum Effect {
 struct Pass {
     roster: Roster,
     acts: BTreeMap<usize, (Role, std::cmp::Reverse<usize>)>,
+    /// Entries that began an epoch, with the hashes of the secrets.
+    epochs: Vec<(usize, SecretHash)>,
 }
 
 impl ControlSet {
-    /// An empty set.
-    pub(crate) fn new(space: SpaceId, owner: MemberId) -> Self {
-        Self {
-            space,
-            owner,
-            entries: Vec::new(),
-            index: HashMap::new(),
-            feeds: BTreeMap::new(),
-            known: BTreeMap::new(),
-            claims: HashMap::new(),
-        }
-    }
-
-    /// How many entries it has.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether some sound certificate in the set names this device. Grows with the set, never shrinks.
-    pub(crate) fn knows(&self, device: &DeviceId) -> bool {
-        self.known.contains_key(device)
-    }
-
-    /// Adds a settled entry. What it builds on must be in the set; then the order of adding does not matter.
-    pub(crate) fn insert(&mut self, envelope: &Signed<Envelope>, control: Option<Control>) {
-        let (id, value) = (envelope.id(), envelope.value());
-        if self.index.contains_key(&id) {
-            return;
-        }
-        let next = self.feeds.len();
-        let feed = *self
-            .feeds
-            .entry((value.device, value.incarnation))
-            .or_insert(next);
-        let mut clock = vec![0; self.feeds.len()];
-        for parent in value.parents.iter().chain(&value.previous) {
-            let Some(entry) = self.index.get(parent).and_then(|i| self.entries.get(*i)) else {
-                continue;
-            };
-            for (mine, theirs) in clock.iter_mut().zip(&entry.clock) {
-                *mine = (*mine).max(*theirs);
-            }
-        }
-        if let Some(own) = clock.get_mut(feed) {
-            *own = (*own).max(value.sequence);
-        }
-        let certificate = match &control {
-            Some(Control::Found { certificate, .. }) => Some(certificate),
-            Some(Control::Join { claim, .. }) => Some(&claim.certificate),
-            _ => None,
-        };
-        let joiner = certificate
-            .and_then(|wire| Signed::<DeviceCertificate>::open(wire).ok())
-            .map(|certificate| (certificate.value().member, certificate.value().device));
-        let founds = matches!(control, Some(Control::Found { .. }));
-        let sound = joiner.filter(|(member, device)| {
-            !founds || (*member == self.owner && *device == value.device)
-        });
-        if let Some((member, device)) = sound {
-            self.known.entry(device).or_default().insert(member);
-        }
-        self.index.insert(id, self.entries.len());
-        self.entries.push(Entry {
-            id,
-            device: value.device,
-            sequence: value.sequence,
-            incarnation: value.incarnation,
-            lamport: value.lamport,
-            control,
-            joiner: sound,
-            feed,
-            clock,
-        });
-    }
-
-    /// Entries that no other names as seen: what the next entry builds on. At most `limit`, the latest.
-    pub(crate) fn tips(&self, limit: usize) -> Vec<MessageId> {
-        let mut seen = vec![0; self.feeds.len()];
-        for entry in &self.entries {
-            for (feed, (most, place)) in seen.iter_mut().zip(&entry.clock).enumerate() {
-                let place = if feed == entry.feed {
-                    entry.sequence.saturating_sub(1)
-                } else {
-                    *place
-                };
-                *most = place.max(*most);
-            }
-        }
-        let unseen = |e: &&Entry| seen.get(e.feed).is_some_and(|most| e.sequence > *most);
-        let mut tips: Vec<_> = self
-            .entries
-            .iter()
-            .filter(unseen)
-            .map(|e| (e.lamport, e.id))
-            .collect();
-        tips.sort_unstable_by(|a, b| b.cmp(a));
-        tips.into_iter().take(limit).map(|(_, id)| id).collect()
-    }
-
-    /// Whether an invite leads a member in: always, unless they were removed and the invite is not newer than that.
-    pub(crate) fn may_return(&self, roster: &Roster, member: &MemberId, invite: &InviteId) -> bool {
-        let Some((removal, _)) = roster.member(member).and_then(|m| m.removed) else {
-            return true;
-        };
-        let created = roster
-            .invite(invite)
-            .and_then(|i| self.entries.get(i.entry));
-        matches!((created, self.entries.get(removal)), (Some(created), Some(removal)) if created.saw(removal))
-    }
-
-    fn claim_holds(&mut self, index: usize, witness: MemberId) -> bool {
-        let Some(Entry {
-            control: Some(Control::Join { claim, .. }),
-            ..
-        }) = self.entries.get(index)
-        else {
-            return false;
-        };
-        let space = self.space;
-        *self
-            .claims
-            .entry((index, witness))
-            .or_insert_with(|| claim.verify(&space, &witness).is_ok())
-    }
-
     /// The fold.
     pub(crate) fn fold(&mut self) -> Roster {
         let mut order: Vec<usize> = (0..self.entries.len()).collect();
@@ -403,7 +67,30 @@ impl ControlSet {
             enforced.retain(|i| !reach.contains(&(*i, Effect::Void)));
             enforced.push(next);
         }
-        pass.roster
+        let Pass {
+            mut roster, epochs, ..
+        } = pass;
+        roster.epochs = self.latest(&epochs);
+        roster
+    }
+
+    /// The epochs whose beginning no other one's writer had seen.
+    fn latest(&self, epochs: &[(usize, SecretHash)]) -> Vec<Epoch> {
+        let seen = |entry: &Entry| {
+            epochs
+                .iter()
+                .filter_map(|(i, _)| self.entries.get(*i))
+                .any(|other| other.id != entry.id && other.saw(entry))
+        };
+        epochs
+            .iter()
+            .filter_map(|(i, hash)| Some((self.entries.get(*i)?, *hash)))
+            .filter(|(entry, _)| !seen(entry))
+            .map(|(entry, hash)| Epoch {
+                entry: entry.id,
+                hash,
+            })
+            .collect()
     }
 
     fn effects(&self, enforced: &[usize]) -> BTreeMap<usize, Effect> {
@@ -442,11 +129,18 @@ impl ControlSet {
                 )
         };
         match &entry.control {
-            Some(Control::Remove { member, cuts }) => unseeing
+            Some(Control::Remove { member, cuts, .. }) => unseeing
                 .filter(|(_, e)| beyond(e, member, cuts))
-                .map(|(i, e)| {
-                    (i, if matches!(e.control, Some(Control::Join { .. })) { Effect::Waits } else { Effect::Void })
-                })
+                .map(|(i, e)| (i, undone(e)))
+                .collect(),
+            Some(Control::RetireDevice {
+                member,
+                device,
+                cuts,
+                ..
+            }) => unseeing
+                .filter(|(_, e)| e.device == *device && beyond(e, member, cuts))
+                .map(|(i, e)| (i, undone(e)))
                 .collect(),
             Some(Control::SetRole { member, role, cuts }) => unseeing
                 .filter(|(_, e)| beyond(e, member, cuts))
@@ -467,6 +161,7 @@ impl ControlSet {
         let mut pass = Pass {
             roster: Roster::default(),
             acts: BTreeMap::new(),
+            epochs: Vec::new(),
         };
         for index in order {
             let effect = effects.get(index).copied();
@@ -496,7 +191,9 @@ impl ControlSet {
             let Some(author) = pass.roster.of_device(&entry.device) else {
                 continue;
             };
-            if author.state != MemberState::Member && effect != Some(Effect::Waits) {
+            let out =
+                author.state != MemberState::Member || author.retired.contains_key(&entry.device);
+            if out && effect != Some(Effect::Waits) {
                 continue;
             }
             let role = match effect {
@@ -554,23 +251,31 @@ impl ControlSet {
                 .members
                 .push(Member::new(member, name, role, state, device)),
             Some(old) => {
+                if old.retired.contains_key(&device) {
+                    return;
+                }
                 if old.state == MemberState::Removed {
-                    let after = old
-                        .removed
-                        .and_then(|(i, _)| self.entries.get(i))
-                        .is_some_and(|removal| {
-                            entry.saw(removal)
-                                && self.entries.get(created).is_some_and(|c| c.saw(removal))
-                        });
+                    let after = !old.barred
+                        && old
+                            .removed
+                            .and_then(|(i, _)| self.entries.get(i))
+                            .is_some_and(|removal| {
+                                entry.saw(removal)
+                                    && self.entries.get(created).is_some_and(|c| c.saw(removal))
+                            });
                     if !after {
                         return;
                     }
                     (old.state, old.role, old.cuts, old.removed) = (state, role, None, None);
+                    old.demoted = None;
                     name.clone_into(&mut old.name);
                 } else if old.devices.contains(&device) {
                     return;
                 }
-                if old.devices.len() < MAX_DEVICES && !old.devices.contains(&device) {
+                if old.live_devices().count() < MAX_DEVICES
+                    && old.devices.len() < MAX_DEVICES_EVER
+                    && !old.devices.contains(&device)
+                {
                     old.devices.push(device);
                 }
                 if old.state == MemberState::Member && !seat {
@@ -608,10 +313,14 @@ impl ControlSet {
                 || (role == Role::Owner && target.role == Role::Owner && place < other)
         };
         match control {
-            Control::RoomCreate { nonce, name } if role.may(Permission::CreateRooms) => {
+            Control::RoomCreate {
+                nonce,
+                name,
+                audience,
+            } if role.may(Permission::CreateRooms) => {
                 let id = RoomId::derive(&self.space, &entry.device, &nonce);
                 if !roster.has_room(&id) {
-                    roster.rooms.push(Room { id, name });
+                    roster.rooms.push(Room { id, name, audience });
                 }
             }
             Control::InviteCreate {
@@ -654,7 +363,12 @@ impl ControlSet {
                     }
                 }
             }
-            Control::Remove { member, cuts } => {
+            Control::Remove {
+                member,
+                cuts,
+                barred,
+                epoch,
+            } => {
                 let owners = roster.owners();
                 let Some(target) = roster.member(&member) else {
                     return;
@@ -683,8 +397,45 @@ impl ControlSet {
                     }
                 }
                 if !leaves {
+                    target.barred |= barred;
                     pass.acts.insert(index, rank);
+                    pass.epochs.extend(epoch.map(|hash| (index, hash)));
                 }
+            }
+            Control::Unbar { member } => {
+                if let Some(target) = roster.member_mut(&member)
+                    && role.may(needed(target.role))
+                {
+                    target.barred = false;
+                }
+            }
+            Control::RetireDevice {
+                member,
+                device,
+                cuts,
+                epoch,
+            } => {
+                let Some(target) = roster.member(&member) else {
+                    return;
+                };
+                let allowed =
+                    member == author || (role.may(needed(target.role)) && above(roster, target));
+                if !allowed || !target.devices.contains(&device) {
+                    return;
+                }
+                let Some(target) = roster.member_mut(&member) else {
+                    return;
+                };
+                target
+                    .retired
+                    .entry(device)
+                    .and_modify(|old| *old = common(old, &cuts))
+                    .or_insert(cuts);
+                pass.acts.insert(index, rank);
+                pass.epochs.push((index, epoch));
+            }
+            Control::Rotate { epoch } if role.may(Permission::NameTeachers) => {
+                pass.epochs.push((index, epoch));
             }
             Control::SetRole {
                 member,
@@ -708,6 +459,11 @@ impl ControlSet {
                     return;
                 };
                 target.role = new;
+                target.demoted = match target.demoted.take() {
+                    _ if new > old => None,
+                    Some(before) => Some(common(&before, &cuts)),
+                    None => Some(cuts.clone()),
+                };
                 target.cuts = (!new.may(Permission::Write)).then_some(cuts);
                 if new < old && member != author {
                     pass.acts.insert(index, rank);
@@ -728,6 +484,15 @@ struct JoinAct {
 
 fn entry_joiner(entries: &[Entry], index: usize) -> Option<(MemberId, DeviceId)> {
     entries.get(index).and_then(|e| e.joiner)
+}
+
+/// What becomes of an entry whose author had lost the right to it: a join waits for another's word, the rest is void.
+fn undone(entry: &Entry) -> Effect {
+    if matches!(entry.control, Some(Control::Join { .. })) {
+        Effect::Waits
+    } else {
+        Effect::Void
+    }
 }
 
 /// Whether an effect says more than what is there already.
@@ -751,19 +516,4 @@ fn common(a: &[Cut], b: &[Cut]) -> Vec<Cut> {
                 .map(|y| if y.sequence < x.sequence { *y } else { *x })
         })
         .collect()
-}
-
-impl Member {
-    fn new(id: MemberId, name: &str, role: Role, state: MemberState, device: DeviceId) -> Self {
-        Self {
-            id,
-            name: name.to_owned(),
-            role,
-            state,
-            devices: vec![device],
-            cuts: (!role.may(Permission::Write)).then(Vec::new),
-            removed: None,
-            invite: None,
-        }
-    }
 }
