@@ -295,7 +295,11 @@ fn decode_content(kind: u16, payload: &[u8]) -> Option<Content> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{attachment::FileDigest, id::MessageId};
+    use crate::{
+        attachment::FileDigest,
+        control::Audience,
+        id::{MemberId, MessageId},
+    };
 
     fn body(content: Content) -> Body {
         Body {

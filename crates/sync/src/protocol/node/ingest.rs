@@ -446,12 +446,13 @@ impl Node {
             for feed in feeds {
                 self.reconsider(ledger, &feed)?;
             }
+            // Before the proof that a match brings, which the peer takes only once it has matched as well.
+            for peer in met {
+                self.send_tags(&peer);
+            }
             for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
                 self.refresh_link(ledger, now, &peer, id)?;
                 self.match_tags(&peer);
-            }
-            for peer in met {
-                self.send_tags(&peer);
             }
             self.want_secrets(id);
             self.arrived(ledger, id)?;

@@ -267,6 +267,7 @@ impl Node {
         self.banned.retain(|_, until| *until > now);
         self.tick_exchange(ledger, now)?;
         self.tick_secrets(now);
+        self.tick_sessions(ledger, now)?;
         self.tick_joins(now);
         self.tick_fetches(ledger, now)
     }

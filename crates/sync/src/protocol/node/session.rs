@@ -25,6 +25,8 @@ use super::{
 const MAX_SESSIONS: usize = 128;
 /// How long a peer that broke the rules is not spoken to, in milliseconds.
 const BAN: i64 = 600_000;
+/// How long the link to one who was removed stays open, so that they hear of it, in milliseconds. It carries nothing.
+const FAREWELL: i64 = 2_000;
 /// Most peers remembered as banned.
 const MAX_BANS: usize = 1_024;
 
@@ -83,6 +85,8 @@ pub(super) struct Session {
     tags_sent: u32,
     tags_seen: u32,
     bucket: Bucket,
+    /// When the link is closed, because the peer was removed.
+    leaves_at: Option<i64>,
     /// What only this device and the peer's can compute.
     pairing: Option<Zeroizing<[u8; 32]>>,
     /// Spaces that the peer let this member into, in this session.
@@ -90,6 +94,8 @@ pub(super) struct Session {
     pub(super) links: BTreeMap<SpaceId, Link>,
     /// Invites by which the peer asked to be let in.
     pub(super) joiner: BTreeSet<InviteId>,
+    /// Those of them that led somewhere: the peer has been a member since.
+    pub(super) let_in: BTreeSet<InviteId>,
     pub(super) asked: BTreeMap<InviteId, Asked>,
 }
 
@@ -120,6 +126,7 @@ impl Node {
         };
         let session = Session {
             mine,
+            leaves_at: None,
             pairing: self.identity.device.agree(&peer),
             granted: BTreeSet::new(),
             theirs: None,
@@ -132,6 +139,7 @@ impl Node {
             },
             links: BTreeMap::new(),
             joiner: BTreeSet::new(),
+            let_in: BTreeSet::new(),
             asked: BTreeMap::new(),
         };
         self.sessions.insert(peer, session);
@@ -389,6 +397,9 @@ impl Node {
         let (was, is) = (link.member, state == Some(MemberState::Member));
         link.member = is;
         link.removed = state == Some(MemberState::Removed);
+        if is {
+            session.let_in.clone_from(&session.joiner);
+        }
         if was != is {
             self.outputs.push(Output::Event(Event::Presence {
                 space,
@@ -397,11 +408,10 @@ impl Node {
                 online: is,
             }));
         }
-        let nothing_left = link.removed
-            && session.joiner.is_empty()
-            && session.links.values().all(|link| link.removed);
-        if nothing_left {
-            self.drop_peer(ledger, now, *peer, Reason::Removed)?;
+        if session.nothing_left() {
+            session
+                .leaves_at
+                .get_or_insert(now.saturating_add(FAREWELL));
         } else if is && !was {
             self.send_summary(now, peer, space);
         }
@@ -456,7 +466,32 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Closes the links of those who were removed, once they have heard of it.
+    pub(super) fn tick_sessions(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
+        let mut gone = Vec::new();
+        for (peer, session) in &mut self.sessions {
+            if !session.nothing_left() {
+                session.leaves_at = None;
+            } else if session.leaves_at.is_some_and(|at| at <= now) {
+                gone.push(*peer);
+            }
+        }
+        for peer in gone {
+            self.drop_peer(ledger, now, peer, Reason::Removed)?;
+        }
+        Ok(())
+    }
+}
+
 impl Session {
+    /// Whether the peer was removed from everything that there was in common.
+    fn nothing_left(&self) -> bool {
+        !self.links.is_empty()
+            && self.joiner.is_subset(&self.let_in)
+            && self.links.values().all(|link| link.removed)
+    }
+
     /// Keys under which this node and a peer recognise a space: the members' own, and one of the two devices alone, by
     /// which they meet even if one of them was away while the members' key changed.
     fn meeting_keys(&self, space: &Space, peer: &Peer) -> Vec<[u8; 32]> {
