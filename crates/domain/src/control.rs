@@ -63,7 +63,7 @@ pub struct JoinClaim {
     pub name: String,
     /// The invite used.
     pub invite: InviteId,
-    /// The invite key's signature over space, member, device and witness.
+    /// The invite key's signature over space, member, device, witness and name.
     pub proof: Signature,
 }
 
@@ -84,6 +84,7 @@ impl JoinClaim {
                 member.as_bytes(),
                 device.as_bytes(),
                 witness.as_bytes(),
+                name.as_bytes(),
             ],
         );
         Self {
@@ -106,11 +107,12 @@ impl JoinClaim {
         check_name("a join", &self.name)?;
         let certificate = Signed::<DeviceCertificate>::open(&self.certificate)?;
         let DeviceCertificate { member, device, .. } = certificate.value();
-        let parts: [&[u8]; 4] = [
+        let parts: [&[u8]; 5] = [
             space.as_bytes(),
             member.as_bytes(),
             device.as_bytes(),
             witness.as_bytes(),
+            self.name.as_bytes(),
         ];
         if !self.invite.verify(JOIN, &parts, &self.proof) {
             return Err(RecordError::Signature { what: "a join" });
@@ -128,6 +130,8 @@ pub enum Control {
         certificate: Vec<u8>,
         /// Name the owner goes by.
         name: String,
+        /// The first secret.
+        epoch: SecretHash,
     },
     /// Creates a room. Its id is [`RoomId::derive`] of space, writing device and nonce.
     RoomCreate {
@@ -164,6 +168,11 @@ pub enum Control {
         claim: JoinClaim,
         /// The witness's clock when it judged the invite's expiry, Unix milliseconds.
         judged_at: i64,
+    },
+    /// Another device of a member, such as one that a backup was restored on. Its certificate speaks for itself.
+    Enrol {
+        /// Device certificate in its wire form.
+        certificate: Vec<u8>,
     },
     /// Makes a pending member a member.
     Admit {
@@ -260,6 +269,7 @@ impl Control {
             }
             Self::InviteRevoke { .. }
             | Self::Admit { .. }
+            | Self::Enrol { .. }
             | Self::Remove { .. }
             | Self::Unbar { .. }
             | Self::RetireDevice { .. }

@@ -32,7 +32,6 @@ const MIGRATIONS: &[Migration] = migrations! {
     3 "0003_jobs.sql",
     4 "0004_market.sql",
     5 "0005_catalog.sql",
-    6 "0006_epochs.sql",
 };
 
 /// Version of the schema that this build writes.

@@ -259,6 +259,11 @@ pub enum CommandError {
     /// The member has no such device in use.
     #[error("there is no such device in this space")]
     NoDevice,
+    /// The person is a member, and this device is not theirs yet (after a restore), or not any more.
+    #[error(
+        "this device does not belong to the space yet; connect to a member once, or join again by invite"
+    )]
+    NotEnrolled,
     /// A space without an owner could not be run.
     #[error("the last owner cannot leave; first name another one")]
     LastOwner,

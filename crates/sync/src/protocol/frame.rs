@@ -52,8 +52,8 @@ pub(crate) struct FeedEnds {
 /// What a witness says to a joiner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Verdict {
-    /// In; the secret of the space's founding. Those of later epochs are asked for once the roster is there.
-    Member(SpaceSecret),
+    /// In. The roster comes next, and then the secrets that it names.
+    Member,
     /// Waiting for approval or a seat.
     Pending,
     /// No.

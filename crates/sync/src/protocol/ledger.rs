@@ -100,8 +100,6 @@ pub struct SpaceRow {
     pub space: SpaceId,
     /// Signed founding, in wire form.
     pub genesis: Vec<u8>,
-    /// The secret that its members shared from the founding to the first epoch. Keep it encrypted.
-    pub secret: SpaceSecret,
 }
 
 /// A join under way, until it succeeds or is cancelled.
@@ -194,14 +192,21 @@ pub trait Ledger {
     /// Who waits for `parent`; the notes are removed.
     fn take_waits(&mut self, parent: &MessageId) -> LedgerResult<Vec<MessageId>>;
 
-    /// A body.
-    fn body(&self, hash: &BodyHash) -> LedgerResult<Option<StoredBody>>;
-    /// Keeps a body, unless it was erased.
-    fn put_body(&mut self, hash: &BodyHash, wire: &[u8]) -> LedgerResult<()>;
-    /// Erases a body for good, whether it is here or not.
-    fn erase_body(&mut self, hash: &BodyHash) -> LedgerResult<()>;
-    /// Records of a space whose bodies are neither here nor erased, at most `limit`.
-    fn bodiless(&self, space: &SpaceId, limit: usize) -> LedgerResult<Vec<MessageId>>;
+    /// The body of a record. Bodies belong to records, not to hashes: one who names the hash of another's body in a
+    /// record of their own has no hold on it.
+    fn body(&self, record: &MessageId) -> LedgerResult<Option<StoredBody>>;
+    /// Keeps the body of a record, unless it was erased.
+    fn put_body(&mut self, record: &MessageId, wire: &[u8]) -> LedgerResult<()>;
+    /// Erases the body of a record for good, whether it is here or not.
+    fn erase_body(&mut self, record: &MessageId) -> LedgerResult<()>;
+    /// Records of a space whose bodies are neither here nor erased, at most `limit`, in one order, after one of them or
+    /// from the first.
+    fn bodiless(
+        &self,
+        space: &SpaceId,
+        after: Option<&MessageId>,
+        limit: usize,
+    ) -> LedgerResult<Vec<MessageId>>;
 
     /// Notes that `record` edits or deletes `target`. Repeating is no error.
     fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()>;

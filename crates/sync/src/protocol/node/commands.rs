@@ -43,20 +43,21 @@ impl Node {
         name: &str,
     ) -> Result<SpaceId, CommandError> {
         let genesis = Signed::found(&self.identity.member, name, self.entropy.draw()?, now)?;
+        let secret = self.new_secret()?;
         let found = Control::Found {
             certificate: self.certificate.wire().to_vec(),
             name: self.identity.name.clone(),
+            epoch: secret.hash(),
         };
         found.check()?;
         let row = SpaceRow {
             space: genesis.space(),
             genesis: genesis.wire().to_vec(),
-            secret: self.new_secret()?,
         };
         let space = row.space;
         ledger.put_space(&row)?;
         self.spaces.insert(space, Space::new(row, genesis));
-        self.write_control(ledger, now, space, found)?;
+        self.begin_epoch(ledger, now, space, found, secret)?;
         self.create_room(ledger, now, space, FIRST_ROOM, Audience::All)?;
         self.retag();
         Ok(space)
@@ -159,16 +160,12 @@ impl Node {
         now: i64,
         code: &InviteCode,
     ) -> Result<InviteId, CommandError> {
-        let me = self.member();
         let invite = code.key().id();
         // An invite that this node's roster does not know may lead back one who was removed and never heard of it.
         let inside = |space: &Space| {
             code.leads_to(&space.id())
                 && space.roster.invite(&invite).is_some()
-                && space
-                    .roster
-                    .member(&me)
-                    .is_some_and(|m| m.state == MemberState::Member)
+                && self.is_inside(&space.id())
         };
         if self.spaces.values().any(inside) {
             return Err(CommandError::AlreadyMember);
@@ -426,6 +423,9 @@ impl Node {
             .member(&self.member())
             .filter(|m| m.state == MemberState::Member)
             .map(|m| m.role);
+        if role.is_some() && !self.is_inside(space) {
+            return Err(CommandError::NotEnrolled);
+        }
         if role.is_some_and(|role| role.may(permission)) {
             return Ok(());
         }

@@ -5,16 +5,19 @@
 //! sent. Only one who has the key (a space's secrets, the two devices' agreement, or an invite) can make or recognise
 //! it, and none is worth anything on another link.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use artel_domain::{DeviceCertificate, DeviceId, InviteId, MemberId, RoomId, Signed, SpaceId};
+use artel_domain::{
+    Content, Control, DeviceCertificate, DeviceId, InviteId, MemberId, Permission, RoomId, Signed,
+    SpaceId,
+};
 use zeroize::Zeroizing;
 
 use super::{
     super::{
-        event::{Event, Output, Peer, Reason},
+        event::{CommandError, Event, Output, Peer, Reason},
         frame::{Frame, MAX_TAGS, TAG_PAD, Tag},
-        ledger::{Ledger, LedgerResult},
+        ledger::{FeedKey, Ledger, LedgerResult},
         roster::MemberState,
     },
     Fault, Node,
@@ -27,6 +30,8 @@ const MAX_SESSIONS: usize = 128;
 const BAN: i64 = 600_000;
 /// How long the link to one who was removed stays open, so that they hear of it, in milliseconds. It carries nothing.
 const FAREWELL: i64 = 2_000;
+/// How long a stranger keeps a place that others want, in milliseconds.
+const STRANGER: i64 = 10_000;
 /// Most peers remembered as banned.
 const MAX_BANS: usize = 1_024;
 
@@ -85,6 +90,11 @@ pub(super) struct Session {
     tags_sent: u32,
     tags_seen: u32,
     bucket: Bucket,
+    opened_at: i64,
+    /// Feeds that the peer was to give and did not, and until when it is not asked for them again.
+    pub(super) hopeless: BTreeMap<FeedKey, i64>,
+    /// Feeds to ask the peer for, once it has answered other questions.
+    pub(super) queue: VecDeque<(FeedKey, u64)>,
     /// When the link is closed, because the peer was removed.
     leaves_at: Option<i64>,
     /// What only this device and the peer's can compute.
@@ -111,7 +121,7 @@ impl Node {
             Some(Reason::Itself)
         } else if self.banned.get(&peer).is_some_and(|until| *until > now) {
             Some(Reason::Banned)
-        } else if self.sessions.len() >= MAX_SESSIONS {
+        } else if self.sessions.len() >= MAX_SESSIONS && !self.make_room(ledger, now)? {
             Some(Reason::Crowded)
         } else {
             None
@@ -127,6 +137,9 @@ impl Node {
         let session = Session {
             mine,
             leaves_at: None,
+            opened_at: now,
+            hopeless: BTreeMap::new(),
+            queue: VecDeque::new(),
             pairing: self.identity.device.agree(&peer),
             granted: BTreeSet::new(),
             theirs: None,
@@ -145,6 +158,28 @@ impl Node {
         self.sessions.insert(peer, session);
         self.send_frame(&peer, &Frame::Hello { nonce: mine });
         Ok(())
+    }
+
+    /// Lets the longest connected stranger go, one with whom nothing came to be in common, so that others find room.
+    fn make_room(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<bool> {
+        let stranger = |session: &&Session| {
+            now.saturating_sub(session.opened_at) >= STRANGER
+                && session.joiner.is_empty()
+                && session.links.values().all(|link| !link.member)
+                && !session.asked.values().any(|asked| *asked != Asked::Done)
+        };
+        let oldest = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| stranger(session))
+            .min_by_key(|(_, session)| session.opened_at)
+            .map(|(peer, _)| *peer);
+        match oldest {
+            Some(peer) => self
+                .drop_peer(ledger, now, peer, Reason::Crowded)
+                .map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Forgets a session and everything asked of its peer.
@@ -167,7 +202,7 @@ impl Node {
             }
         }
         let before = self.wants.len();
-        self.wants.retain(|_, (asked, _)| asked != peer);
+        self.wants.retain(|_, want| want.peer != *peer);
         if self.wants.len() != before {
             self.summaries_due();
         }
@@ -361,18 +396,50 @@ impl Node {
         if certificate.value().device != *peer {
             return Err(Fault::Broke("a certificate of another device"));
         }
-        link.certified = Some(certificate.value().member);
-        self.refresh_link(ledger, now, peer, space)?;
+        let member = certificate.value().member;
+        link.certified = Some(member);
+        self.enrol(ledger, now, &certificate, space)?;
+        self.refresh_link(now, peer, space)?;
         if self.link(peer, &space).is_some_and(|link| !link.removed) {
             self.send_summary(now, peer, space);
         }
         Ok(())
     }
 
+    /// A member came at a machine that the roster does not know, such as one that a backup was restored on: whoever may
+    /// countersign vouches for the certificate.
+    fn enrol(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        certificate: &Signed<DeviceCertificate>,
+        id: SpaceId,
+    ) -> Result<(), Fault> {
+        let DeviceCertificate { member, device, .. } = certificate.value();
+        let Some(space) = self.spaces.get(&id).filter(|_| self.is_inside(&id)) else {
+            return Ok(());
+        };
+        let in_and = |member: &MemberId| {
+            let found = space.roster.member(member);
+            found.filter(|found| found.state == MemberState::Member)
+        };
+        let may = in_and(&self.member()).is_some_and(|me| me.role.may(Permission::Countersign));
+        if !may || in_and(member).is_none() || space.roster.of_device(device).is_some() {
+            return Ok(());
+        }
+        let enrol = Control::Enrol {
+            certificate: certificate.wire().to_vec(),
+        };
+        match self.write(ledger, now, id, id.control_room(), Content::Control(enrol)) {
+            Ok(_) => Ok(()),
+            Err(CommandError::Ledger(error)) => Err(Fault::Ledger(error)),
+            Err(_) => Err(Fault::Broke("a device that cannot be enrolled")),
+        }
+    }
+
     /// Holds a link against the roster: who is in, who was removed.
     pub(super) fn refresh_link(
         &mut self,
-        ledger: &mut dyn Ledger,
         now: i64,
         peer: &Peer,
         space: SpaceId,
@@ -421,7 +488,14 @@ impl Node {
     /// A link that may carry this space's control feeds.
     pub(super) fn link(&self, peer: &Peer, space: &SpaceId) -> Option<&Link> {
         let link = self.sessions.get(peer)?.links.get(space)?;
-        (link.certified.is_some() && !link.removed).then_some(link)
+        let member = link.certified.filter(|_| !link.removed)?;
+        // One whom the roster does not know (yet) has shown by the meeting key that members let it in. Whoever was
+        // removed is told nothing, at whatever machine.
+        let roster = &self.spaces.get(space)?.roster;
+        let removed = roster
+            .member(&member)
+            .is_some_and(|member| member.state == MemberState::Removed);
+        (!removed).then_some(link)
     }
 
     /// Whether a peer has proven that it belongs to a member.

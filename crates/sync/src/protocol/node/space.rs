@@ -13,7 +13,7 @@ use super::super::{
 };
 
 /// Branches of one feed that are kept; more come from no honest mistake.
-pub(super) const MAX_BRANCHES: usize = 8;
+pub(super) const MAX_BRANCHES: usize = 32;
 /// Digest of a room without records.
 pub(super) const EMPTY: Digest = [0; 32];
 
@@ -34,6 +34,8 @@ pub(super) struct Space {
     pub(super) baseline: BTreeMap<RoomId, (u64, MessageId)>,
     /// When missing bodies were last asked for.
     pub(super) asked_bodies: i64,
+    /// The last record whose missing body was asked for: the next question begins after it.
+    pub(super) bodies_after: Option<MessageId>,
     /// When missing secrets were last asked for.
     pub(super) asked_secrets: i64,
 }
@@ -52,18 +54,15 @@ impl Space {
             digests: BTreeMap::new(),
             baseline: BTreeMap::new(),
             asked_bodies: 0,
+            bodies_after: None,
             asked_secrets: 0,
         }
     }
 
     /// The key by which members meet; none while the secret of a latest epoch is missing.
     pub(super) fn meeting_key(&self) -> Option<[u8; 32]> {
-        if self.roster.members.is_empty() {
-            return None;
-        }
-        let id = self.id();
         if self.roster.epochs.is_empty() {
-            return Some(SpaceSecret::meeting_key(&id, [&self.row.secret]));
+            return None;
         }
         let latest: Option<Vec<&SpaceSecret>> = self
             .roster
@@ -71,7 +70,7 @@ impl Space {
             .iter()
             .map(|epoch| self.secrets.get(&epoch.entry))
             .collect();
-        latest.map(|secrets| SpaceSecret::meeting_key(&id, secrets))
+        latest.map(|secrets| SpaceSecret::meeting_key(&self.id(), secrets))
     }
 
     /// Whether the secret of a latest epoch is missing.
@@ -172,18 +171,25 @@ impl Space {
         *hasher.finalize().as_bytes()
     }
 
-    pub(super) fn listed_ends(&self, room: &RoomId) -> Vec<FeedEnds> {
-        let Some(feeds) = self.feeds.get(room) else {
-            return Vec::new();
-        };
-        feeds
-            .iter()
-            .take(MAX_LISTED)
-            .map(|((device, incarnation), ends)| FeedEnds {
+    /// Ends of all feeds of a room, in pages that fit into a frame; one empty page if there are none.
+    pub(super) fn listed_ends(&self, room: &RoomId) -> Vec<Vec<FeedEnds>> {
+        let mut pages = vec![Vec::new()];
+        let mut listed = 0;
+        for ((device, incarnation), ends) in self.feeds.get(room).into_iter().flatten() {
+            let feed = FeedEnds {
                 device: *device,
                 incarnation: *incarnation,
                 ends: ends.iter().map(|head| (head.sequence, head.id)).collect(),
-            })
-            .collect()
+            };
+            listed += 1 + feed.ends.len();
+            match pages.last_mut() {
+                Some(page) if listed <= MAX_LISTED => page.push(feed),
+                _ => {
+                    listed = 1 + feed.ends.len();
+                    pages.push(vec![feed]);
+                }
+            }
+        }
+        pages
     }
 }

@@ -80,6 +80,14 @@ impl Node {
         self.certificate.value().member
     }
 
+    /// Whether this node's member is in a space, and this device is one of theirs.
+    pub(super) fn is_inside(&self, space: &SpaceId) -> bool {
+        let me = (self.member(), MemberState::Member);
+        self.spaces
+            .get(space)
+            .is_some_and(|space| space.roster.standing_of(&self.device()) == Some(me))
+    }
+
     /// All spaces this node is or was in, and those where it is pending.
     pub fn spaces(&self) -> Vec<SpaceView> {
         let me = self.member();

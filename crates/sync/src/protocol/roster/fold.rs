@@ -7,8 +7,8 @@ use artel_domain::{
 };
 
 use super::{
-    ControlSet, Epoch, Invite, MAX_DEVICES, MAX_DEVICES_EVER, Member, MemberState, Room, Roster,
-    needed, needed_to_invite, set::Entry, within,
+    ControlSet, Epoch, Invite, Member, MemberState, Room, Roster, needed, needed_to_invite,
+    set::Entry,
 };
 
 /// What enforced entries do to one concurrent with them.
@@ -119,14 +119,12 @@ impl ControlSet {
             self.known
                 .get(&e.device)
                 .is_some_and(|members| members.contains(member))
-                && !within(
-                    cuts,
-                    &control_room,
-                    &e.device,
-                    &e.incarnation,
-                    e.sequence,
-                    &e.id,
-                )
+                && !cuts.iter().any(|cut| {
+                    cut.room == control_room
+                        && cut.device == e.device
+                        && cut.incarnation == e.incarnation
+                        && self.leads_to(e, &cut.last)
+                })
         };
         match &entry.control {
             Some(Control::Remove { member, cuts, .. }) => unseeing
@@ -174,10 +172,11 @@ impl ControlSet {
             if effect == Some(Effect::Void) {
                 continue;
             }
-            if let Control::Found { name, .. } = &control {
+            if let Control::Found { name, epoch, .. } = &control {
                 if let (Some((member, device)), true) =
                     (entry.joiner, pass.roster.members.is_empty())
                 {
+                    pass.epochs.push((*index, *epoch));
                     pass.roster.members.push(Member::new(
                         member,
                         name,
@@ -267,15 +266,11 @@ impl ControlSet {
                         return;
                     }
                     (old.state, old.role, old.cuts, old.removed) = (state, role, None, None);
-                    old.demoted = None;
                     name.clone_into(&mut old.name);
                 } else if old.devices.contains(&device) {
                     return;
                 }
-                if old.live_devices().count() < MAX_DEVICES
-                    && old.devices.len() < MAX_DEVICES_EVER
-                    && !old.devices.contains(&device)
-                {
+                if old.has_place_for(&device) {
                     old.devices.push(device);
                 }
                 if old.state == MemberState::Member && !seat {
@@ -284,10 +279,10 @@ impl ControlSet {
             }
         }
         if let Some(pending) = roster.member_mut(&member) {
-            pending.invite = (!seat).then_some(*invite);
+            pending.invite = (!seat).then_some((*invite, entry.id));
         }
-        if let Some(terms) = roster.invite_mut(invite) {
-            terms.used += u32::from(seat);
+        if let Some(terms) = roster.invite_mut(invite).filter(|_| seat) {
+            terms.used += 1;
             terms.joins.push(entry.id);
         }
     }
@@ -352,14 +347,29 @@ impl ControlSet {
                     pass.acts.insert(index, rank);
                 }
             }
+            Control::Enrol { .. } if role.may(Permission::Countersign) => {
+                let Some((member, device)) = entry.joiner else {
+                    return;
+                };
+                if roster.of_device(&device).is_none()
+                    && let Some(target) = roster.member_mut(&member)
+                    && target.state == MemberState::Member
+                    && target.has_place_for(&device)
+                {
+                    target.devices.push(device);
+                }
+            }
             Control::Admit { member } => {
                 let Some(target) = roster.member_mut(&member) else {
                     return;
                 };
                 if target.state == MemberState::Pending && role.may(needed_to_invite(target.role)) {
                     target.state = MemberState::Member;
-                    if let Some(terms) = target.invite.take().and_then(|i| roster.invite_mut(&i)) {
+                    if let Some((invite, join)) = target.invite.take()
+                        && let Some(terms) = roster.invite_mut(&invite)
+                    {
                         terms.used += 1;
+                        terms.joins.push(join);
                     }
                 }
             }
@@ -459,12 +469,9 @@ impl ControlSet {
                     return;
                 };
                 target.role = new;
-                target.demoted = match target.demoted.take() {
-                    _ if new > old => None,
-                    Some(before) => Some(common(&before, &cuts)),
-                    None => Some(cuts.clone()),
-                };
-                target.cuts = (!new.may(Permission::Write)).then_some(cuts);
+                if new != old {
+                    target.past.push((old, cuts));
+                }
                 if new < old && member != author {
                     pass.acts.insert(index, rank);
                 }

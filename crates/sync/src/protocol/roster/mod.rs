@@ -9,8 +9,7 @@
 use std::collections::BTreeMap;
 
 use artel_domain::{
-    Audience, Cut, DeviceId, Incarnation, InviteId, MemberId, MessageId, Permission, Role, RoomId,
-    SecretHash,
+    Audience, Cut, DeviceId, InviteId, MemberId, MessageId, Permission, Role, RoomId, SecretHash,
 };
 
 use super::ledger::FeedKey;
@@ -49,41 +48,63 @@ pub(crate) struct Member {
     pub(crate) retired: BTreeMap<DeviceId, Vec<Cut>>,
     /// What of theirs counts, when not everything does.
     pub(crate) cuts: Option<Vec<Cut>>,
-    /// What counts of what they wrote under a higher role, in rooms that they may not read any more.
-    demoted: Option<Vec<Cut>>,
+    /// Roles that they had, each with what they wrote under it; the earliest first.
+    pub(crate) past: Vec<(Role, Vec<Cut>)>,
     /// Whether no invite leads them back.
     pub(crate) barred: bool,
     /// The entry that removed them and the role of its author.
     removed: Option<(usize, Role)>,
-    /// Invite they came by, where a seat is still to be taken.
-    invite: Option<InviteId>,
+    /// Invite they came by and the entry that says so, where a seat is still to be taken.
+    invite: Option<(InviteId, MessageId)>,
+}
+
+/// A record's place, as a cut sees it.
+pub(crate) struct Place<'a> {
+    pub(crate) feed: &'a FeedKey,
+    pub(crate) sequence: u64,
+    pub(crate) id: MessageId,
+    /// Whether a later record of the feed, by its id, is here and follows from this one. In a forked feed a lower
+    /// sequence number alone says nothing.
+    pub(crate) leads_to: &'a dyn Fn(&MessageId) -> bool,
+}
+
+impl Place<'_> {
+    fn within(&self, cuts: &[Cut]) -> bool {
+        cuts.iter().any(|cut| {
+            cut.room == self.feed.room
+                && cut.device == self.feed.device
+                && cut.incarnation == self.feed.incarnation
+                && (self.id == cut.last
+                    || (self.sequence < cut.sequence && (self.leads_to)(&cut.last)))
+        })
+    }
 }
 
 impl Member {
     /// Whether a record of one of their feeds counts.
-    fn accepts(&self, feed: &FeedKey, sequence: u64, id: &MessageId) -> bool {
-        let within = |cuts| {
-            within(
-                cuts,
-                &feed.room,
-                &feed.device,
-                &feed.incarnation,
-                sequence,
-                id,
-            )
-        };
-        if self
-            .retired
-            .get(&feed.device)
-            .is_some_and(|cuts| !within(cuts))
-        {
+    fn accepts(&self, place: &Place<'_>) -> bool {
+        let retired = self.retired.get(&place.feed.device);
+        if retired.is_some_and(|cuts| !place.within(cuts)) {
             return false;
         }
         match (&self.cuts, self.state) {
             (_, MemberState::Pending) => false,
             (None, state) => state == MemberState::Member,
-            (Some(cuts), _) => within(cuts),
+            (Some(cuts), _) => place.within(cuts),
         }
+    }
+
+    /// The role under which they wrote a record.
+    fn role_at(&self, place: &Place<'_>) -> Role {
+        let former = self.past.iter().find(|(_, cuts)| place.within(cuts));
+        former.map_or(self.role, |(role, _)| *role)
+    }
+
+    /// Ends of feeds at which something of theirs stops counting, or counts otherwise.
+    fn cut_ends(&self) -> impl Iterator<Item = &MessageId> {
+        let lists = self.cuts.iter().chain(self.retired.values());
+        let lists = lists.chain(self.past.iter().map(|(_, cuts)| cuts));
+        lists.flatten().map(|cut| &cut.last)
     }
 
     /// Devices in use.
@@ -92,22 +113,13 @@ impl Member {
             .iter()
             .filter(|device| !self.retired.contains_key(device))
     }
-}
 
-fn within(
-    cuts: &[Cut],
-    room: &RoomId,
-    device: &DeviceId,
-    incarnation: &Incarnation,
-    sequence: u64,
-    id: &MessageId,
-) -> bool {
-    cuts.iter().any(|cut| {
-        cut.room == *room
-            && cut.device == *device
-            && cut.incarnation == *incarnation
-            && (sequence < cut.sequence || (sequence == cut.sequence && *id == cut.last))
-    })
+    /// Whether one more device may be theirs.
+    fn has_place_for(&self, device: &DeviceId) -> bool {
+        self.live_devices().count() < MAX_DEVICES
+            && self.devices.len() < MAX_DEVICES_EVER
+            && !self.devices.contains(device)
+    }
 }
 
 /// An invite in the roster.
@@ -198,21 +210,28 @@ impl Roster {
         }
     }
 
-    /// The member whose record it is, if it counts.
-    pub(crate) fn author(&self, feed: &FeedKey, sequence: u64, id: &MessageId) -> Option<&Member> {
-        let (room, member) = (self.room(&feed.room)?, self.of_device(&feed.device)?);
-        let meant = room.audience.admits(&member.id, member.role)
-            || member.demoted.as_ref().is_some_and(|cuts| {
-                within(
-                    cuts,
-                    &feed.room,
-                    &feed.device,
-                    &feed.incarnation,
-                    sequence,
-                    id,
-                )
-            });
-        (meant && member.accepts(feed, sequence, id)).then_some(member)
+    /// The member whose record it is and the role under which it was written, if it counts.
+    pub(crate) fn author(&self, place: &Place<'_>) -> Option<(&Member, Role)> {
+        let room = self.room(&place.feed.room)?;
+        let member = self.of_device(&place.feed.device)?;
+        if !member.accepts(place) {
+            return None;
+        }
+        let role = member.role_at(place);
+        let meant = role.may(Permission::Write) && room.audience.admits(&member.id, role);
+        meant.then_some((member, role))
+    }
+
+    /// Whether the records of a device are of use: it belongs to one who is or was in.
+    pub(crate) fn counts(&self, device: &DeviceId) -> bool {
+        self.of_device(device)
+            .is_some_and(|member| member.state != MemberState::Pending)
+    }
+
+    /// Whether what counts of a device's feeds ends at this record.
+    pub(crate) fn is_cut_at(&self, device: &DeviceId, id: &MessageId) -> bool {
+        self.of_device(device)
+            .is_some_and(|member| member.cut_ends().any(|end| end == id))
     }
 
     /// An invite.
@@ -261,9 +280,9 @@ impl Member {
             state,
             devices: vec![device],
             retired: BTreeMap::new(),
-            demoted: None,
+            past: Vec::new(),
             barred: false,
-            cuts: (!role.may(Permission::Write)).then(Vec::new),
+            cuts: None,
             removed: None,
             invite: None,
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use artel_domain::{
     Control, DeviceCertificate, DeviceId, Envelope, Incarnation, InviteId, MemberId, MessageId,
-    Signed, SpaceId,
+    Signed, SpaceId, limits::MAX_CONTROL_FEED,
 };
 
 use super::Roster;
@@ -21,18 +21,27 @@ pub(super) struct Entry {
     pub(super) control: Option<Control>,
     /// Member and device of the certificate that a founding or a join brings, if it is sound.
     pub(super) joiner: Option<(MemberId, DeviceId)>,
-    /// Index of its feed in clocks.
-    pub(super) feed: usize,
-    /// For each feed, the last place that its writer had seen.
-    pub(super) clock: Vec<u64>,
+    /// Index of its branch in clocks; a feed has one, except in a copied profile.
+    pub(super) branch: usize,
+    /// For each branch, the last place that its writer had seen. Places are at most [`MAX_CONTROL_FEED`].
+    pub(super) clock: Vec<u16>,
+}
+
+/// A feed, or a branch of one.
+#[derive(Clone, Copy, Debug)]
+struct Branch {
+    /// Its last place.
+    end: u64,
+    /// The branch that it left, and the last place that they have in common.
+    from: Option<(usize, u64)>,
 }
 
 impl Entry {
     /// Whether its writer had seen another.
     pub(super) fn saw(&self, earlier: &Self) -> bool {
         self.clock
-            .get(earlier.feed)
-            .is_some_and(|place| *place >= earlier.sequence)
+            .get(earlier.branch)
+            .is_some_and(|place| u64::from(*place) >= earlier.sequence)
     }
 }
 
@@ -43,7 +52,7 @@ pub(crate) struct ControlSet {
     owner: MemberId,
     pub(super) entries: Vec<Entry>,
     index: HashMap<MessageId, usize>,
-    feeds: BTreeMap<(DeviceId, Incarnation), usize>,
+    branches: Vec<Branch>,
     pub(super) known: BTreeMap<DeviceId, BTreeSet<MemberId>>,
     /// Whether a join's claim is sound before a witness; checking costs three signatures.
     claims: HashMap<(usize, MemberId), bool>,
@@ -57,7 +66,7 @@ impl ControlSet {
             owner,
             entries: Vec::new(),
             index: HashMap::new(),
-            feeds: BTreeMap::new(),
+            branches: Vec::new(),
             known: BTreeMap::new(),
             claims: HashMap::new(),
         }
@@ -68,9 +77,39 @@ impl ControlSet {
         self.entries.len()
     }
 
-    /// Whether some sound certificate in the set names this device. Grows with the set, never shrinks.
-    pub(crate) fn knows(&self, device: &DeviceId) -> bool {
-        self.known.contains_key(device)
+    /// Whether an entry is this later one of its feed, or one that it follows from.
+    pub(super) fn leads_to(&self, entry: &Entry, later: &MessageId) -> bool {
+        let Some(later) = self.index.get(later).and_then(|i| self.entries.get(*i)) else {
+            return false;
+        };
+        let mut at = Some((later.branch, later.sequence));
+        while let Some((branch, sequence)) = at {
+            if branch == entry.branch {
+                return entry.sequence <= sequence;
+            }
+            at = self.branches.get(branch).and_then(|branch| branch.from);
+        }
+        false
+    }
+
+    /// The branch that an entry goes on, or a new one that it begins.
+    fn branch_of(&mut self, value: &Envelope) -> usize {
+        let before = value.previous.and_then(|id| self.index.get(&id));
+        let from = before
+            .and_then(|i| self.entries.get(*i))
+            .map(|entry| (entry.branch, entry.sequence));
+        if let Some((branch, sequence)) = from
+            && let Some(known) = self.branches.get_mut(branch)
+            && known.end == sequence
+        {
+            known.end = value.sequence;
+            return branch;
+        }
+        self.branches.push(Branch {
+            end: value.sequence,
+            from,
+        });
+        self.branches.len() - 1
     }
 
     /// Adds a settled entry. What it builds on must be in the set; then the order of adding does not matter.
@@ -79,12 +118,11 @@ impl ControlSet {
         if self.index.contains_key(&id) {
             return;
         }
-        let next = self.feeds.len();
-        let feed = *self
-            .feeds
-            .entry((value.device, value.incarnation))
-            .or_insert(next);
-        let mut clock = vec![0; self.feeds.len()];
+        if value.sequence > MAX_CONTROL_FEED {
+            return;
+        }
+        let branch = self.branch_of(value);
+        let mut clock = vec![0; self.branches.len()];
         for parent in value.parents.iter().chain(&value.previous) {
             let Some(entry) = self.index.get(parent).and_then(|i| self.entries.get(*i)) else {
                 continue;
@@ -93,11 +131,13 @@ impl ControlSet {
                 *mine = (*mine).max(*theirs);
             }
         }
-        if let Some(own) = clock.get_mut(feed) {
-            *own = (*own).max(value.sequence);
+        if let Some(own) = clock.get_mut(branch) {
+            *own = u16::try_from(value.sequence).unwrap_or(u16::MAX);
         }
         let certificate = match &control {
-            Some(Control::Found { certificate, .. }) => Some(certificate),
+            Some(Control::Found { certificate, .. } | Control::Enrol { certificate }) => {
+                Some(certificate)
+            }
             Some(Control::Join { claim, .. }) => Some(&claim.certificate),
             _ => None,
         };
@@ -120,25 +160,25 @@ impl ControlSet {
             lamport: value.lamport,
             control,
             joiner: sound,
-            feed,
+            branch,
             clock,
         });
     }
 
     /// Entries that no other names as seen: what the next entry builds on. At most `limit`, the latest.
     pub(crate) fn tips(&self, limit: usize) -> Vec<MessageId> {
-        let mut seen = vec![0; self.feeds.len()];
+        let mut seen = vec![0_u16; self.branches.len()];
         for entry in &self.entries {
-            for (feed, (most, place)) in seen.iter_mut().zip(&entry.clock).enumerate() {
-                let place = if feed == entry.feed {
-                    entry.sequence.saturating_sub(1)
-                } else {
-                    *place
-                };
-                *most = place.max(*most);
+            for (branch, (most, place)) in seen.iter_mut().zip(&entry.clock).enumerate() {
+                // An entry saw itself, but that is not what makes it no tip.
+                let own = u16::from(branch == entry.branch);
+                *most = place.saturating_sub(own).max(*most);
             }
         }
-        let unseen = |e: &&Entry| seen.get(e.feed).is_some_and(|most| e.sequence > *most);
+        let unseen = |e: &&Entry| {
+            seen.get(e.branch)
+                .is_some_and(|most| e.sequence > u64::from(*most))
+        };
         let mut tips: Vec<_> = self
             .entries
             .iter()

@@ -114,6 +114,7 @@ impl Seen {
             Control::Found {
                 certificate: owner.certificate.wire().to_vec(),
                 name: "owner".into(),
+                epoch: secret(0),
             },
         );
         seen.write(&owner, open(1, Role::Student, 100, false));
@@ -677,6 +678,89 @@ fn removals_that_did_not_see_each_other_both_count_for_the_epoch() {
     assert_eq!(epochs(&left), [three].into());
 }
 
+/// A second history of one feed, begun below the place where a removal cut it, does not count: a lower number alone says
+/// nothing.
+#[test]
+fn a_branch_below_a_cut_does_not_count() {
+    let (base, [owner, teacher, student, other]) = class();
+    let mut honest = base.clone();
+    for seed in 10..13 {
+        honest.write(&teacher, open(seed, Role::Student, 1, false));
+    }
+    honest.remove(&owner, &teacher);
+    // The teacher goes on from before: the same places in the feed, other entries.
+    let mut forged = base;
+    forged.remove(&teacher, &student);
+    forged.remove(&teacher, &other);
+    honest.merge(&forged);
+    let roster = honest.roster();
+    for victim in [&student, &other] {
+        assert_eq!(
+            standing(&roster, victim),
+            Some((Role::Student, MemberState::Member))
+        );
+    }
+    assert!(
+        roster.invite(&invite(10).id()).is_some(),
+        "what was known stays"
+    );
+}
+
+/// An entry on one branch has not seen what is on the other, whatever the numbers.
+#[test]
+fn a_branch_has_not_seen_the_other() {
+    let (base, [owner, teacher, student, _]) = class();
+    let (mut left, mut right) = (base.clone(), base);
+    // A copied profile of the owner: one removes the teacher, the other only counts on.
+    left.remove(&owner, &teacher);
+    for seed in 20..23 {
+        right.write(&owner, open(seed, Role::Student, 1, false));
+    }
+    // The teacher has seen only the second branch, and removes a student.
+    right.remove(&teacher, &student);
+    left.merge(&right);
+    assert_eq!(
+        standing(&left.roster(), &student),
+        Some((Role::Student, MemberState::Member))
+    );
+}
+
+#[test]
+fn a_member_comes_in_with_another_device() {
+    let (base, [owner, teacher, student, other]) = class();
+    let machine = other_machine(&student, 98);
+    let enrol = Control::Enrol {
+        certificate: machine.certificate.wire().to_vec(),
+    };
+    let devices = |seen: &Seen| -> usize {
+        let roster = seen.roster();
+        roster
+            .member(&student.member.id())
+            .unwrap()
+            .live_devices()
+            .count()
+    };
+    let mut seen = base.clone();
+    seen.write(&other, enrol.clone());
+    assert_eq!(devices(&seen), 2);
+    seen.remove(&owner, &student);
+    let mut removed = base.clone();
+    removed.remove(&owner, &student);
+    removed.write(&teacher, enrol.clone());
+    assert_eq!(devices(&removed), 1, "not of one who is out");
+    let mut observed = base.clone();
+    observed.promote(&owner, &other, Role::Observer);
+    observed.write(&other, enrol.clone());
+    assert_eq!(devices(&observed), 1, "an observer vouches for nobody");
+    let mut many = base;
+    for n in 0..40 {
+        let machine = other_machine(&student, 200 + n);
+        let certificate = machine.certificate.wire().to_vec();
+        many.write(&other, Control::Enrol { certificate });
+    }
+    assert_eq!(devices(&many), 16, "sixteen at a time");
+}
+
 fn act(seen: &mut Seen, people: &[Person], (by, what, whom): (usize, u8, usize)) {
     let (by, whom) = (&people[by % people.len()], &people[whom % people.len()]);
     let _ = match what % 10 {
@@ -765,7 +849,11 @@ fn normal(roster: Roster) -> impl PartialEq + std::fmt::Debug {
     let members: Vec<_> = roster
         .members
         .into_iter()
-        .map(|m| (m.id, m.name, m.role, m.state, m.cuts, m.retired, m.barred))
+        .map(|m| {
+            (
+                m.id, m.name, m.role, m.state, m.cuts, m.past, m.retired, m.barred, m.devices,
+            )
+        })
         .collect();
     let invites: Vec<_> = roster
         .invites

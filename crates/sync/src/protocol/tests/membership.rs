@@ -90,9 +90,10 @@ fn an_epoch_shuts_out_the_removed_and_nobody_else() {
         let ledger = &world.hosts[host].ledger;
         super::super::Ledger::secrets(ledger, &space).unwrap().len()
     };
-    assert_eq!([epoch_known(0), epoch_known(1)], [2, 2]);
-    assert!(epoch_known(3) >= 1, "the latest came over");
-    assert_eq!(epoch_known(4), 0);
+    // The founding, and two removals.
+    assert_eq!([epoch_known(0), epoch_known(1)], [3, 3]);
+    assert!(epoch_known(3) >= 2, "the latest came over");
+    assert_eq!(epoch_known(4), 1);
 }
 
 #[test]
@@ -311,4 +312,35 @@ fn a_room_reaches_its_readers_only() {
             .iter()
             .any(|event| matches!(event, Event::Forked(_)))
     );
+}
+
+/// A restored profile is a new device; the first member met lets it in, and what it writes counts.
+#[test]
+fn a_new_machine_of_a_member_is_let_in_by_any_other() {
+    let mut world = World::new(46, 3);
+    let (space, room) = world.found();
+    world.say(2, space, room, "from the old machine");
+    world.run(2_000);
+    world.move_to_new_device(2);
+    let early = world.with(2, |node, ledger, now| {
+        let content = Content::Text {
+            text: "too early".into(),
+            reply_to: None,
+            attachments: Vec::new(),
+        };
+        node.send(ledger, now, space, room, content)
+    });
+    assert!(matches!(early, Err(CommandError::NotEnrolled)));
+    world.link(1, 2);
+    world.run(5_000);
+    world.say(2, space, room, "from the new machine");
+    world.run(3_000);
+    assert_eq!(
+        world.texts(0, room),
+        ["from the old machine", "from the new machine"]
+    );
+    let member = world.hosts[2].node.member();
+    let members = world.hosts[0].node.members(&space);
+    let devices = &members.iter().find(|m| m.member == member).unwrap().devices;
+    assert_eq!(devices.len(), 2);
 }

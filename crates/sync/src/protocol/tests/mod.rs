@@ -1,5 +1,6 @@
 //! Nodes against one another, without a network.
 
+mod attacks;
 mod fold;
 mod hostile;
 mod hosts;

@@ -285,7 +285,12 @@ fn a_deletion_erases_everywhere_also_what_comes_later() {
     for host in 0..3 {
         assert_eq!(world.texts(host, room), ["erased", "delete"], "host {host}");
         assert!(
-            world.hosts[host].ledger.bodiless(&space, 10).unwrap().len() <= usize::from(host == 2)
+            world.hosts[host]
+                .ledger
+                .bodiless(&space, None, 10)
+                .unwrap()
+                .len()
+                <= usize::from(host == 2)
         );
     }
 }
