@@ -93,7 +93,9 @@ fn command_error(reason: &CommandError) -> AppError {
         | CommandError::NoMember
         | CommandError::NoDevice
         | CommandError::NoInvite => Code::NotFound,
-        CommandError::Forbidden { .. } | CommandError::LastOwner => Code::NotAllowed,
+        CommandError::Forbidden { .. } | CommandError::LastOwner | CommandError::NotEnrolled => {
+            Code::NotAllowed
+        }
         CommandError::Record(_) => Code::BadArguments,
         CommandError::AlreadyMember => Code::Exists,
         CommandError::Ledger(_) | CommandError::Entropy(_) | CommandError::Feed(_) => {

@@ -29,8 +29,10 @@ const SEATS: u32 = 40;
 const LIFETIME_S: u64 = 24 * 60 * 60;
 /// How long to look for a member unless given.
 const LOOK_FOR: Duration = Duration::from_secs(30);
-/// After a peer did not know the invite, others may still: how long they are waited for.
+/// After a member refused, others may not: how long they are waited for.
 const SECOND_OPINION: Duration = Duration::from_secs(3);
+/// After a peer did not know the invite, members may still be found: how long they are waited for.
+const STRANGERS: Duration = Duration::from_secs(6);
 
 fn state_word(state: MemberState) -> &'static str {
     match state {
@@ -357,17 +359,27 @@ async fn await_join(
                 invite: led,
                 refusal,
                 ..
-            } if led == invite => match refusal {
-                Refusal::Expired | Refusal::Revoked | Refusal::Removed | Refusal::Unsound => {
-                    return Err(refusal_error(refusal));
-                }
-                Refusal::Unknown | Refusal::Observer => {
-                    refused = Some(refusal);
-                    deadline = deadline.min(Instant::now() + SECOND_OPINION);
-                }
-            },
+            } if led == invite => {
+                // One peer's word is no verdict: its clock may be wrong, it may be a stranger, or lie.
+                let patience = match refusal {
+                    Refusal::Unknown => STRANGERS,
+                    _ => SECOND_OPINION,
+                };
+                refused = Some(refused.map_or(refusal, |said| telling(said, refusal)));
+                deadline = deadline.min(Instant::now() + patience);
+            }
             _ => {}
         }
+    }
+}
+
+/// Of two refusals the one that says more.
+fn telling(one: Refusal, other: Refusal) -> Refusal {
+    match (one, other) {
+        (Refusal::Unknown, other) | (Refusal::Observer, other) if other != Refusal::Unknown => {
+            other
+        }
+        (one, _) => one,
     }
 }
 
