@@ -11,6 +11,8 @@ const COMMANDS: &[&str] = &[
     "session_state",
     "open_path",
     "name_tray",
+    "save_as",
+    "stash",
 ];
 
 fn main() {

@@ -22,5 +22,7 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     setupFiles: ['tests/setup.ts'],
     restoreMocks: true,
+    // A machine that builds meanwhile takes its time over the accessibility of a whole page.
+    testTimeout: 30_000,
   },
 });

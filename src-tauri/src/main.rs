@@ -1,8 +1,9 @@
 //! The desktop shell of Artel: a window around the façade, adapters only.
 //!
 //! The page asks by one command, [`call`](commands::call), with the names and types of
-//! `artel_app::api`; it hears events over one channel and sees pictures through the `media`
-//! protocol. Whatever could be done without a window is not done here.
+//! `artel_app::api`; it hears events over one channel, sees pictures through the `media` protocol and
+//! hands over bytes by [`stash`](commands::stash) and [`save_as`](commands::save_as). Whatever could
+//! be done without a window is not done here.
 
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
@@ -63,6 +64,8 @@ fn run(options: Options) -> tauri::Result<()> {
             commands::session_state,
             commands::open_path,
             commands::name_tray,
+            commands::save_as,
+            commands::stash,
         ])
         .setup(move |app| {
             app.manage(Shell::new(options.home));

@@ -74,7 +74,7 @@ fn refusal(status: StatusCode) -> Response<Vec<u8>> {
 }
 
 /// Undoes percent encoding; `None` for what is not text.
-fn decode(path: &str) -> Option<String> {
+pub(crate) fn decode(path: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.bytes();
     while let Some(byte) = rest.next() {

@@ -39,11 +39,16 @@ impl Results {
         {
             collect(reply, field, &mut found);
         }
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         for place in found {
-            if !places.contains(&place) {
-                places.push_back(place);
-            }
+            self.add(place);
+        }
+    }
+
+    /// Remembers one.
+    pub(crate) fn add(&self, place: PathBuf) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if !places.contains(&place) {
+            places.push_back(place);
         }
         while places.len() > PLACES {
             places.pop_front();

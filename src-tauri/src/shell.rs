@@ -28,7 +28,7 @@ pub(crate) struct Shell {
     opened: AtomicU64,
     page: Arc<Mutex<Option<Channel<Event>>>>,
     /// Places that replies named as results.
-    pub(crate) results: Results,
+    pub(crate) results: Arc<Results>,
 }
 
 /// Where the open profile is, if there is one.
@@ -62,7 +62,7 @@ impl Shell {
             open: Place::default(),
             opened: AtomicU64::new(0),
             page: Arc::default(),
-            results: Results::default(),
+            results: Arc::default(),
         }
     }
 
@@ -82,6 +82,11 @@ impl Shell {
             .await
             .as_ref()
             .map(|open| open.profile.clone())
+    }
+
+    /// Where the web view keeps what the page remembers: with the profiles, so that homes stay apart.
+    pub(crate) fn page_data(&self) -> PathBuf {
+        self.host.home().join("window")
     }
 
     /// Runs a command of the façade.
@@ -162,6 +167,7 @@ impl Shell {
         let mut events = session.events();
         let page = Arc::clone(&self.page);
         let place = Arc::clone(&self.open);
+        let results = Arc::clone(&self.results);
         let send = move |event: Event| {
             let page = page
                 .lock()
@@ -178,6 +184,7 @@ impl Shell {
                         let open = place.lock().await.take_if(|open| open.number == number);
                         if let Some(open) = open {
                             open.close().await;
+                            results.forget();
                             send(Event::Locked);
                         }
                         return;
@@ -206,6 +213,7 @@ fn tell(session: &Session, code: &str, reason: &AppError) {
     }));
 }
 
-fn locked() -> AppError {
+/// No profile is open.
+pub(crate) fn locked() -> AppError {
     AppError::new(Code::Locked, "no profile is open").hint("Open a profile first.")
 }

@@ -21,6 +21,7 @@ pub(crate) fn open(app: &AppHandle) -> tauri::Result<()> {
         .title("Artel")
         .inner_size(1280.0, 800.0)
         .min_inner_size(1024.0, 700.0)
+        .data_directory(app.state::<Shell>().page_data())
         .on_navigation(|url| own_page(url.scheme(), url.host_str()))
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .build()?;

@@ -28,6 +28,18 @@ pub struct Person {
     host: Option<Host>,
 }
 
+/// Runs `artel` with these words and nothing else: no home, no profile, no `--json`.
+pub fn bare(args: &[&str]) -> Result<std::process::Output> {
+    Command::new(crate::artel())
+        .args(args)
+        .env_remove("ARTEL_HOME")
+        .env_remove("ARTEL_PROFILE")
+        .env_remove("ARTEL_PASSPHRASE")
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("artel {}", args.join(" ")))
+}
+
 /// What a command said and how it ended.
 #[derive(Debug)]
 pub struct Outcome {
@@ -91,13 +103,18 @@ impl Person {
         }
     }
 
+    /// The passphrase.
+    pub fn passphrase(&self) -> &str {
+        &self.passphrase
+    }
+
     /// The home folder.
     pub fn home(&self) -> &Path {
         &self.home
     }
 
-    /// The command, ready for arguments.
-    fn command(&self) -> Command {
+    /// The command of this person, ready for arguments.
+    pub fn command(&self) -> Command {
         let mut command = match &self.host {
             Some(host) => host.command(crate::artel()),
             None => Command::new(crate::artel()),
@@ -199,6 +216,25 @@ impl Person {
         })
     }
 
+    /// Starts `artel node` without mDNS and waits until it is ready; an address to reach it at.
+    pub fn quiet_node(&self) -> Result<(Running, String)> {
+        let (node, ready) = match &self.host {
+            Some(_) => self.node(&["--no-mdns"])?,
+            None => self.node(&["--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"])?,
+        };
+        let here = self.host.as_ref().map_or("127.0.0.1", Host::address);
+        let address = ready
+            .get("addresses")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .find(|address| address.contains(here))
+            .with_context(|| format!("no address at {here} in {ready}"))?
+            .to_owned();
+        Ok((node, address))
+    }
+
     /// Starts `artel node` and waits until it is ready.
     pub fn node(&self, args: &[&str]) -> Result<(Running, Value)> {
         let mut all = vec!["node"];
@@ -269,6 +305,32 @@ impl Running {
             lines,
             stderr,
         })
+    }
+
+    /// Waits so long for its end while `ask` finds nothing.
+    pub fn until<T>(
+        &mut self,
+        what: &str,
+        patience: Duration,
+        mut ask: impl FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        crate::wait::until(what, patience, || {
+            if let Some(answer) = ask()? {
+                return Ok(Some(Ok(answer)));
+            }
+            Ok(self.child.try_wait()?.map(Err))
+        })?
+        .map_err(|status| anyhow::anyhow!("{} ended with {status} before {what}", self.what))
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupt(&self) -> Result<()> {
+        let status = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status()
+            .context("kill")?;
+        ensure!(status.success(), "kill ended with {status}");
+        Ok(())
     }
 
     /// Ends it as a power cut would: no signal handler runs.

@@ -71,49 +71,72 @@ pub fn pictures(folder: &Path, count: u32, width: u32, height: u32) -> Result<()
     Ok(())
 }
 
-/// Writes daily prices that wander: `date,open,high,low,close,volume`.
-pub fn prices(path: &Path, days: u32) -> Result<()> {
+/// Writes daily prices that wander, differently for each `seed`: `date,open,high,low,close,volume`.
+pub fn prices(path: &Path, days: u32, seed: u32) -> Result<()> {
+    let mut chance = Chance(u64::from(seed) * 7919 + 1);
     let mut text = String::from("date,open,high,low,close,volume\n");
-    let mut close = 100.0_f64;
+    let (mut close, mut drift) = (100.0_f64, 0.0);
     for day in 0..days {
         let open = close;
-        close = open + (f64::from(day) / 7.0).sin() * 1.5 + (f64::from(day) / 31.0).cos() * 0.8;
-        let (high, low) = (open.max(close) + 0.7, open.min(close) - 0.6);
+        // The drift turns slowly, and home when it has gone far.
+        drift = 0.97 * drift + 0.0012 * chance.next() - 0.0006 * (close / 100.0).ln();
+        close = open * (1.0 + drift + 0.011 * chance.next());
+        let high = open.max(close) * (1.0 + 0.006 * chance.next().abs());
+        let low = open.min(close) * (1.0 - 0.006 * chance.next().abs());
+        let volume = 900.0 * (1.0 + 60.0 * (close / open - 1.0).abs()) + 250.0 * chance.next();
         let (year, rest) = (2020 + day / 336, day % 336);
         writeln!(
             text,
-            "{year}-{:02}-{:02},{open:.2},{high:.2},{low:.2},{close:.2},{}",
+            "{year}-{:02}-{:02},{open:.2},{high:.2},{low:.2},{close:.2},{volume:.0}",
             rest / 28 + 1,
             rest % 28 + 1,
-            1000 + day * 13 % 400
         )?;
     }
     fs::write(path, text)?;
     Ok(())
 }
 
-/// Writes a product list with the headers of Ozon's workbook; every other product is a pair of boots.
+/// The same numbers on every machine: a linear congruential generator.
+struct Chance(u64);
+
+impl Chance {
+    /// A number from -1 to 1.
+    fn next(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let upper = u32::try_from(self.0 >> 32).unwrap_or_default();
+        f64::from(upper) / f64::from(u32::MAX) * 2.0 - 1.0
+    }
+}
+
+/// Writes a product list with the headers of Ozon's workbook: boots and trainers of two brands.
 pub fn products(path: &Path, count: u32) -> Result<()> {
+    const KINDS: [(&str, &str); 2] = [("Ботинки", "зимние"), ("Кроссовки", "беговые")];
+    const COLOURS: [&str; 3] = ["чёрный", "белый", "синий"];
+    const MODELS: [&str; 5] = ["Тундра", "Полюс", "Ладога", "Карелия", "Хибины"];
     let mut text = String::from(
         "Артикул*,Название товара,SKU,Штрихкод (Серийный номер / EAN),Ссылка на главное фото*,\
          Бренд в одежде и обуви*,Цвет товара*,Российский размер*,Тип*,Пол*,Сезон\n",
     );
-    for number in 0..count {
-        let kind = if number % 2 == 0 {
-            "Ботинки"
-        } else {
-            "Кроссовки"
-        };
-        let color = if number % 3 == 0 {
-            "чёрный"
-        } else {
-            "белый"
-        };
+    for (number, (((kind, sort), colour), model)) in (0..count).zip(
+        KINDS
+            .into_iter()
+            .cycle()
+            .zip(COLOURS.into_iter().cycle())
+            .zip(MODELS.into_iter().cycle()),
+    ) {
         writeln!(
             text,
-            "A-{number:04},Пара {number},{},{},https://example.invalid/{number}.jpg,Север,{color},{},{kind},Женский,Зима",
+            "A-{number:04},{kind} {sort} «{model}» {colour},{},{},https://example.invalid/{number}.jpg,{},{colour},{},{kind},Женский,Зима",
             900_000 + number,
             4_600_000_000_000_u64 + u64::from(number),
+            if number % 7 < 5 {
+                "Север"
+            } else {
+                "Беломор"
+            },
             36 + number % 6,
         )?;
     }

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::wait;
 
@@ -19,6 +20,15 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// How long the page may take to show something.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What the window manager is told: the window fills the screen and has no frame around it.
+const MANAGER: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<openbox_config xmlns="http://openbox.org/3.4/rc">
+  <applications>
+    <application type="normal"><decor>no</decor><maximized>yes</maximized></application>
+  </applications>
+</openbox_config>
+"#;
 
 /// Size of the screen, and so of the pictures taken of it.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +73,7 @@ pub struct Window {
     _driver: Process,
     _manager: Process,
     _screen: Process,
+    _scratch: TempDir,
 }
 
 /// What is missing on this machine to drive a window, if anything.
@@ -95,17 +106,29 @@ impl Window {
     /// Opens the window on the profiles of `home`.
     pub fn open(home: &Path, size: Size) -> Result<Self> {
         let (screen, display) = screen(size)?;
+        // What programs of a desktop leave in the user's folders goes with the window.
+        let scratch = tempfile::tempdir()?;
+        let settings = scratch.path().join("openbox.xml");
+        fs::write(&settings, MANAGER)?;
         let quiet = |program: &Path| {
             let mut command = Command::new(program);
             command
                 .env("DISPLAY", &display)
                 .env_remove("WAYLAND_DISPLAY")
+                .env("XDG_DATA_HOME", scratch.path().join("data"))
+                .env("XDG_CACHE_HOME", scratch.path().join("cache"))
+                .env("XDG_CONFIG_HOME", scratch.path().join("config"))
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null());
             command
         };
-        let manager = Process::spawn(&mut quiet(Path::new("openbox"))).context("openbox")?;
+        let manager = Process::spawn(
+            quiet(Path::new("openbox"))
+                .arg("--config-file")
+                .arg(&settings),
+        )
+        .context("openbox")?;
         let (port, native) = (free_port()?, free_port()?);
         let driver = Process::spawn(
             quiet(&driver())
@@ -142,6 +165,7 @@ impl Window {
             _driver: driver,
             _manager: manager,
             _screen: screen,
+            _scratch: scratch,
         };
         let options = json!({ "application": crate::desktop() });
         let session = window.post(
@@ -231,6 +255,41 @@ impl Window {
         self.post("/execute/sync", &json!({ "script": body, "args": [] }))
     }
 
+    /// Loads the page again with another language and theme, as the settings would leave them.
+    pub fn prefer(&self, language: &str, theme: &str) -> Result<()> {
+        self.script(&format!(
+            "localStorage.setItem('artel.language', '{language}');
+             localStorage.setItem('artel.theme', '{theme}');
+             location.reload();
+             return null"
+        ))?;
+        self.until(
+            &format!("the page in {language}, {theme}"),
+            PATIENCE,
+            || {
+                let now = self.script(
+                    "const page = document.documentElement; return [page.lang, page.dataset.theme]",
+                )?;
+                Ok((now == json!([language, theme])).then_some(()))
+            },
+        )
+    }
+
+    /// Names of the fields, buttons and headings that stick out of the window.
+    pub fn outside(&self) -> Result<Vec<String>> {
+        let found = self.script(
+            "const parts = [...document.querySelectorAll('button, input, textarea, select, h1, h2, h3')];
+             if (document.documentElement.scrollWidth > innerWidth) parts.push(document.documentElement);
+             return parts
+               .filter((part) => {
+                 const box = part.getBoundingClientRect();
+                 return box.width > 1 && (box.left < -1 || box.right > innerWidth + 1);
+               })
+               .map((part) => part.dataset.testid ?? part.innerText ?? part.tagName)",
+        )?;
+        Ok(serde_json::from_value(found)?)
+    }
+
     /// Takes a picture of the screen, when `ARTEL_SCREENS` names a folder for them.
     ///
     /// WebDriver's own picture of the page hangs with this web view, so it is the screen's.
@@ -243,8 +302,10 @@ impl Window {
         std::thread::sleep(Duration::from_millis(600));
         let path = folder.join(name).with_extension("png");
         let status = Command::new("import")
-            .args(["-window", "root"])
-            .arg(&path)
+            // A palette keeps text sharp and the file small.
+            .args(["-window", "root", "-strip", "+dither", "-colors", "255"])
+            .args(["-define", "png:compression-level=9"])
+            .arg(format!("png8:{}", path.display()))
             .env("DISPLAY", &self.display)
             .status()
             .context("import (Debian: imagemagick)")?;

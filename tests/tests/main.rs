@@ -4,7 +4,10 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod bad_input;
+mod contract;
 mod hosts;
+mod owner;
+mod screens;
 mod two_homes;
 mod window;
 mod work;

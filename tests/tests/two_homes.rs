@@ -86,7 +86,7 @@ fn results_are_shared_and_arrive_whole() -> Result<()> {
         &at("batch.csv"),
     ])?;
     let job = batch.last().expect("a report")["job"].clone();
-    samples::prices(&place.path().join("WANDER.csv"), 400)?;
+    samples::prices(&place.path().join("WANDER.csv"), 400, 1)?;
     anna.lines(&["market", "import", &at("WANDER.csv")])?;
     anna.lines(&[
         "market",

@@ -71,7 +71,6 @@ fn a_first_day() -> Result<()> {
     window
         .part("first-run-passphrase")?
         .write("correct horse battery staple")?;
-    window.picture("first-run")?;
     window.part("first-run-create")?.click()?;
 
     window.part("empty-new-space")?.click()?;
@@ -83,7 +82,6 @@ fn a_first_day() -> Result<()> {
         window.part("send")?.click()?;
         window.shows("[data-testid=message-text]", message, PATIENCE)?;
     }
-    window.picture("rooms")?;
 
     samples::pictures(&at("Фото класса"), 6, 900, 600)?;
     fs::write(at("Фото класса").join("letter.jpg"), "no picture")?;
@@ -113,11 +111,10 @@ fn a_first_day() -> Result<()> {
         )?;
         Ok(drawn.as_u64().filter(|count| *count > 0))
     })?;
-    window.picture("images")?;
     window.part("tab-failed")?.click()?;
     window.shows("[data-testid=failed-item]", "letter.jpg", PATIENCE)?;
 
-    samples::prices(&at("WANDER.csv"), 600)?;
+    samples::prices(&at("WANDER.csv"), 600, 1)?;
     window.part("rail-market")?.click()?;
     window
         .part("drop-market-path")?
@@ -136,7 +133,6 @@ fn a_first_day() -> Result<()> {
         )?;
         Ok((inked == true).then_some(()))
     })?;
-    window.picture("market")?;
 
     samples::products(&at("товары.csv"), 40)?;
     window.part("rail-catalog")?.click()?;
@@ -144,11 +140,9 @@ fn a_first_day() -> Result<()> {
         .part("drop-catalog-path")?
         .write(&format!("{}{ENTER}", text("товары.csv")))?;
     window.shows("[data-testid=product]", "A-0000", PATIENCE)?;
-    window.picture("catalog")?;
 
     window.part("rail-machine")?.click()?;
     window.part("place-machine")?;
-    window.picture("machine")?;
     window.close()
 }
 

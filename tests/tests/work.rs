@@ -128,7 +128,7 @@ fn indicators_of_a_price_file() -> Result<()> {
     let place = tempfile::tempdir()?;
     let at = |name: &str| place.path().join(name).to_string_lossy().into_owned();
     let person = Person::new(place.path(), "Nina")?;
-    samples::prices(Path::new(&at("WANDER.csv")), 500)?;
+    samples::prices(Path::new(&at("WANDER.csv")), 500, 1)?;
     person.lines(&["market", "import", &at("WANDER.csv")])?;
     let series = person.lines(&["market", "list"])?;
     assert_eq!(

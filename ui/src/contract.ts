@@ -57,6 +57,10 @@ export interface Shell {
   pickFolder(title: string): Promise<string | undefined>;
   /** Lets the user choose where to write a file. */
   pickSave(title: string, suggestion: string, kinds: FileKind[]): Promise<string | undefined>;
+  /** Lets the user choose where to keep what the page made, and writes it there; the path, or nothing. */
+  saveAs(title: string, suggestion: string, kind: FileKind, content: Blob): Promise<string | undefined>;
+  /** Puts pasted bytes into a file that a message to this room can attach; the file goes after that. */
+  stash(room: string, name: string, content: Blob): Promise<string>;
   /** Hears files dragged over the window. */
   onDrop(handler: (drop: Drop) => void): Promise<Stop>;
   /** Shows a result: a folder in the file manager, a file in its folder. */

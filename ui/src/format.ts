@@ -94,6 +94,14 @@ export function relative(at: number, now: number): string {
   return format.format(Math.round(seconds / (86_400 * 365)), 'year');
 }
 
+/** A local moment for the name of a file: it sorts, and every file system takes it. */
+export function stamp(at: number): string {
+  const moment = new Date(at);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = [moment.getFullYear(), two(moment.getMonth() + 1), two(moment.getDate())].join('-');
+  return `${day} ${[moment.getHours(), moment.getMinutes(), moment.getSeconds()].map(two).join('.')}`;
+}
+
 /** The last part of a path, Unix or Windows. */
 export function fileName(path: string): string {
   return path.split(/[\\/]/).filter(Boolean).at(-1) ?? path;

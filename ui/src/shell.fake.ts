@@ -5,6 +5,7 @@
 import type { Args, Event, Name, Reply, Shell } from './contract';
 import { CallError } from './contract';
 import * as data from './fake/data';
+import type { InviteState } from './bindings/InviteState';
 import type { JobInfo } from './bindings/JobInfo';
 import type { Message } from './bindings/Message';
 import type { Overlay } from './bindings/Overlay';
@@ -12,6 +13,13 @@ import type { RoomInfo } from './bindings/RoomInfo';
 import type { SpaceInfo } from './bindings/SpaceInfo';
 
 type Answers = { [K in Name]: (args: Args<K>) => Reply<K> | Promise<Reply<K>> };
+
+/** What was handed over to be kept as a file. */
+interface Kept {
+  name: string;
+  room?: string;
+  content: Blob;
+}
 
 interface World {
   now: number;
@@ -26,6 +34,8 @@ interface World {
   products: number;
   backups: number;
   settings: Map<string, string>;
+  invites: InviteState[];
+  kept: Kept[];
   theNext: number;
 }
 
@@ -47,6 +57,8 @@ function fresh(): World {
     products: 8120,
     backups: 3,
     settings: new Map(),
+    invites: data.invites(now),
+    kept: [],
     theNext: 5000,
   };
 }
@@ -98,6 +110,11 @@ function write(room: string, more: Partial<Message>): Message {
   world.messages.set(room, [...(world.messages.get(room) ?? []), message]);
   tell({ type: 'message', room, message });
   return message;
+}
+
+function mustFit(name: string, passphrase: string): void {
+  if (passphrase === 'wrong')
+    throw new CallError('wrong_passphrase', `The passphrase does not open “${name}”.`);
 }
 
 function average(values: number[], period: number): (number | null)[] {
@@ -156,8 +173,19 @@ const answers: Answers = {
     world.profiles.push(name);
     return { profile: name, member: data.key(3) };
   },
-  'profile.delete': () => null,
-  'care.restore': () => missing('backup'),
+  'profile.delete': ({ name, passphrase }) => {
+    mustFit(name, passphrase);
+    world.profiles = world.profiles.filter((profile) => profile !== name);
+    return null;
+  },
+  'care.restore': ({ backup: path, passphrase, name }) => {
+    mustFit(path, passphrase);
+    const profile = name ?? 'Анна Смирнова';
+    if (world.profiles.includes(profile))
+      throw new CallError('exists', `There is a profile “${profile}” already.`, 'Choose another name.');
+    world.profiles.push(profile);
+    return { profile, member: data.key(0), device: data.key(78), tables: [['records', 8412]] };
+  },
   'profile.show': () => ({
     profile: world.profile,
     member: data.key(0),
@@ -168,7 +196,10 @@ const answers: Answers = {
     schema: 5,
     created_at: world.now,
   }),
-  'profile.passwd': () => null,
+  'profile.passwd': ({ old }) => {
+    mustFit(world.profile, old);
+    return null;
+  },
   'space.new': ({ name }) => {
     const space = {
       space: `sp${(world.theNext += 1)}`,
@@ -195,13 +226,16 @@ const answers: Answers = {
     return space;
   },
   'space.list': () => world.spaces,
-  'space.invite': ({ space, role, seats, expires_s }) => ({
-    invite: 'K7QDM-3XW9A-PL2VE-8TRZC-H4NJB-6YFSG-QW1DX-M5KUA',
-    space,
-    role: role ?? 'student',
-    seats: seats ?? 40,
-    expires_at: Date.now() + (expires_s ?? 86_400) * 1000,
-  }),
+  'space.invite': ({ space, role, seats, expires_s, approve }) => {
+    const made = {
+      id: `i${(world.theNext += 1)}`,
+      role: role ?? 'student',
+      seats: seats ?? 40,
+      expires_at: Date.now() + (expires_s ?? 86_400) * 1000,
+    };
+    world.invites = [...world.invites, { ...made, used: 0, approve, revoked: false, by: world.profile }];
+    return { ...made, invite: 'K7QDM-3XW9A-PL2VE-8TRZC-H4NJB-6YFSG-QW1DX-M5KUA', space };
+  },
   'space.join': ({ invite }) => {
     if (invite.replace(/[\s-]/g, '').length !== 40) {
       throw new CallError('invite_wrong', 'The code has to be eight groups of five characters.');
@@ -221,7 +255,7 @@ const answers: Answers = {
   'space.members': ({ space }) =>
     space === 'sp1' ? data.members : data.members.slice(0, space === 'sp2' ? 9 : 1),
   'space.admit': () => null,
-  'space.invites': () => [],
+  'space.invites': ({ space }) => (space === 'sp1' ? world.invites : []),
   'profile.lock': () => null,
   'room.new': ({ space, name }) => {
     const room = { room: `r${(world.theNext += 1)}`, space, name, unread: 0, last: null, last_at: null };
@@ -421,7 +455,7 @@ const answers: Answers = {
           ],
     brands: world.products === 0 ? [] : data.brands.map((brand, at) => [brand, 2100 - at * 240]),
     mean_recommendations: 4.8,
-    outdated: 0,
+    outdated: world.products === 0 ? 0 : 214,
     switched_off: world.products === 0 ? [] : ['stock', 'last'],
   }),
   'catalog.products': ({ search, brand, offset, limit }) => {
@@ -565,8 +599,10 @@ export const shell: Shell = {
     return Promise.resolve(() => listeners.delete(handler));
   },
   openProfile(name, passphrase) {
-    if (passphrase === 'wrong') {
-      return Promise.reject(new CallError('wrong_passphrase', `The passphrase does not open “${name}”.`));
+    try {
+      mustFit(name, passphrase);
+    } catch (reason) {
+      return Promise.reject(CallError.from(reason));
     }
     world.open = true;
     world.profile = name;
@@ -580,6 +616,15 @@ export const shell: Shell = {
   pickFiles: () => Promise.resolve(picked),
   pickFolder: () => Promise.resolve(picked[0]),
   pickSave: (_title, suggestion) => Promise.resolve(picked[0] ?? `/home/maria/${suggestion}`),
+  saveAs(_title, suggestion, _kind, content) {
+    const path = picked[0] ?? `/home/maria/${suggestion}`;
+    world.kept.push({ name: path, content });
+    return Promise.resolve(path);
+  },
+  stash(room, name, content) {
+    world.kept.push({ room, name, content });
+    return Promise.resolve(`/home/maria/.local/share/artel/maria/pasted/${world.kept.length}/${name}`);
+  },
   onDrop(handler) {
     dropHandler = handler;
     return Promise.resolve(() => {

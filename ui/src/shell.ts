@@ -15,6 +15,16 @@ async function ask<T>(command: string, args: Record<string, unknown> = {}): Prom
   }
 }
 
+/** Calls a command whose argument is bytes. They travel as they are; what is said about them, beside them. */
+async function hand<T>(command: string, content: Blob, about: Record<string, string>): Promise<T> {
+  const headers = Object.entries(about).map(([name, value]) => [name, encodeURIComponent(value)]);
+  try {
+    return await invoke<T>(command, await content.arrayBuffer(), { headers: Object.fromEntries(headers) });
+  } catch (reason) {
+    throw CallError.from(reason);
+  }
+}
+
 /** One channel brings the events of whichever profile is open; it lasts as long as the page. */
 let channel: Promise<unknown> | undefined;
 const handlers = new Set<(event: Event) => void>();
@@ -56,6 +66,13 @@ export const shell: Shell = {
   async pickSave(title, suggestion, kinds) {
     return (await save({ title, defaultPath: suggestion, filters: kinds })) ?? undefined;
   },
+
+  async saveAs(title, suggestion, kind, content) {
+    const about = { title, suggestion, kind: kind.name, extension: kind.extensions[0] ?? '' };
+    return (await hand<string | null>('save_as', content, about)) ?? undefined;
+  },
+
+  stash: (room, name, content) => hand<string>('stash', content, { room, name }),
 
   onDrop(handler) {
     return getCurrentWebview().onDragDropEvent(({ payload }) => {

@@ -42,7 +42,7 @@ describe('first run', () => {
     fake.world().open = false;
     await show();
     expect(find('first-run-passphrase').getAttribute('type')).toBe('password');
-    await press('first-run-show');
+    await press('first-run-passphrase-show');
     expect(find('first-run-passphrase').getAttribute('type')).toBe('text');
   });
 

@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { describe, expect, it } from 'vitest';
 
 import {
@@ -67,6 +70,30 @@ describe.each(languages)('%s', (lang) => {
       'enrich.address',
       'about.charts.link',
     ]);
+  });
+});
+
+describe('words for codes from outside', () => {
+  const bindings = join(import.meta.dirname, '..', 'src', 'bindings');
+  const said = (start: string): string[] =>
+    Object.keys(en)
+      .filter((key) => key.startsWith(start))
+      .map((key) => key.slice(start.length))
+      .sort();
+
+  it('exist for every reason why a product has no document, and for no other', () => {
+    const source = readFileSync(join(bindings, 'CatalogStatistics.ts'), 'utf8');
+    const [, comment = ''] = /Products without one([^/]*)\*\/\s*without:/.exec(source) ?? [];
+    const reasons = [...comment.matchAll(/`(\w+)`/g)].map(([, code = '']) => code).sort();
+    expect(reasons.length).toBeGreaterThan(3);
+    expect(said('reason.')).toEqual(reasons);
+  });
+
+  it('exist for every error', () => {
+    const source = readFileSync(join(bindings, 'Code.ts'), 'utf8');
+    const codes = [...source.matchAll(/"(\w+)"/g)].map(([, code = '']) => code).sort();
+    expect(codes.length).toBeGreaterThan(20);
+    expect(said('error.')).toEqual(codes);
   });
 });
 

@@ -11,7 +11,9 @@ import { mediaAddress } from '../src/media';
 import { pretty, widgetsOf } from '../src/places/catalog/document';
 import { outFor } from '../src/places/images/dropped.svelte';
 import { precision } from '../src/places/market/candles';
-import { pastedPaths } from '../src/places/rooms/paste';
+import { laidOut } from '../src/places/market/picture';
+import { csvOf } from '../src/places/market/values';
+import { bitmapEnding, pastedPaths } from '../src/places/rooms/paste';
 import { firstUnread, rowsOf, upsert } from '../src/places/rooms/rows';
 import { spell } from '../src/state/market.svelte';
 import { wordsOf } from '../src/state/notices.svelte';
@@ -303,5 +305,52 @@ describe('errors', () => {
       detail: 'hm',
       hint: 'Do this.',
     });
+  });
+});
+
+describe('a pasted file', () => {
+  it.each([
+    ['image.png', 'image/png', 'png'],
+    ['image.jpeg', 'image/jpeg', 'jpeg'],
+    ['', 'image/bmp', 'bmp'],
+    ['image.png.zip', 'application/zip', undefined],
+    ['Карпати.png', 'image/png', undefined],
+    ['image.txt', 'text/plain', undefined],
+  ])('%s of %s', (name, type, ending) => expect(bitmapEnding({ name, type })).toBe(ending));
+});
+
+describe('the chart as a file', () => {
+  it('has a row a bar, in UTC, with the functions beside, empty where undefined', () => {
+    const at = Date.UTC(2026, 0, 2, 9, 30);
+    const bars = {
+      symbol: 'A',
+      interval: '1m',
+      time: [at, at + 60_000],
+      open: [1, 2],
+      high: [3, 4],
+      low: [0.5, 1e-7],
+      close: [2, 3],
+      volume: [10, 0],
+      more: false,
+    };
+    const csv = csvOf(bars, [
+      { columns: [{ name: 'X "1"', time: [at + 60_000], values: [5.25] }], overlap: true, backend: 'cpu' },
+      { columns: [{ name: 'Y', time: [at], values: [null] }], overlap: false, backend: 'cpu' },
+    ]);
+    expect(csv).toBe(
+      'time,open,high,low,close,volume,"X ""1""",Y\n' +
+        '2026-01-02T09:30:00Z,1,3,0.5,2,10,,\n' +
+        '2026-01-02T09:31:00Z,2,4,1e-7,3,0,5.25,\n',
+    );
+  });
+
+  it('puts words in as many rows as they need', () => {
+    expect(laidOut([100, 100, 100], 400).map(({ row }) => row)).toEqual([0, 0, 0]);
+    expect(laidOut([100, 200, 100], 360).map(({ row }) => row)).toEqual([0, 0, 1]);
+    expect(laidOut([900, 10], 300)).toEqual([
+      { x: 12, row: 0 },
+      { x: 12, row: 1 },
+    ]);
+    expect(laidOut([], 300)).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { fake, shell } from '$fake';
 
@@ -6,7 +6,7 @@ import { CallError, type Name } from '../src/contract';
 import { Pages } from '../src/state/pages.svelte';
 import { Query } from '../src/state/query.svelte';
 import { prefs, setPane, startPrefs } from '../src/state/prefs.svelte';
-import { crosshair, drawn, view } from './doubles/charts';
+import { crosshair, drawn, shot, view } from './doubles/charts';
 import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
 
 async function visit(place: string): Promise<void> {
@@ -28,6 +28,16 @@ function heard<K extends Name>(name: K): unknown[] {
     });
   listen();
   return calls;
+}
+
+/** jsdom's blobs do not read themselves. */
+function textOf(blob: Blob): Promise<string> {
+  return new Promise((done, fail) => {
+    const reader = new FileReader();
+    reader.onload = () => done(String(reader.result));
+    reader.onerror = fail;
+    reader.readAsText(blob);
+  });
 }
 
 describe.each([
@@ -162,6 +172,66 @@ describe('market', () => {
     await accessible();
   });
 
+  it('saves the chart as a picture that says what it is', async () => {
+    const words: string[] = [];
+    const pen = {
+      measureText: (text: string) => ({ width: text.length * 7 }),
+      fillText: (text: string) => words.push(text),
+      fillRect: () => undefined,
+      drawImage: (picture: unknown) => words.push(picture === shot ? 'the chart' : 'something else'),
+    };
+    vi.spyOn(HTMLCanvasElement.prototype, 'getContext').mockReturnValue(
+      pen as unknown as ReturnType<HTMLCanvasElement['getContext']>,
+    );
+    vi.spyOn(HTMLCanvasElement.prototype, 'toBlob').mockImplementation(function (
+      this: HTMLCanvasElement,
+      done,
+    ) {
+      done(new Blob([`${this.width}`, `${this.height > shot.height}`], { type: 'image/png' }));
+    });
+    const asked = vi.spyOn(shell, 'saveAs');
+    await visit('market');
+    await until(() => expect(find('legend').textContent).toContain('RSI_14'));
+    await press('chart-png');
+    await until(() => expect(find('toast').textContent).toContain('BTCUSD-1d.png is saved'));
+    expect(words[0]).toBe('BTCUSD · 1d');
+    expect(words[1]).toMatch(/20\d\d – .*20\d\d/);
+    expect(words.slice(2)).toEqual(['SMA_50', 'RSI_14', 'the chart']);
+    const [kept] = fake.world().kept;
+    expect([kept?.content.type, kept && (await textOf(kept.content))]).toEqual(['image/png', '600true']);
+    expect(asked.mock.calls[0]?.slice(1, 3)).toEqual([
+      'BTCUSD-1d.png',
+      { name: 'PNG picture', extensions: ['png'] },
+    ]);
+  });
+
+  it('saves what is drawn as a table', async () => {
+    await visit('market');
+    await until(() => expect(find('legend').textContent).toContain('RSI_14'));
+    await press('chart-csv');
+    await until(() => expect(fake.world().kept.length).toBe(1));
+    const [kept] = fake.world().kept;
+    if (!kept) throw new Error('nothing was kept');
+    const lines = (await textOf(kept.content)).trimEnd().split('\n');
+    expect(lines[0]).toBe('time,open,high,low,close,volume,SMA_50,RSI_14');
+    expect(lines.length).toBe(721);
+    expect(lines[1]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z(,[\d.]+){5},,$/);
+    expect(lines[720]?.split(',').length).toBe(8);
+    expect(Number(lines[720]?.split(',')[6])).toBeGreaterThan(0);
+    await accessible();
+  });
+
+  it('saves nothing when no place is chosen, and says why it cannot', async () => {
+    const save = vi.spyOn(shell, 'saveAs').mockResolvedValueOnce(undefined);
+    await visit('market');
+    await until(() => expect(find('chart-csv')).toHaveProperty('disabled', false));
+    await press('chart-csv');
+    expect(has('toast')).toBe(false);
+    save.mockRejectedValueOnce(new CallError('disk_full', 'The disk of /media/usb is full.'));
+    await press('chart-csv');
+    expect(find('toast').textContent).toContain('The disk of /media/usb is full.');
+  });
+
   it('reports a bad row by line, and imports without it', async () => {
     fake.world().symbols = [];
     await visit('market');
@@ -278,6 +348,16 @@ describe('catalog', () => {
     expect(all('product').length).toBeLessThan(60);
     expect(find('catalog-stats').textContent).toContain('8\u202f120');
     expect(find('switched-off').textContent).toContain('stock, shoe last');
+  });
+
+  it('counts what is out of date, when anything is', async () => {
+    await visit('catalog');
+    await until(() => expect(find('catalog-outdated').textContent?.replace(/\s+/g, '')).toBe('Outofdate214'));
+    expect(find('catalog-outdated').title).toContain('Similar products have changed since');
+    const stats = await shell.call('catalog.stats', {});
+    fake.answer('catalog.stats', () => ({ ...stats, outdated: 0 }));
+    fake.tell({ type: 'catalog' });
+    await until(() => expect(has('catalog-outdated')).toBe(false));
   });
 
   it('searches', async () => {

@@ -1,9 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 
-import { fake } from '$fake';
+import { fake, shell } from '$fake';
 
-import { key as memberKey } from '../src/fake/data';
+import * as data from '../src/fake/data';
 import { CallError } from '../src/contract';
+import { setLanguage } from '../src/i18n/index.svelte';
 import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
 
 const texts = (): string[] => all('message-text').map((text) => text.textContent ?? '');
@@ -130,6 +131,24 @@ describe('whoever knocked', () => {
     expect(asked).toEqual([{ space: 'sp1', member: 'new' }]);
     await until(() => expect(has('admit')).toBe(false));
   });
+
+  it('is seen by a teacher while the people are hidden, and by nobody else', async () => {
+    fake.answer('space.members', () =>
+      data.members.map((member, at) => (at > 27 ? { ...member, state: 'pending' } : member)),
+    );
+    await show();
+    expect(has('people-waiting')).toBe(false);
+    await press('toggle-people');
+    expect(find('people-waiting').textContent?.trim()).toBe('3 people wait');
+    await accessible();
+    await press('people-waiting');
+    expect(all('admit').length).toBe(3);
+    fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, role: 'student' }));
+    fake.tell({ type: 'spaces' });
+    await until(() => expect(has('admit')).toBe(false));
+    await press('toggle-people');
+    expect(has('people-waiting')).toBe(false);
+  });
 });
 
 describe('history', () => {
@@ -146,8 +165,8 @@ describe('history', () => {
 
   it('shows what comes, and reads it out', async () => {
     await show();
-    fake.write('r1', { author: memberKey(2), name: 'Анна', text: 'Готово', mine: false });
-    fake.write('r2', { author: memberKey(2), name: 'Анна', text: 'elsewhere', mine: false });
+    fake.write('r1', { author: data.key(2), name: 'Анна', text: 'Готово', mine: false });
+    fake.write('r2', { author: data.key(2), name: 'Анна', text: 'elsewhere', mine: false });
     await settle();
     expect(texts().at(-1)).toBe('Готово');
     expect(texts()).not.toContain('elsewhere');
@@ -161,7 +180,7 @@ describe('history', () => {
   it('shows markup as the text it is', async () => {
     await show();
     fake.write('r1', {
-      author: memberKey(2),
+      author: data.key(2),
       name: '<b>x</b>',
       text: '<img src=x onerror=alert(1)>',
       mine: false,
@@ -194,7 +213,7 @@ describe('history', () => {
 
   it('goes to a quoted message that is not here yet', async () => {
     await show();
-    fake.write('r1', { author: memberKey(2), name: 'A', text: 'see above', reply_to: 'm890', mine: false });
+    fake.write('r1', { author: data.key(2), name: 'A', text: 'see above', reply_to: 'm890', mine: false });
     await settle();
     all('message').at(-1)?.querySelector<HTMLElement>('.quote')?.click();
     await until(() => expect(all('message').some((row) => row.dataset['message'] === 'm890')).toBe(true));
@@ -203,7 +222,7 @@ describe('history', () => {
 
   it('says when a quoted message is nowhere', async () => {
     await show();
-    fake.write('r1', { author: memberKey(2), name: 'A', text: 'see', reply_to: 'gone', mine: false });
+    fake.write('r1', { author: data.key(2), name: 'A', text: 'see', reply_to: 'gone', mine: false });
     await settle();
     all('message').at(-1)?.querySelector<HTMLElement>('.quote')?.click();
     await until(() => expect(find('toast').textContent).toContain('not on this machine yet'));
@@ -306,7 +325,153 @@ describe('writing', () => {
   });
 });
 
+describe('pasting', () => {
+  /** Pastes into the composer what a clipboard would carry; whether the page took it. */
+  async function paste(files: File[], words: Record<string, string> = {}): Promise<boolean> {
+    const event = new Event('paste', { bubbles: true, cancelable: true });
+    Object.assign(event, { clipboardData: { files, getData: (kind: string) => words[kind] ?? '' } });
+    const taken = !find('composer').dispatchEvent(event);
+    await settle();
+    return taken;
+  }
+  const bitmap = (): File => new File(['\x89PNG'], 'image.png', { type: 'image/png' });
+
+  it('attaches a bitmap under a name of its own, and a file under its name', async () => {
+    const sent: string[][] = [];
+    fake.answer('room.send', (args) => {
+      sent.push(args.attach);
+      return { message: 'm1017', state: 'stored', peers: 0 };
+    });
+    setLanguage('ru');
+    await show();
+    expect(await paste([bitmap(), new File(['a;b'], 'Оценки 9 «Б».csv', { type: 'text/csv' })])).toBe(true);
+    await until(() => expect(find('send')).toHaveProperty('disabled', false));
+    const [picture, table] = fake.world().kept;
+    expect(picture?.name).toMatch(/^Снимок \d{4}-\d\d-\d\d \d\d\.\d\d\.\d\d\.png$/);
+    expect([picture?.room, picture?.content.size]).toEqual(['r1', bitmap().size]);
+    expect(table?.name).toBe('Оценки 9 «Б».csv');
+    await accessible();
+    await press('send');
+    expect(sent[0]?.length).toBe(2);
+    expect(sent[0]?.[0]).toContain('pasted/1/Снимок ');
+    expect(sent[0]?.[1]).toContain('pasted/2/Оценки 9 «Б».csv');
+  });
+
+  it('leaves words alone, also when a picture of them comes along', async () => {
+    await show();
+    expect(await paste([bitmap()], { 'text/plain': 'A1\tB1' })).toBe(false);
+    expect(await paste([], { 'text/plain': 'hello' })).toBe(false);
+    expect(fake.world().kept).toEqual([]);
+  });
+
+  it('takes a file that has a path by its path, without copying it', async () => {
+    await show();
+    expect(await paste([bitmap()], { 'text/uri-list': 'file:///home/anna/a%20b.png' })).toBe(true);
+    expect(fake.world().kept).toEqual([]);
+    expect(find('place-rooms').querySelector('[title="/home/anna/a b.png"]')).not.toBeNull();
+  });
+
+  it('cannot be sent before it is kept, and stays in the draft of its room', async () => {
+    let answer: (path: string) => void = () => undefined;
+    vi.spyOn(shell, 'stash').mockReturnValue(new Promise((done) => (answer = done)));
+    await show();
+    await type('composer', 'look');
+    await paste([bitmap()]);
+    expect(find('send')).toHaveProperty('disabled', true);
+    expect(find('place-rooms').textContent).toContain('Attaching what was pasted');
+    all('room')[1]?.click();
+    await settle();
+    answer('/pasted/1/look.png');
+    await settle();
+    expect(find('place-rooms').textContent).not.toContain('look.png');
+    all('room')[0]?.click();
+    await settle();
+    expect(find('place-rooms').querySelector('[title="/pasted/1/look.png"]')).not.toBeNull();
+    expect(find('composer')).toHaveProperty('value', 'look');
+  });
+
+  it('says why a file is not taken, and reads none that nobody may attach', async () => {
+    const stash = vi
+      .spyOn(shell, 'stash')
+      .mockRejectedValue(new CallError('too_large', 'a.zip has 12 MB; here files of at most 5 MB.'));
+    await show();
+    await paste([new File(['x'], 'a.zip')]);
+    expect(find('toast').textContent).toContain('a.zip has 12 MB');
+    const huge = new File(['x'], 'film.mkv');
+    Object.defineProperty(huge, 'size', { value: 300e6 });
+    await paste([huge]);
+    expect(all('toast').at(-1)?.textContent).toContain('film.mkv has 300 MB');
+    expect(stash).toHaveBeenCalledTimes(1);
+    expect(find('send')).toHaveProperty('disabled', true);
+  });
+});
+
 describe('invites', () => {
+  async function list(): Promise<(string | undefined)[]> {
+    await press('invite');
+    await press('invite-tab-all');
+    await until(() => expect(has('invite-row') || has('invites-empty')).toBe(true));
+    return all('invite-row').map((row) => row.dataset['state']);
+  }
+
+  it('are listed beside the making of one, newest first, with seats, end and state', async () => {
+    await show();
+    expect(await list()).toEqual(['open', 'revoked', 'full', 'ended']);
+    const words = all('invite-row').map((row) => row.textContent?.replace(/\s+/g, ' ') ?? '');
+    expect(words[0]).toContain('student open Ends in 20 hr. · 4 of 40 joined · made by Maria Ivanova');
+    expect(words[0]).toContain('a teacher lets each one in');
+    expect(words[1]).toContain('observer withdrawn 0 of 3 joined');
+    expect(words[1]).toContain('made by James Whitfield');
+    expect(words[2]).toContain('teacher full Ends in 5 hr. · 1 of 1 joined');
+    expect(words[3]).toContain('ended Ended 3 days ago · 27 of 40 joined');
+    await accessible();
+  });
+
+  it('have a code to copy where this window made it, until the profile is locked', async () => {
+    const copied: string[] = [];
+    Object.defineProperty(navigator, 'clipboard', {
+      configurable: true,
+      value: { writeText: (text: string) => Promise.resolve(void copied.push(text)) },
+    });
+    await show();
+    await press('invite');
+    await press('dialog-confirm');
+    await press('dialog-close');
+    expect((await list()).length).toBe(5);
+    expect(all('invite-copy-again').length).toBe(1);
+    expect(all('invite-row')[0]?.querySelector('[data-testid="invite-copy-again"]')).not.toBeNull();
+    await press('invite-copy-again');
+    expect(copied).toEqual(['K7QDM-3XW9A-PL2VE-8TRZC-H4NJB-6YFSG-QW1DX-M5KUA']);
+    await press('dialog-close');
+    await press('lock');
+    await type('first-run-passphrase', 'x');
+    await press('first-run-open');
+    await until(() => expect(has('invite')).toBe(true));
+    await list();
+    expect(has('invite-copy-again')).toBe(false);
+  });
+
+  it('say when there are none, and change as people come', async () => {
+    fake.world().invites = [];
+    await show();
+    expect(await list()).toEqual([]);
+    expect(find('invites-empty').textContent).toContain('No invites yet');
+    await accessible();
+    fake.world().invites = data.invites(Date.now());
+    fake.tell({ type: 'spaces' });
+    await until(() => expect(all('invite-row').length).toBe(4));
+  });
+
+  it('move from one list to the other by arrows', async () => {
+    await show();
+    await press('invite');
+    await key(find('invite-tab-new'), 'ArrowRight');
+    expect(find('invite-tab-all').getAttribute('aria-selected')).toBe('true');
+    expect(document.activeElement).toBe(find('invite-tab-all'));
+    await key(find('invite-tab-all'), 'ArrowRight');
+    expect(has('invite-row')).toBe(false);
+  });
+
   it('are made as asked for and shown in groups that can be copied', async () => {
     const asked: unknown[] = [];
     const copied: string[] = [];
@@ -317,6 +482,7 @@ describe('invites', () => {
     fake.answer('space.invite', (args) => {
       asked.push(args);
       return {
+        id: 'i9',
         invite: 'AAAAA-BBBBB',
         space: 'sp1',
         role: 'student',

@@ -161,7 +161,8 @@ describe('the table of test ids', () => {
 
   it.each(listed)('%s is in the page', (id) => {
     const parts = id.split('-');
-    const written = parts.map((_, at) => `${parts.slice(0, at).join('-')}${at > 0 ? '-' : ''}{`).slice(1);
+    const begins = parts.map((_, at) => `${parts.slice(0, at).join('-')}-`).slice(1);
+    const written = begins.flatMap((begin) => [`${begin}{`, `${begin}\${`]);
     const ends = parts.map((_, at) => `}-${parts.slice(at).join('-')}"`).slice(1);
     const found =
       source.includes(`"${id}"`) ||

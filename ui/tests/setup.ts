@@ -45,7 +45,13 @@ beforeEach(() => {
   fake.reset();
   setLanguage('en');
   localStorage.clear();
-  Object.assign(app, { phase: 'starting', profile: undefined, place: 'rooms', palette: false });
+  Object.assign(app, {
+    phase: 'starting',
+    profile: undefined,
+    place: 'rooms',
+    palette: false,
+    asked: undefined,
+  });
   prefs.jobsOpen = false;
   notices.length = 0;
   clearMarket();

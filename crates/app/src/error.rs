@@ -117,6 +117,18 @@ impl AppError {
         )
     }
 
+    /// Adds what to do about a file or folder that the system does not give.
+    pub(crate) fn hint_of(self, reason: &std::io::Error) -> Self {
+        use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+        self.hint(match reason.kind() {
+            NotFound => "Check the path.",
+            PermissionDenied | ReadOnlyFilesystem => {
+                "Your user may not do this there. Allow it, or choose another place."
+            }
+            _ => "Look at the file and at the disk that it is on, and try again.",
+        })
+    }
+
     /// A fault in Artel itself.
     pub fn internal(reason: &impl ToString) -> Self {
         Self::new(Code::Internal, reason.to_string())

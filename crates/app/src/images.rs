@@ -307,6 +307,7 @@ fn file_error(path: &Path, wish: &str, reason: &std::io::Error) -> AppError {
         format!("{} cannot be {wish}: {reason}", path.display()),
     )
     .param("path", path.display())
+    .hint_of(reason)
 }
 
 /// Thumbnails of results, the last ones used.

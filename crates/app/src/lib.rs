@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod error;
+pub mod files;
 pub mod host;
 pub mod session;
 pub mod socket;

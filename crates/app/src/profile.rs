@@ -199,7 +199,9 @@ impl From<StoreError> for AppError {
             StoreError::BadBackup { path, .. } => as_code(Code::Damaged)
                 .param("path", path.display())
                 .hint("Use another backup: artel care backups"),
-            StoreError::Io { path, .. } => as_code(Code::File).param("path", path.display()),
+            StoreError::Io { path, source } => as_code(Code::File)
+                .param("path", path.display())
+                .hint_of(&source),
         }
     }
 }

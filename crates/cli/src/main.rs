@@ -11,7 +11,7 @@ mod output;
 mod stop;
 mod when;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -64,48 +64,61 @@ pub(crate) enum Backend {
 #[derive(Subcommand)]
 enum Command {
     /// Show it all on this machine: two peers, a message, pictures, prices, products, a share
+    #[command(after_help = "Example: artel demo")]
     Demo,
     /// Profiles: new, list, show, lock, passwd, delete
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example: artel profile new \"Olena Tkachenko\""
+    )]
     Profile(c::profile::ProfileCommand),
     /// Spaces: new, list, invite, join, members
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: artel space new \"Class 7B\"")]
     Space(c::space::SpaceCommand),
     /// The devices of this person
     #[command(subcommand)]
     Device(c::device::DeviceCommand),
     /// Rooms: new, list, send, read, save
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example: artel room send General \"Good morning\""
+    )]
     Room(c::room::RoomCommand),
     /// Share a finished result to a room
     Share(c::share::ShareArgs),
     /// Run the peer in the foreground, without a window
     Node(c::node::NodeArgs),
     /// Peers: list and dial
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: artel net peers")]
     Net(c::net::NetCommand),
     /// Prices and indicators
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: artel market import GOOG.csv")]
     Market(c::market::MarketCommand),
     /// Picture batches
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example: artel images run Photos --recipe web --out Web"
+    )]
     Images(c::images::ImagesCommand),
     /// Products, recommendations and Rich Content
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: artel catalog import products.csv")]
     Catalog(c::catalog::CatalogCommand),
     /// Jobs: list, show, failed, pause, resume, cancel, retry
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: artel jobs list --active")]
     Jobs(c::jobs::JobsCommand),
     /// Health, backup, verify, restore
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: artel care backup")]
     Care(c::care::CareCommand),
     /// Graphics adapters
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: artel gpu info")]
     Gpu(c::gpu::GpuCommand),
     /// Settings: list, get, set
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: artel settings list")]
     Settings(c::settings::SettingsCommand),
     /// Print shell completions
+    #[command(
+        after_help = "Example: artel completions bash > ~/.local/share/bash-completion/completions/artel"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -113,7 +126,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let json = std::env::args_os().any(|word| word == "--json");
+            return output::usage(json, &error);
+        }
+    };
     start_log(cli.global.verbose);
     let json = cli.global.json;
     let runtime = match tokio::runtime::Runtime::new() {
@@ -122,6 +141,7 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(run(cli)) {
         Ok(exit) => exit.into(),
+        Err(error) if output::is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => output::fail(json, &error),
     }
 }
@@ -145,12 +165,14 @@ async fn run(cli: Cli) -> anyhow::Result<context::Exit> {
         Command::Gpu(command) => c::gpu::run(&context, command).await,
         Command::Settings(command) => c::settings::run(&context, command).await,
         Command::Completions { shell } => {
+            let mut script = Vec::new();
             clap_complete::generate(
                 shell,
                 &mut <Cli as clap::CommandFactory>::command(),
                 "artel",
-                &mut std::io::stdout(),
+                &mut script,
             );
+            std::io::stdout().lock().write_all(&script)?;
             Ok(context::Exit::Done)
         }
     }

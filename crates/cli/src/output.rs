@@ -1,14 +1,13 @@
 //! Tables for people, JSON lines for programs, errors for both.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the terminal"
-)]
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
-use artel_app::error::AppError;
+use artel_app::error::{AppError, Code};
 use serde::Serialize;
+use serde_json::json;
 
 /// Where results go.
 pub(crate) struct Output {
@@ -32,11 +31,10 @@ impl Output {
         text: impl FnOnce() -> String,
     ) -> anyhow::Result<()> {
         if self.json {
-            println!("{}", serde_json::to_string(value)?);
+            result(&serde_json::to_string(value)?)
         } else {
-            println!("{}", text());
+            result(&text())
         }
-        Ok(())
     }
 
     /// Many results: a JSON line each, or one table.
@@ -49,10 +47,10 @@ impl Output {
     ) -> anyhow::Result<()> {
         if self.json {
             for value in values {
-                println!("{}", serde_json::to_string(value)?);
+                result(&serde_json::to_string(value)?)?;
             }
         } else if values.is_empty() {
-            eprintln!("{empty}");
+            word(empty);
         } else {
             let mut table = comfy_table::Table::new();
             table.load_style(comfy_table::presets::NOTHING);
@@ -60,7 +58,7 @@ impl Output {
             for value in values {
                 table.add_row(row(value));
             }
-            println!("{table}");
+            result(&table.to_string())?;
         }
         Ok(())
     }
@@ -68,27 +66,106 @@ impl Output {
     /// A word on standard error, never in the way of results.
     pub(crate) fn hint(&self, text: &str) {
         if !self.json {
-            eprintln!("{text}");
+            word(text);
         }
     }
+}
+
+/// A result, which is lost with its reader.
+fn result(text: &str) -> anyhow::Result<()> {
+    Ok(writeln!(io::stdout().lock(), "{text}")?)
+}
+
+/// A word besides. Whoever closed standard error does not want it.
+fn word(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Whether an error only says that nobody reads the results any more, as after `artel … | head -1`.
+pub(crate) fn is_unread(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|reason| reason.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Prints why the command failed and what to do; the exit status is 1.
 pub(crate) fn fail(json: bool, error: &anyhow::Error) -> ExitCode {
     let known = error.downcast_ref::<AppError>();
+    let hint = known.and_then(|known| known.hint.as_deref());
     if json {
-        let (code, hint) = known.map_or((serde_json::json!("failed"), None), |known| {
-            (serde_json::json!(known.code), known.hint.clone())
-        });
-        eprintln!(
-            "{}",
-            serde_json::json!({"error": {"code": code, "message": format!("{error:#}"), "hint": hint}})
-        );
+        let code = known.map_or_else(|| json!("failed"), |known| json!(known.code));
+        word(&json_error(&code, &format!("{error:#}"), hint));
     } else {
-        eprintln!("artel: {error:#}");
-        if let Some(hint) = known.and_then(|known| known.hint.as_deref()) {
-            eprintln!("  {hint}");
+        word(&format!("artel: {error:#}"));
+        if let Some(hint) = hint {
+            word(&format!("  {hint}"));
         }
     }
     ExitCode::FAILURE
+}
+
+/// Prints help, the version, or what is wrong with the command line; that one's status is 2.
+pub(crate) fn usage(json: bool, error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::{
+        DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion,
+    };
+    if matches!(error.kind(), DisplayHelp | DisplayVersion) {
+        // Whoever closed standard output does not want it.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if json {
+        let (message, hint) = if error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
+            (
+                "a command is missing".to_owned(),
+                "See: artel help".to_owned(),
+            )
+        } else {
+            in_parts(&error.to_string())
+        };
+        word(&json_error(
+            &json!(Code::BadArguments),
+            &message,
+            Some(&hint),
+        ));
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(2)
+}
+
+fn json_error(code: &serde_json::Value, message: &str, hint: Option<&str>) -> String {
+    json!({"error": {"code": code, "message": message, "hint": hint}}).to_string()
+}
+
+/// The first paragraph of what clap says, and the others, a line each.
+fn in_parts(text: &str) -> (String, String) {
+    let mut paragraphs = text
+        .split("\n\n")
+        .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    let first = paragraphs.next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(&first);
+    let rest: Vec<_> = paragraphs.filter(|part| !part.is_empty()).collect();
+    (message.to_owned(), rest.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_parts;
+
+    #[test]
+    fn wrong_usage_has_a_message_and_a_way_out() {
+        let (message, hint) = in_parts(
+            "error: the following required arguments were not provided:\n  <NAME>\n\n\
+             Usage: artel profile new <NAME>\n\nFor more information, try '--help'.\n",
+        );
+        assert_eq!(
+            message,
+            "the following required arguments were not provided: <NAME>"
+        );
+        assert_eq!(
+            hint,
+            "Usage: artel profile new <NAME>\nFor more information, try '--help'."
+        );
+    }
 }

@@ -5,6 +5,10 @@
  */
 export type InviteInfo = { 
 /**
+ * Id of the invite, as the list of invites names it.
+ */
+id: string, 
+/**
  * The code: eight groups of five characters.
  */
 invite: string, 

@@ -1,6 +1,7 @@
 /** Made-up people, prices, pictures and products. Nothing here is real, and none of it is shipped. */
 import type { Bars } from '../bindings/Bars';
 import type { FunctionInfo } from '../bindings/FunctionInfo';
+import type { InviteState } from '../bindings/InviteState';
 import type { ItemInfo } from '../bindings/ItemInfo';
 import type { JobInfo } from '../bindings/JobInfo';
 import type { MemberInfo } from '../bindings/MemberInfo';
@@ -50,6 +51,26 @@ export function spaces(): SpaceInfo[] {
       unread: 6,
     },
     { space: 'sp2', name: 'Photo club', role: 'student', state: 'member', members: 9, online: 2, unread: 0 },
+  ];
+}
+
+export function invites(now: number): InviteState[] {
+  const invite = (id: string, more: Partial<InviteState>): InviteState => ({
+    id,
+    role: 'student',
+    seats: 40,
+    used: 0,
+    expires_at: now + 20 * 3_600_000,
+    approve: false,
+    revoked: false,
+    by: 'Maria Ivanova',
+    ...more,
+  });
+  return [
+    invite('i1', { used: 27, expires_at: now - 3 * 86_400_000 }),
+    invite('i2', { role: 'teacher', seats: 1, used: 1, approve: true, expires_at: now + 5 * 3_600_000 }),
+    invite('i3', { role: 'observer', seats: 3, revoked: true, by: 'James Whitfield' }),
+    invite('i4', { used: 4, approve: true }),
   ];
 }
 

@@ -7,12 +7,21 @@ import { complain } from './notices.svelte';
 export const places = ['rooms', 'market', 'images', 'catalog', 'machine'] as const;
 export type Place = (typeof places)[number];
 
+/** A dialog about a profile: it may begin while one is open and end when none is. */
+export type Asked =
+  { what: 'passphrase' } | { what: 'restore'; backup?: string } | { what: 'delete'; profile: string };
+
 export const app = $state<{
   phase: 'starting' | 'closed' | 'open';
   profile: ProfileDetail | undefined;
   place: Place;
   palette: boolean;
-}>({ phase: 'starting', profile: undefined, place: 'rooms', palette: false });
+  asked: Asked | undefined;
+}>({ phase: 'starting', profile: undefined, place: 'rooms', palette: false, asked: undefined });
+
+export function ask(what: Asked): void {
+  app.asked = what;
+}
 
 export function go(place: Place): void {
   app.place = place;
@@ -56,4 +65,5 @@ export function closed(): void {
   app.phase = 'closed';
   app.profile = undefined;
   app.palette = false;
+  if (app.asked?.what === 'passphrase') app.asked = undefined;
 }

@@ -39,6 +39,11 @@ export function currentRoom(): RoomInfo | undefined {
   return overview.data?.rooms.find((room) => room.room === chosen.room);
 }
 
+/** Whether the caller may let people into the chosen space. */
+export function mayAdmit(): boolean {
+  return ['owner', 'teacher'].includes(currentSpace()?.role ?? '');
+}
+
 export function chooseSpace(space: string): void {
   if (chosen.space !== space) members.clear();
   chosen.space = space;

@@ -17,6 +17,9 @@ export const crosshair: { move: Move } = { move: () => undefined };
 type Seen = (range: { from: number; to: number }) => void;
 export const view: { seen: Seen } = { seen: () => undefined };
 
+/** The drawing that a screenshot gives. */
+export const shot = Object.assign(document.createElement('canvas'), { width: 600, height: 400 });
+
 export function createChart() {
   drawn.length = 0;
   const timeScale = {
@@ -53,6 +56,7 @@ export function createChart() {
         setStretchFactor: () => undefined,
       })),
     timeScale: () => timeScale,
+    takeScreenshot: () => shot,
     applyOptions: () => undefined,
     remove: () => undefined,
   };

@@ -242,6 +242,8 @@ pub struct SpaceInfo {
 /// An invite.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct InviteInfo {
+    /// Id of the invite, as the list of invites names it.
+    pub id: String,
     /// The code: eight groups of five characters.
     pub invite: String,
     /// Space it leads to.

@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::{
     api::catalog as api,
     error::{AppError, Code},
+    files,
 };
 
 /// Documents read at a time.
@@ -125,7 +126,7 @@ pub(super) fn export(
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let unfinished = unfinished_in(folder).map_err(failed)?;
+    let unfinished = files::unfinished_in(folder).map_err(failed)?;
     let file = BufWriter::new(unfinished.as_file().try_clone().map_err(failed)?);
     let mut writer = if is_csv {
         let mut csv = csv::Writer::from_writer(file);
@@ -161,18 +162,6 @@ pub(super) fn export(
         path: command.out.clone(),
         rows,
     })
-}
-
-/// A file that is gone when it is dropped, readable by those who may read the user's other files.
-fn unfinished_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".artel-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
 }
 
 /// Checks the documents that were made.

@@ -63,7 +63,9 @@ fn product_files(path: &Path) -> Result<Vec<PathBuf>, AppError> {
         } else {
             Code::File
         };
-        AppError::new(code, format!("{}: {reason}", path.display())).param("path", path.display())
+        AppError::new(code, format!("{}: {reason}", path.display()))
+            .param("path", path.display())
+            .hint_of(&reason)
     })?;
     if !kind.is_dir() {
         return Ok(vec![path.to_owned()]);

@@ -79,7 +79,7 @@ impl FromStr for AttachmentId {
     }
 }
 
-fn file_error(path: &Path, reason: &io::Error) -> AppError {
+pub(super) fn file_error(path: &Path, reason: &io::Error) -> AppError {
     let code = if reason.kind() == io::ErrorKind::StorageFull {
         Code::DiskFull
     } else {
@@ -141,6 +141,24 @@ pub(super) async fn take_in(
     .await?
 }
 
+/// Refuses a file that is larger than may be attached.
+pub(super) fn must_fit(path: &Path, size: u64, limit: u64) -> Result<(), AppError> {
+    if size <= limit {
+        return Ok(());
+    }
+    Err(AppError::new(
+        Code::TooLarge,
+        format!(
+            "{} has {}; files of at most {} may be attached here",
+            path.display(),
+            in_words(size),
+            in_words(limit)
+        ),
+    )
+    .param("path", path.display())
+    .hint("Make it smaller, or ask a teacher to send it."))
+}
+
 fn take_file(store: &Store, path: &Path, limit: u64) -> Result<Attachment, AppError> {
     let failed = |reason: io::Error| file_error(path, &reason);
     let mut file = File::open(path).map_err(failed)?;
@@ -152,19 +170,7 @@ fn take_file(store: &Store, path: &Path, limit: u64) -> Result<Attachment, AppEr
                 .hint("Attach single files; pack a folder first."),
         );
     }
-    if facts.len() > limit {
-        return Err(AppError::new(
-            Code::TooLarge,
-            format!(
-                "{} has {}; files of at most {} may be attached here",
-                path.display(),
-                in_words(facts.len()),
-                in_words(limit)
-            ),
-        )
-        .param("path", path.display())
-        .hint("Make it smaller, or ask a teacher to send it."));
-    }
+    must_fit(path, facts.len(), limit)?;
     let name = path.file_name().map_or_else(
         || "file".to_owned(),
         |name| sanitize(&name.to_string_lossy()),

@@ -22,7 +22,7 @@ const STUDENT_LIMIT: u64 = 5 * 1024 * 1024;
 const STAFF_LIMIT: u64 = 200 * 1024 * 1024;
 
 /// How large a file the caller may attach.
-fn attach_limit(space: &SpaceView) -> u64 {
+pub(super) fn attach_limit(space: &SpaceView) -> u64 {
     match space.role {
         Some(Role::Owner | Role::Teacher) => STAFF_LIMIT,
         Some(Role::Student | Role::Observer) | None => STUDENT_LIMIT,
@@ -127,7 +127,7 @@ impl Handle<api::RoomSend> for Session {
             .await??;
         let paths: Vec<PathBuf> = command.attach.iter().map(PathBuf::from).collect();
         let attachments =
-            attachments::take_in(&self.core, paths, attach_limit(&space), true).await?;
+            attachments::take_in(&self.core, paths.clone(), attach_limit(&space), true).await?;
         let content = Content::Text {
             text: command.text,
             reply_to,
@@ -148,7 +148,12 @@ impl Handle<api::RoomSend> for Session {
         if let Some(guest) = guest {
             guest.leave().await;
         }
-        result
+        let sent = result?;
+        if !paths.is_empty() {
+            let rooms = self.rooms.clone();
+            tokio::task::spawn_blocking(move || rooms.inner.stash.forget(&paths)).await?;
+        }
+        Ok(sent)
     }
 }
 

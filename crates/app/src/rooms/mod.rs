@@ -8,6 +8,7 @@
 //! | `network` | the libp2p network: start, stop, peers |
 //! | `names` | names and ids that users give |
 //! | `spaces`, `moderation`, `messages`, `attachments`, `share` | the commands |
+//! | `stash` | pasted content until it is sent |
 
 mod attachments;
 mod driver;
@@ -18,6 +19,7 @@ mod names;
 mod network;
 mod share;
 mod spaces;
+mod stash;
 mod view;
 
 #[cfg(test)]
@@ -36,6 +38,7 @@ use crate::{
 };
 
 use driver::Driver;
+use stash::Stash;
 
 /// State of this part of a session. Cheap to clone.
 #[derive(Clone)]
@@ -46,17 +49,22 @@ pub(crate) struct State {
 struct Inner {
     driver: Driver,
     network: Mutex<Option<Network>>,
+    stash: Stash,
 }
 
 impl State {
     /// Loads the spaces and starts the driver. The network stays off.
     pub(crate) async fn start(core: &Core) -> Result<Self, AppError> {
         let core = core.clone();
-        let driver = tokio::task::spawn_blocking(move || Driver::start(&core)).await??;
+        let (driver, stash) = tokio::task::spawn_blocking(move || {
+            Ok::<_, AppError>((Driver::start(&core)?, Stash::open(&core)))
+        })
+        .await??;
         Ok(Self {
             inner: Arc::new(Inner {
                 driver,
                 network: Mutex::new(None),
+                stash,
             }),
         })
     }
@@ -65,6 +73,9 @@ impl State {
     pub(crate) async fn stop(&self) {
         self.stop_network().await;
         self.inner.driver.stop().await;
+        let rooms = self.clone();
+        // Only a panic or the end of the program keeps this from running, and the next start makes up for it.
+        let _ = tokio::task::spawn_blocking(move || rooms.inner.stash.empty()).await;
     }
 
     async fn look<T: Send + 'static>(

@@ -149,6 +149,7 @@ impl Handle<api::SpaceInvite> for Session {
                     .node
                     .create_invite(work.ledger, work.now, space.space, terms)?;
                 Ok(api::InviteInfo {
+                    id: code.key().id().to_string(),
                     invite: code.to_string(),
                     space: space.space.to_string(),
                     role: role.name().to_owned(),

@@ -425,3 +425,71 @@ async fn files_travel_on_demand_and_resume() {
     ann.session.close().await;
     ben.session.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pasted_content_is_a_file_until_it_is_sent() {
+    let (ann, mut ben) = (Host::new("Ann").await, Host::new("Ben").await);
+    ann.found("Room").await;
+    let at_ann = ann.start().await;
+    ben.start().await;
+    let invite = ann.invite("Room", 3600).await;
+    ben.join(&invite, &at_ann).await.unwrap();
+    let paste = |host: &Host, name: &str, content: &[u8]| {
+        let (session, name, content) = (host.session.clone(), name.to_owned(), content.to_vec());
+        async move { session.stash("General".to_owned(), name, content).await }
+    };
+
+    let picture = paste(&ben, "../../Снимок: 1.png", b"first").await.unwrap();
+    let again = paste(&ben, "Снимок: 1.png", b"second").await.unwrap();
+    let left = paste(&ben, "left.txt", b"third").await.unwrap();
+    let folder = ben.session.core().opened().path.join("pasted");
+    assert!(picture.starts_with(&folder), "{}", picture.display());
+    assert!(picture.ends_with("Снимок_ 1.png"), "{}", picture.display());
+    assert_ne!(picture, again);
+    assert_eq!(std::fs::read(&picture).unwrap(), b"first");
+
+    // A file of the user is sent beside it, and stays.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let own = elsewhere.path().join("own.txt");
+    std::fs::write(&own, "mine").unwrap();
+    let command = api::RoomSend {
+        room: "General".to_owned(),
+        text: String::new(),
+        attach: [&picture, &own]
+            .map(|path| path.display().to_string())
+            .to_vec(),
+        reply_to: None,
+        wait_s: None,
+    };
+    ben.session.handle(command).await.unwrap();
+    assert!(!picture.exists() && !picture.parent().unwrap().exists());
+    assert!(own.exists() && again.exists() && left.exists());
+    let page = ben.page("General").await;
+    let names: Vec<_> = page[0].attachments.iter().map(|file| &file.name).collect();
+    assert_eq!(names, ["Снимок_ 1.png", "own.txt"]);
+
+    // As large as the role may attach, and not a byte more.
+    let most = vec![7; 5 * 1024 * 1024];
+    paste(&ben, "most.bin", &most).await.unwrap();
+    let over = [most.as_slice(), &[7]].concat();
+    let refused = paste(&ben, "over.bin", &over).await.unwrap_err();
+    assert_eq!(refused.code, Code::TooLarge);
+    assert!(refused.message.starts_with("over.bin has"), "{refused}");
+    paste(&ann, "over.bin", &over).await.unwrap();
+    let nowhere = ben
+        .session
+        .stash("Nowhere".to_owned(), "a".to_owned(), Vec::new())
+        .await
+        .unwrap_err();
+    assert_eq!(nowhere.code, Code::NotFound);
+
+    // What a crash left behind goes when the profile is opened, the rest when it is closed.
+    ben.session.close().await;
+    assert!(!folder.exists());
+    std::fs::create_dir_all(folder.join("x")).unwrap();
+    std::fs::write(folder.join("x/secret.txt"), "left behind").unwrap();
+    ben.open_again().await;
+    assert!(!folder.exists());
+    ann.session.close().await;
+    ben.session.close().await;
+}

@@ -17,6 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::{
     client::Client,
     context::{Context, Exit},
+    stop,
 };
 
 /// Failed items asked for at a time.
@@ -187,6 +188,8 @@ async fn wait(context: &Context, client: &Client, mut job: JobInfo) -> anyhow::R
     let mut events = client.events().await?;
     let mut told = true;
     let mut look = tokio::time::interval(LOOK);
+    // One listener for the whole wait, so that no signal falls between two looks.
+    let mut stopped = std::pin::pin!(stop::requested());
     let mut interrupted = false;
     while matches!(job.state.as_str(), "waiting" | "running") {
         tokio::select! {
@@ -196,8 +199,7 @@ async fn wait(context: &Context, client: &Client, mut job: JobInfo) -> anyhow::R
                 None => told = false,
             },
             _ = look.tick() => job = client.call(JobShow { job: job.job }).await?,
-            pressed = tokio::signal::ctrl_c(), if !interrupted => {
-                pressed?;
+            () = &mut stopped, if !interrupted => {
                 interrupted = true;
                 bar.suspend(|| context.output.hint("Pausing after the items in hand…"));
                 // The job may have ended in this moment.

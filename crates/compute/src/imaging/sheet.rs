@@ -59,7 +59,10 @@ impl Sheet {
     }
 
     /// The sheet as JPEG.
-    pub fn finish(self) -> Result<Vec<u8>, PictureError> {
+    pub fn finish(mut self) -> Result<Vec<u8>, PictureError> {
+        // Fewer pictures may have come than were announced: rows that stayed empty are left out.
+        self.rows = self.added.div_ceil(self.columns).max(1);
+        self.rgb.truncate(self.width() * self.height() * 3);
         let size = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let (width, height) = (size(self.width()), size(self.height()));
         let picture = Picture::new(width, height, self.rgb)
@@ -114,5 +117,15 @@ mod tests {
         let jpeg = sheet.finish().unwrap();
         let seen = decode(&jpeg, &Limits::default()).unwrap();
         assert_eq!((seen.width, seen.height), (516, 264));
+    }
+
+    #[test]
+    fn rows_that_stayed_empty_are_left_out() {
+        let mut sheet = Sheet::new(COLUMNS + 1);
+        for _ in 0..COLUMNS {
+            sheet.place(&Picture::new(1, 1, vec![7; 3]).unwrap());
+        }
+        let seen = decode(&sheet.finish().unwrap(), &Limits::default()).unwrap();
+        assert_eq!((seen.width, seen.height), (1524, 264));
     }
 }

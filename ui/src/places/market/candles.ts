@@ -14,7 +14,8 @@ import {
 
 import type { Bars } from '../../bindings/Bars';
 import type { Overlay } from '../../bindings/Overlay';
-import { price } from '../../format';
+import { date, price } from '../../format';
+import { captioned } from './picture';
 
 /** What the legend says about the bar under the crosshair. */
 export interface Reading {
@@ -73,6 +74,7 @@ export class Candles {
   #bars: Bars | undefined;
   #index = new Map<number, number>();
   #ink: Ink;
+  readonly #font: string;
 
   constructor(
     element: HTMLElement,
@@ -84,12 +86,13 @@ export class Candles {
   ) {
     this.#ink = ink;
     this.#read = read;
+    this.#font = getComputedStyle(element).fontFamily;
     this.#chart = createChart(element, {
       autoSize: true,
       layout: {
         attributionLogo: false,
         fontSize: 11,
-        fontFamily: getComputedStyle(element).fontFamily,
+        fontFamily: this.#font,
       },
       crosshair: { mode: CrosshairMode.Normal },
       localization: { locale: language, priceFormatter: price },
@@ -134,6 +137,7 @@ export class Candles {
       })),
     );
     this.#paintVolume();
+    this.#paintLast();
     if (changed) {
       const count = bars.time.length;
       this.#chart.timeScale().setVisibleLogicalRange({ from: Math.max(-2, count - 160), to: count + 4 });
@@ -151,6 +155,13 @@ export class Candles {
         color: `${(bars.close[index] ?? 0) >= (bars.open[index] ?? 0) ? this.#ink.up : this.#ink.down}55`,
       })),
     );
+  }
+
+  /** The newest price in the colour of its candle's outline: a hollow one has the colour of the ground. */
+  #paintLast(): void {
+    const last = this.#newest();
+    const rising = (this.#bars?.close[last] ?? 0) >= (this.#bars?.open[last] ?? 0);
+    this.#price.applyOptions({ priceLineColor: rising ? this.#ink.up : this.#ink.down });
   }
 
   /** Draws functions: those that overlap on the prices, each other in a pane of its own. */
@@ -242,6 +253,7 @@ export class Candles {
       wickDownColor: ink.down,
     });
     this.#paintVolume();
+    this.#paintLast();
     for (const line of this.#lines) {
       const tone = ink.lines[line.colour % ink.lines.length] ?? ink.text;
       line.series.applyOptions({ color: tone });
@@ -266,6 +278,22 @@ export class Candles {
     const half = ((range.to - range.from) * factor) / 2;
     const middle = (range.to + range.from) / 2;
     scale.setVisibleLogicalRange({ from: middle - half, to: middle + half });
+  }
+
+  /** What is in view as a PNG, below what it is. */
+  picture(title: string): Promise<Blob> {
+    const bars = this.#bars;
+    const range = this.#chart.timeScale().getVisibleLogicalRange();
+    const last = this.#newest();
+    const within = (at: number): number => bars?.time[Math.min(last, Math.max(0, Math.round(at)))] ?? 0;
+    const days = range && bars ? `${date(within(range.from))} – ${date(within(range.to))}` : '';
+    const words = [
+      { text: title, colour: this.#ink.text },
+      { text: days, colour: this.#ink.text },
+      ...(this.reading(last)?.lines ?? []).map(({ column, colour }) => ({ text: column, colour })),
+    ];
+    const shot = this.#chart.takeScreenshot(true);
+    return captioned(shot, words, this.#ink, this.#font, window.devicePixelRatio || 1);
   }
 
   /** All bars at once. */

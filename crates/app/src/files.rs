@@ -1,0 +1,91 @@
+//! Files that the user named: whole, or as they were before.
+
+use std::{
+    fs::File,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use crate::error::{AppError, Code};
+
+/// Writes a file, in place of what is there: under a passing name beside it, made durable, then named.
+pub fn write(path: &Path, content: &[u8]) -> Result<(), AppError> {
+    let failed = |reason: io::Error| {
+        let code = match reason.kind() {
+            io::ErrorKind::StorageFull => Code::DiskFull,
+            _ => Code::File,
+        };
+        AppError::new(code, format!("{}: {reason}", path.display())).param("path", path.display())
+    };
+    if path.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut unfinished = unfinished_in(folder).map_err(failed)?;
+    unfinished.write_all(content).map_err(failed)?;
+    unfinished.as_file().sync_all().map_err(failed)?;
+    unfinished
+        .persist(path)
+        .map_err(|error| failed(error.error))?;
+    #[cfg(unix)]
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// A file that is gone when it is dropped, readable by those who may read the user's other files.
+pub(crate) fn unfinished_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".artel-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_nothing_stays_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("График 1.png");
+        write(&path, b"longer than the next").unwrap();
+        write(&path, b"next").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"next");
+        assert_eq!(names(folder.path()), ["График 1.png"]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [
+            folder.path().join("missing/a.csv"),
+            folder.path().to_owned(),
+        ] {
+            let error = write(&path, b"x").unwrap_err();
+            assert_eq!(error.code, Code::File);
+            assert!(
+                error.message.contains(&path.display().to_string()),
+                "{error}"
+            );
+        }
+        assert!(names(folder.path()).is_empty());
+    }
+}

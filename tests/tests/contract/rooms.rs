@@ -1,0 +1,252 @@
+//! Profiles, spaces, rooms.
+
+use std::{fs, path::Path};
+
+use anyhow::Result;
+use artel_tests::{
+    lan::Lan,
+    person::{self, Person},
+    wait,
+};
+
+use super::{PATIENCE, has, refuses, words};
+
+#[test]
+fn profiles() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let olena = Person::new(place.path(), "Олена Ткаченко-Шевчук")?;
+    let other = olena.named("O'Neil \"Jr\"");
+    has(
+        &other.one(&["profile", "new", "O'Neil \"Jr\""])?,
+        "profile:text member:text",
+    );
+    let listed = olena.lines(&["profile", "list"])?;
+    assert_eq!(listed.len(), 2);
+    for line in &listed {
+        has(line, "profile:text member:text in_use:flag");
+    }
+    let shown = olena.one(&["profile", "show"])?;
+    has(
+        &shown,
+        "profile:text member:text device:text incarnation:text path:text bytes:number schema:number",
+    );
+    assert_eq!(shown["profile"], "Олена Ткаченко-Шевчук");
+
+    refuses(
+        &olena,
+        &["profile", "new", "Олена Ткаченко-Шевчук"],
+        1,
+        "exists",
+    );
+    refuses(&olena, &["profile", "new", ""], 1, "bad_name");
+    refuses(&olena, &["profile", "delete", "Nobody"], 1, "not_found");
+    refuses(&olena.named("Nobody"), &["room", "list"], 1, "not_found");
+    refuses(
+        &olena.with_passphrase("wrong"),
+        &["profile", "delete", "O'Neil \"Jr\""],
+        1,
+        "wrong_passphrase",
+    );
+    let ambiguous = person::bare(&[
+        "--json",
+        "--home",
+        &olena.home().to_string_lossy(),
+        "profile",
+        "show",
+    ])?;
+    let said = String::from_utf8(ambiguous.stderr)?;
+    assert_eq!(ambiguous.status.code(), Some(1));
+    assert!(
+        said.contains("\"ambiguous\"") && said.contains("Олена"),
+        "{said}"
+    );
+
+    // The new passphrase opens it, the old one no longer does.
+    let new = place.path().join("new passphrase.txt");
+    fs::write(&new, "ёлка в лесу\r\n")?;
+    let file = new.to_string_lossy().into_owned();
+    olena.one(&["profile", "passwd", "--new-passphrase-file", &file])?;
+    refuses(&olena, &["profile", "show"], 1, "wrong_passphrase");
+    let changed = olena.with_passphrase("ёлка в лесу");
+    assert_eq!(
+        changed.one(&["profile", "show"])?["member"],
+        shown["member"]
+    );
+    let by_file = olena.one(&["--passphrase-file", &file, "profile", "show"])?;
+    assert_eq!(by_file["member"], shown["member"]);
+
+    assert_eq!(other.one(&["profile", "lock"])?["was_open"], false);
+    other.one(&["profile", "delete", "O'Neil \"Jr\""])?;
+    assert_eq!(olena.lines(&["profile", "list"])?.len(), 1);
+    Ok(())
+}
+
+/// Anna and Boris, on a LAN where this machine can make one.
+fn two(place: &Path) -> Result<(Person, Person, Option<Lan>)> {
+    let lan = Lan::new(2).ok();
+    let (anna, boris) = match lan.as_ref().map(Lan::hosts) {
+        Some([h1, h2]) => (
+            Person::on(h1, place, "Анна Петренко")?,
+            Person::on(h2, place, "Boris")?,
+        ),
+        _ => (
+            Person::new(place, "Анна Петренко")?,
+            Person::new(place, "Boris")?,
+        ),
+    };
+    Ok((anna, boris, lan))
+}
+
+#[test]
+fn spaces_and_rooms() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let (anna, boris, _lan) = two(place.path())?;
+    let at = |name: &str| place.path().join(name).to_string_lossy().into_owned();
+    let space = anna.one(&["space", "new", "7-Б класс"])?;
+    has(
+        &space,
+        "space:text name:text role:text state:text members:number",
+    );
+    assert_eq!(
+        anna.lines(&["space", "list"])?,
+        std::slice::from_ref(&space)
+    );
+    let invite = anna.one(
+        &words("space invite 7-Б")
+            .iter()
+            .copied()
+            .chain(["--approve"])
+            .collect::<Vec<_>>(),
+    );
+    assert!(invite.is_err(), "half a name was taken for the whole");
+    let invite = anna.one(&["space", "invite", "7-Б класс", "--approve", "--seats", "2"])?;
+    has(
+        &invite,
+        "invite:text space:text role:text seats:number expires_at:number",
+    );
+    let listed = anna.one(&["space", "invites", "7-Б класс"])?;
+    has(
+        &listed,
+        "role:text seats:number used:number approve:flag revoked:flag",
+    );
+    assert_eq!(
+        (&listed["seats"], &listed["approve"]),
+        (&2.into(), &true.into())
+    );
+
+    let (_anna_node, address) = anna.quiet_node()?;
+    let (_boris_node, _) = boris.quiet_node()?;
+    let code = invite["invite"].as_str().expect("a code");
+    let joined = boris.one(&["space", "join", code, "--address", &address])?;
+    has(&joined, "space:text state:text");
+    assert_eq!(
+        (&joined["state"], &joined["space"]),
+        (&"pending".into(), &space["space"])
+    );
+    wait::until("Boris at the door", PATIENCE, || {
+        let members = anna.lines(&["space", "members", "7-Б класс"])?;
+        let waiting = members.iter().any(|member| member["state"] == "pending");
+        Ok(waiting.then_some(()))
+    })?;
+    anna.one(&["space", "admit", "7-Б класс", "Boris"])?;
+    wait::until("Boris as a member", PATIENCE, || {
+        let spaces = boris.lines(&["space", "list"])?;
+        Ok((spaces[0]["state"] == "member").then_some(()))
+    })?;
+    for member in anna.lines(&["space", "members", "7-Б класс"])? {
+        has(
+            &member,
+            "member:text name:text role:text state:text online:flag",
+        );
+    }
+    let peers = anna.lines(&["net", "peers"])?;
+    let boris_there = peers
+        .iter()
+        .find(|peer| peer["name"] == "Boris")
+        .expect("Boris");
+    has(
+        boris_there,
+        "peer:text address:text connected:flag found_by:text spaces:list",
+    );
+    let dialled = boris.one(&["net", "dial", &address])?;
+    has(&dialled, "peer:text address:text");
+
+    let room = anna.one(&["room", "new", "7-Б класс", "Домашнее задание"])?;
+    has(&room, "room:text space:text name:text");
+    assert_eq!(anna.lines(&["room", "list", "7-Б класс"])?.len(), 2);
+    let first = anna.one(&["room", "send", "Домашнее задание", "Стр. 34"])?;
+    has(&first, "message:text state:text");
+    assert_eq!(first["state"], "stored");
+    fs::write(at("план работы.txt"), "раз, два, три")?;
+    let first = first["message"].as_str().expect("an id");
+    anna.one(&[
+        "room",
+        "send",
+        "7-Б класс/Домашнее задание",
+        "и план",
+        "--attach",
+        &at("план работы.txt"),
+        "--reply-to",
+        first,
+    ])?;
+    let lines = wait::until("both messages at Boris's", PATIENCE, || {
+        let lines = boris
+            .lines(&["room", "read", "Домашнее задание"])
+            .unwrap_or_default();
+        Ok((lines.len() == 2).then_some(lines))
+    })?;
+    for line in &lines {
+        has(
+            line,
+            "id:text author:text name:text at:number text:text edited:flag deleted:flag \
+             reply_to:text? attachments:list reactions:list",
+        );
+    }
+    assert_eq!(
+        (&lines[0]["text"], &lines[1]["text"]),
+        (&"Стр. 34".into(), &"и план".into())
+    );
+    assert_eq!(lines[1]["reply_to"], first);
+    let file = &lines[1]["attachments"][0];
+    has(file, "id:text name:text size:number hash:text");
+    let last = boris.one(&["room", "read", "Домашнее задание", "--limit", "1"])?;
+    assert_eq!(last["id"], lines[1]["id"]);
+    let earlier = boris.one(&[
+        "room",
+        "read",
+        "Домашнее задание",
+        "--before",
+        lines[1]["id"].as_str().expect("an id"),
+    ])?;
+    assert_eq!(earlier["id"], first);
+    let id = file["id"].as_str().expect("an id");
+    let saved = boris.one(&["room", "save", id, "--to", &at("сохранённый план.txt")])?;
+    has(&saved, "path:text size:number hash:text");
+    assert_eq!(
+        fs::read_to_string(at("сохранённый план.txt"))?,
+        "раз, два, три"
+    );
+    // An existing file is never overwritten: the second copy has another name.
+    let again = boris.one(&["room", "save", id, "--to", &at("сохранённый план.txt")])?;
+    assert_ne!(again["path"], saved["path"]);
+    assert_eq!(again["hash"], saved["hash"]);
+
+    for (args, code) in [
+        ("space members Nowhere", "not_found"),
+        ("room read Nowhere", "not_found"),
+        ("room save deadbeef --to x", "not_found"),
+        ("share job:99 --room General", "not_found"),
+        ("share nonsense --room General", "bad_arguments"),
+        ("net dial nonsense", "bad_arguments"),
+    ] {
+        refuses(&boris, &words(args), 1, code);
+    }
+    refuses(&boris, &["space", "invite", "7-Б класс"], 1, "not_allowed");
+    refuses(
+        &boris,
+        &["room", "new", "7-Б класс", "Чат"],
+        1,
+        "not_allowed",
+    );
+    Ok(())
+}
