@@ -377,9 +377,7 @@ async fn await_join(
 /// Of two refusals the one that says more.
 fn telling(one: Refusal, other: Refusal) -> Refusal {
     match (one, other) {
-        (Refusal::Unknown, other) | (Refusal::Observer, other) if other != Refusal::Unknown => {
-            other
-        }
+        (Refusal::Unknown | Refusal::Observer, other) if other != Refusal::Unknown => other,
         (one, _) => one,
     }
 }
