@@ -5,32 +5,21 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::shell::{self, Workspace};
+use crate::{
+    setup::{self, Purpose},
+    shell::{self, Workspace},
+};
 
-/// Runs all benchmarks, or those named.
+/// Runs all benchmarks, or those named. One that fails (its results are not equal) ends it.
 pub(crate) fn bench(workspace: &Workspace, names: &[String]) -> Result<ExitCode> {
-    let known: Vec<&str> = workspace
-        .members()
-        .filter_map(|package| package.get("targets").and_then(Value::as_array))
-        .flatten()
-        .filter(|target| {
-            target
-                .get("kind")
-                .and_then(Value::as_array)
-                .is_some_and(|kinds| kinds.iter().any(|kind| kind == "bench"))
-        })
-        .filter_map(|target| target.get("name").and_then(Value::as_str))
-        .collect();
+    let known: Vec<&str> = benchmarks(workspace).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
         bail!(
             "there is no benchmark \"{unknown}\"; there are: {}",
-            listed(&known)
+            known.join(", ")
         );
     }
-    if known.is_empty() {
-        println!("There are no benchmarks yet.");
-        return Ok(ExitCode::SUCCESS);
-    }
+    setup::packages(Purpose::Headless)?;
     for name in known
         .iter()
         .filter(|name| names.is_empty() || names.iter().any(|given| given == *name))
@@ -45,10 +34,17 @@ pub(crate) fn bench(workspace: &Workspace, names: &[String]) -> Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-fn listed(names: &[&str]) -> String {
-    if names.is_empty() {
-        "none yet".to_owned()
-    } else {
-        names.join(", ")
-    }
+/// Names of the workspace's benchmarks.
+fn benchmarks(workspace: &Workspace) -> impl Iterator<Item = &str> {
+    workspace
+        .members()
+        .filter_map(|package| package.get("targets").and_then(Value::as_array))
+        .flatten()
+        .filter(|target| {
+            target
+                .get("kind")
+                .and_then(Value::as_array)
+                .is_some_and(|kinds| kinds.iter().any(|kind| kind == "bench"))
+        })
+        .filter_map(|target| target.get("name").and_then(Value::as_str))
 }

@@ -8,12 +8,13 @@ use crate::shell::Workspace;
 /// Each member and the members it may depend on. Tests follow the same rule.
 ///
 /// `domain ← {store, sync, compute, catalog, jobs} ← app ← {cli, src-tauri, tests}`; the middle
-/// crates do not know one another.
+/// crates do not know one another. `measure` is for benchmarks only.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("artel-domain", &[]),
+    (MEASURE, &[]),
     ("artel-store", &["artel-domain"]),
     ("artel-sync", &["artel-domain"]),
-    ("artel-compute", &["artel-domain"]),
+    ("artel-compute", &["artel-domain", MEASURE]),
     ("artel-catalog", &["artel-domain"]),
     ("artel-jobs", &["artel-domain"]),
     (
@@ -25,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "artel-compute",
             "artel-catalog",
             "artel-jobs",
+            MEASURE,
         ],
     ),
     ("artel-cli", &["artel-app"]),
@@ -33,20 +35,31 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
+/// What the benchmarks share, which no program may contain.
+const MEASURE: &str = "artel-measure";
+
 /// Fails with every edge that points the wrong way.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let members: Vec<&str> = workspace.members().filter_map(name).collect();
     let mut wrong = Vec::new();
     for package in workspace.members() {
         let Some(from) = name(package) else { continue };
-        let uses = package
-            .get("dependencies")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
+        let dependencies = || {
+            package
+                .get("dependencies")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+        };
+        let uses = dependencies()
             .filter_map(name)
             .filter(|to| members.contains(to));
         wrong.extend(refused(from, uses));
+        if dependencies().any(|to| name(to) == Some(MEASURE) && !for_tests(to)) {
+            wrong.push(format!(
+                "{from} is made of {MEASURE}, which is for its benchmarks: name it in [dev-dependencies]"
+            ));
+        }
     }
     if !wrong.is_empty() {
         bail!("{}", wrong.join("\n"));
@@ -56,6 +69,11 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
 
 fn name(value: &Value) -> Option<&str> {
     value.get("name").and_then(Value::as_str)
+}
+
+/// Whether a dependency is one of tests and benchmarks.
+fn for_tests(dependency: &Value) -> bool {
+    dependency.get("kind").and_then(Value::as_str) == Some("dev")
 }
 
 fn refused<'a>(from: &str, uses: impl Iterator<Item = &'a str>) -> Vec<String> {

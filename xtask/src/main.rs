@@ -10,6 +10,7 @@ mod direction;
 mod generated;
 mod icons;
 mod included;
+mod licences;
 mod outside;
 mod run;
 mod setup;

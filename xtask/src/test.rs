@@ -85,9 +85,13 @@ pub(crate) fn test(workspace: &Workspace) -> Result<ExitCode> {
     stages.command(
         "build",
         cargo(workspace).args([
+            // Not the benchmarks: clippy has looked at them, and they are built as released.
             "build",
             "--workspace",
-            "--all-targets",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--examples",
             "--exclude",
             "xtask",
         ]),

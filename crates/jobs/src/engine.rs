@@ -10,7 +10,7 @@ use std::{
 use crate::{
     admission::Admission,
     model::{Job, JobState, NewJob},
-    queue::{Conclusion, Queue, QueueError},
+    queue::{Conclusion, Effort, Queue, QueueError},
     runner::{Live, Runner, Stop},
     work::{Failure, Work},
 };
@@ -291,8 +291,7 @@ impl Engine {
                     &Conclusion {
                         state: JobState::Failed,
                         error: Some(failure.message.clone()),
-                        worked: std::time::Duration::ZERO,
-                        peak_memory: 0,
+                        effort: Effort::default(),
                     },
                 )?;
                 return Err(failure.into());
@@ -343,8 +342,7 @@ impl Engine {
             &Conclusion {
                 state,
                 error: None,
-                worked: std::time::Duration::ZERO,
-                peak_memory: 0,
+                effort: Effort::default(),
             },
         )?;
         let job = self.job(job.id)?;

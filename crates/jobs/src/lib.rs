@@ -11,6 +11,7 @@
 //! - an item is claimed in a committed row before it is tried, so a file that kills the process is
 //!   known after the restart and is given up after [`MAX_ATTEMPTS`] tries;
 //! - a completion carries the generation of its claim; a late one is not accepted;
+//! - what the job has cost is committed with every page and every completion, so it outlives a kill;
 //! - a panic, an error or a time-out in one item is that item's failure and nothing else;
 //! - workers come and go by the wait that is measured, within processor cores and admitted memory;
 //! - observers hear about a job at most about ten times a second.
@@ -35,7 +36,7 @@ mod work;
 pub use admission::Admission;
 pub use engine::{Engine, EngineError, Observer, Options};
 pub use model::{Counts, Item, ItemState, Job, JobState, NewItem, NewJob, UnknownState};
-pub use queue::{Conclusion, Queue, QueueError, Settlement, Step};
+pub use queue::{Conclusion, Effort, Queue, QueueError, Settlement, Step};
 pub use work::{Attempt, Failure, Listing, Outcome, Run, Scope, Tally, Verdict, Work};
 
 /// How often an item is begun before it is given up, when each time the process ended meanwhile.

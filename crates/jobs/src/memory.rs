@@ -9,7 +9,7 @@ use std::{
 use crate::{
     MAX_ATTEMPTS,
     model::{Counts, Item, ItemState, Job, JobState, NewItem, NewJob},
-    queue::{Conclusion, Queue, QueueError, Settlement, Step},
+    queue::{Conclusion, Effort, Queue, QueueError, Settlement, Step},
     work::Verdict,
 };
 
@@ -40,6 +40,11 @@ impl MemoryQueue {
 }
 
 impl Rows {
+    fn keep(&mut self, effort: Effort) {
+        self.job.worked = self.job.worked.max(effort.worked);
+        self.job.peak_memory = self.job.peak_memory.max(effort.peak_memory);
+    }
+
     fn release(&mut self) {
         for item in &mut self.items {
             if item.state == ItemState::Running {
@@ -160,8 +165,15 @@ impl Queue for MemoryQueue {
         })
     }
 
-    fn append(&self, job: i64, items: &[NewItem], last: bool) -> Result<(), QueueError> {
+    fn append(
+        &self,
+        job: i64,
+        items: &[NewItem],
+        last: bool,
+        effort: Effort,
+    ) -> Result<(), QueueError> {
         self.with(job, |rows| {
+            rows.keep(effort);
             for item in items {
                 rows.job.counts.total += item.units;
                 rows.job.cursor = Some(item.input.clone());
@@ -208,11 +220,13 @@ impl Queue for MemoryQueue {
                         && item.attempts == settlement.generation
                 })?;
                 settle(item, settlement);
+                let item = item.clone();
+                rows.keep(settlement.effort);
                 let tally = settlement.verdict.tally(item.units);
                 rows.job.counts.done += tally.done;
                 rows.job.counts.failed += tally.failed;
                 rows.job.counts.skipped += tally.skipped;
-                Some(item.clone())
+                Some(item)
             });
             let claimed = claim
                 .then(|| {
@@ -234,8 +248,7 @@ impl Queue for MemoryQueue {
             rows.release();
             rows.job.state = conclusion.state;
             rows.job.error.clone_from(&conclusion.error);
-            rows.job.worked += conclusion.worked;
-            rows.job.peak_memory = rows.job.peak_memory.max(conclusion.peak_memory);
+            rows.keep(conclusion.effort);
         })
     }
 

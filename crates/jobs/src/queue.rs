@@ -12,6 +12,16 @@ use crate::{
 #[error("the job queue could not be used: {0}")]
 pub struct QueueError(#[from] pub Box<dyn std::error::Error + Send + Sync>);
 
+/// What a job has cost so far, over all its runs. Every checkpoint keeps it, so that a process that
+/// is killed forgets no more than the items it had in hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Time worked.
+    pub worked: Duration,
+    /// Highest resident memory of the process seen, in bytes.
+    pub peak_memory: u64,
+}
+
 /// Result of one claimed item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settlement {
@@ -25,6 +35,8 @@ pub struct Settlement {
     pub verdict: Verdict,
     /// How long it took.
     pub took: Duration,
+    /// What the job has cost with it.
+    pub effort: Effort,
 }
 
 /// What [`Queue::step`] did.
@@ -43,13 +55,13 @@ pub struct Conclusion {
     pub state: JobState,
     /// Why, if a reason is known.
     pub error: Option<String>,
-    /// Time worked in this run.
-    pub worked: Duration,
-    /// Highest resident memory seen in this run, in bytes.
-    pub peak_memory: u64,
+    /// What the job has cost.
+    pub effort: Effort,
 }
 
-/// Storage of jobs and items. Every method is one transaction and durable when it returns.
+/// Storage of jobs and items. Every method is one transaction and durable when it returns. Where an
+/// [`Effort`] is given, a job keeps the higher of what it has and what it is given: efforts of
+/// several workers may come out of order.
 pub trait Queue: Send + Sync + 'static {
     /// Adds a job in state `waiting` and returns its number.
     fn insert(&self, job: &NewJob) -> Result<i64, QueueError>;
@@ -73,15 +85,21 @@ pub trait Queue: Send + Sync + 'static {
     /// of any size at a constant price.
     fn items_from(&self, job: i64, from: u64, limit: u32) -> Result<Vec<Item>, QueueError>;
 
-    /// Adds a page of items, moves the cursor to the last of them and raises the total; with
-    /// `last` the listing is complete.
-    fn append(&self, job: i64, items: &[NewItem], last: bool) -> Result<(), QueueError>;
+    /// Adds a page of items, moves the cursor to the last of them, raises the total and keeps the
+    /// effort; with `last` the listing is complete.
+    fn append(
+        &self,
+        job: i64,
+        items: &[NewItem],
+        last: bool,
+        effort: Effort,
+    ) -> Result<(), QueueError>;
 
     /// Marks a job as running in the process `boot`, with no error.
     fn begin(&self, job: i64, boot: &str) -> Result<(), QueueError>;
 
-    /// Settles an item and, in the same transaction, claims the next waiting one (its `attempts`
-    /// goes up by one). A settlement is accepted only if the item is still running in that
+    /// Settles an item with the effort and, in the same transaction, claims the next waiting one (its
+    /// `attempts` goes up by one). A settlement is accepted only if the item is still running in that
     /// generation. A verdict of [`Verdict::Later`] puts the item back.
     fn step(
         &self,
@@ -90,8 +108,7 @@ pub trait Queue: Send + Sync + 'static {
         claim: bool,
     ) -> Result<Step, QueueError>;
 
-    /// Ends a run: sets the state, puts running items back to `waiting`, adds the time worked and
-    /// keeps the higher peak.
+    /// Ends a run: sets the state, puts running items back to `waiting` and keeps the effort.
     fn conclude(&self, job: i64, conclusion: &Conclusion) -> Result<(), QueueError>;
 
     /// Puts all failed items back to `waiting`, with no attempts, and returns how many.

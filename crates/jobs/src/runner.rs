@@ -17,7 +17,7 @@ use crate::{
     engine::{Shared, lock},
     model::{Item, ItemState, Job, JobState},
     pace::Pace,
-    queue::{Conclusion, Queue, QueueError, Settlement},
+    queue::{Conclusion, Effort, Queue, QueueError, Settlement},
     work::{Attempt, Failure, Run, Scope, Verdict},
 };
 
@@ -61,8 +61,26 @@ impl Live {
     /// The job as it is now.
     pub(crate) fn snapshot(&self) -> Job {
         let mut job = lock(&self.job).clone();
-        job.worked = self.before + self.since.elapsed();
+        job.worked = self.worked();
         job
+    }
+
+    fn worked(&self) -> Duration {
+        self.before + self.since.elapsed()
+    }
+
+    /// What the job has cost, this run included.
+    fn effort(&self) -> Effort {
+        Effort {
+            worked: self.worked(),
+            peak_memory: lock(&self.job).peak_memory,
+        }
+    }
+
+    /// Takes a measure of the process's memory.
+    fn weigh(&self, resident: u64) {
+        let mut job = lock(&self.job);
+        job.peak_memory = job.peak_memory.max(resident);
     }
 
     /// Asks the run to stop. A cancellation outranks what was asked before.
@@ -138,14 +156,11 @@ impl Runner {
                 Some(format!("a fault in Artel: {}", words(&*panic))),
             ),
         };
-        let peak_memory = lock(&self.live.job)
-            .peak_memory
-            .max((self.shared.options.resident)());
+        self.live.weigh((self.shared.options.resident)());
         let conclusion = Conclusion {
             state,
             error: error.clone(),
-            worked: self.live.since.elapsed(),
-            peak_memory,
+            effort: self.live.effort(),
         };
         if state == JobState::Cancelled
             && let Err(error) = discard_unfinished(&*self.shared.queue, &*self.run, id)
@@ -159,7 +174,7 @@ impl Runner {
         let mut job = self.live.snapshot();
         job.state = state;
         job.error = error;
-        job.peak_memory = peak_memory;
+        job.worked = conclusion.effort.worked;
         self.shared.end(id);
         (self.shared.observer)(&job);
     }
@@ -217,7 +232,7 @@ impl Runner {
             let last = page.len() < PAGE;
             self.shared
                 .queue
-                .append(id, &page, last)
+                .append(id, &page, last, self.live.effort())
                 .map_err(Broken::Queue)?;
             self.live.change(|job| {
                 job.counts.total += page.iter().map(|item| item.units).sum::<u64>();
@@ -270,11 +285,7 @@ impl Runner {
                 crew.waited.store(0, Ordering::Relaxed);
                 crew.wanted.store(pace.workers(), Ordering::Release);
             }
-            let resident = (self.shared.options.resident)();
-            {
-                let mut job = lock(&self.live.job);
-                job.peak_memory = job.peak_memory.max(resident);
-            }
+            self.live.weigh((self.shared.options.resident)());
             self.tell();
         }
         match lock(&crew.broken).take() {
@@ -362,6 +373,7 @@ impl Crew {
             units: item.units,
             verdict,
             took,
+            effort: self.live.effort(),
         };
         let asked = Instant::now();
         let bytes = catch_unwind(AssertUnwindSafe(|| self.run.memory(item))).unwrap_or(u64::MAX);
@@ -473,6 +485,7 @@ impl Crew {
                     limit.as_secs_f32()
                 )),
                 took: hand.since.elapsed(),
+                effort: self.live.effort(),
             };
             // A queue that fails here fails for the workers too, who report it.
             let _ = self.step(Some(&settlement), false);

@@ -253,7 +253,7 @@ fn an_item_that_ends_the_program_again_and_again_is_given_up() {
             units: 1,
         })
         .collect();
-    queue.append(job, &items, true).unwrap();
+    queue.append(job, &items, true, Effort::default()).unwrap();
     for crash in 1..=MAX_ATTEMPTS {
         queue.begin(job, "a process that is gone").unwrap();
         let claimed = queue.step(job, None, true).unwrap().claimed.unwrap();
@@ -273,6 +273,92 @@ fn an_item_that_ends_the_program_again_and_again_is_given_up() {
     );
 }
 
+#[test]
+fn what_a_job_has_cost_is_kept_while_it_runs_and_grows_over_its_runs() {
+    const ITEMS: u32 = 300;
+    const ITEM: Duration = Duration::from_millis(4);
+    let queue = Arc::new(MemoryQueue::default());
+    let engine = engine(
+        &queue,
+        Numbers::new(ITEMS.into(), |_, _| {
+            std::thread::sleep(ITEM);
+            fine()
+        }),
+    );
+    let job = engine.submit(&new_job()).unwrap().id;
+    // What the row says is all that a killed process leaves.
+    let row = loop {
+        let row = queue.job(job).unwrap().unwrap();
+        if row.counts.done >= 9 {
+            break row;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert_eq!(row.state, JobState::Running);
+    // Memory admits three items at once.
+    assert!(row.worked >= ITEM * 3, "{:?}", row.worked);
+    let paused = engine.pause(job).unwrap();
+    assert!(
+        paused.counts.done < ITEMS.into(),
+        "it was paused too late to tell"
+    );
+    assert!(paused.worked >= row.worked);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(engine.job(job).unwrap().worked, paused.worked);
+    let resumed = engine.resume(job).unwrap();
+    assert!(resumed.worked >= paused.worked);
+    let left = ITEMS - u32::try_from(paused.counts.done).unwrap();
+    let done = engine.wait(job).unwrap();
+    assert_eq!((done.state, done.peak_memory), (JobState::Done, 1000));
+    assert!(done.worked >= paused.worked + ITEM * (left / 3));
+}
+
+#[test]
+fn what_a_killed_process_worked_is_not_forgotten() {
+    let queue = Arc::new(MemoryQueue::default());
+    let job = queue.insert(&new_job()).unwrap();
+    let item = |number: u64| NewItem {
+        input: format!("{number:08}"),
+        target: String::new(),
+        units: 1,
+    };
+    let effort = |seconds| Effort {
+        worked: Duration::from_secs(seconds),
+        peak_memory: 5000 + seconds,
+    };
+    queue
+        .append(job, &[item(0), item(1)], true, effort(2))
+        .unwrap();
+    queue.begin(job, "a process that is gone").unwrap();
+    let claimed = queue.step(job, None, true).unwrap().claimed.unwrap();
+    let settlement = |effort| Settlement {
+        position: claimed.position,
+        generation: claimed.attempts,
+        units: 1,
+        verdict: Verdict::Finished(Outcome::default()),
+        took: Duration::from_secs(1),
+        effort,
+    };
+    queue
+        .step(job, Some(&settlement(effort(30))), true)
+        .unwrap();
+    // A late one that is not accepted leaves the effort as it is.
+    queue
+        .step(job, Some(&settlement(effort(90))), false)
+        .unwrap();
+    let engine = engine(&queue, Numbers::new(2, |_, _| fine()));
+    let found = engine.job(job).unwrap();
+    assert_eq!(
+        (found.state, found.worked, found.peak_memory),
+        (JobState::Interrupted, Duration::from_secs(30), 5030)
+    );
+    engine.resume(job).unwrap();
+    let done = engine.wait(job).unwrap();
+    assert_eq!(done.state, JobState::Done);
+    assert!(done.worked > Duration::from_secs(30) && done.worked < Duration::from_mins(1));
+    assert_eq!(done.peak_memory, 5030);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
@@ -284,7 +370,7 @@ proptest! {
         let items: Vec<_> = (0..listed)
             .map(|number| NewItem { input: format!("{number:08}"), target: String::new(), units: 1 })
             .collect();
-        queue.append(job, &items, false).unwrap();
+        queue.append(job, &items, false, Effort::default()).unwrap();
         let engine = engine(&queue, Numbers::new(count, |_, _| fine()));
         engine.resume(job).unwrap();
         let job = engine.wait(job).unwrap();

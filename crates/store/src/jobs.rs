@@ -47,12 +47,19 @@ pub struct Job {
     pub failed: u64,
     /// Units found done already.
     pub skipped: u64,
+    /// What it has cost.
+    pub effort: Effort,
+    /// Why it failed or was paused, or empty.
+    pub error: String,
+}
+
+/// What a job has cost over all its runs. A row keeps the higher of what it has and what it is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
     /// Time worked on it, in milliseconds.
     pub worked_ms: u64,
     /// Highest memory seen, in bytes.
     pub peak_memory: u64,
-    /// Why it failed or was paused, or empty.
-    pub error: String,
 }
 
 /// An item.
@@ -109,6 +116,8 @@ pub struct Settlement {
     pub result: ItemResult,
     /// Units done, failed and skipped, added to the job's.
     pub tally: [u64; 3],
+    /// What the job has cost with it.
+    pub effort: Effort,
 }
 
 const JOB: &str =
@@ -138,8 +147,10 @@ fn job_row(row: &Row<'_>) -> rusqlite::Result<Job> {
         done: row.get("done")?,
         failed: row.get("failed")?,
         skipped: row.get("skipped")?,
-        worked_ms: row.get("worked_ms")?,
-        peak_memory: row.get("peak_memory")?,
+        effort: Effort {
+            worked_ms: row.get("worked_ms")?,
+            peak_memory: row.get("peak_memory")?,
+        },
         error: row.get("error")?,
     })
 }
@@ -268,6 +279,7 @@ pub fn append(
     job: i64,
     items: &[(String, String, u64)],
     last: bool,
+    effort: &Effort,
 ) -> Result<(), StoreError> {
     let mut position: u64 = count(connection, job, None)?;
     let mut insert = connection.prepare_cached(
@@ -282,14 +294,17 @@ pub fn append(
     connection
         .prepare_cached(
             "UPDATE jobs SET items = ?2, total = total + ?3, listed = max(listed, ?4),
-             cursor = coalesce(?5, cursor) WHERE id = ?1",
+             cursor = coalesce(?5, cursor), worked_ms = max(worked_ms, ?6),
+             peak_memory = max(peak_memory, ?7) WHERE id = ?1",
         )?
         .execute(params![
             job,
             position,
             units,
             last,
-            items.last().map(|(input, _, _)| input)
+            items.last().map(|(input, _, _)| input),
+            effort.worked_ms,
+            effort.peak_memory
         ])?;
     Ok(())
 }
@@ -336,9 +351,17 @@ pub fn settle(
     let [done, failed, skipped] = settlement.tally;
     connection
         .prepare_cached(
-            "UPDATE jobs SET done = done + ?2, failed = failed + ?3, skipped = skipped + ?4 WHERE id = ?1",
+            "UPDATE jobs SET done = done + ?2, failed = failed + ?3, skipped = skipped + ?4,
+             worked_ms = max(worked_ms, ?5), peak_memory = max(peak_memory, ?6) WHERE id = ?1",
         )?
-        .execute(params![job, done, failed, skipped])?;
+        .execute(params![
+            job,
+            done,
+            failed,
+            skipped,
+            settlement.effort.worked_ms,
+            settlement.effort.peak_memory
+        ])?;
     item(connection, job, settlement.position)
 }
 
@@ -375,10 +398,8 @@ pub struct Conclusion {
     pub state: &'static str,
     /// Why, or empty.
     pub error: String,
-    /// Time worked in this run, in milliseconds.
-    pub worked_ms: u64,
-    /// Highest memory seen, in bytes.
-    pub peak_memory: u64,
+    /// What the job has cost.
+    pub effort: Effort,
 }
 
 /// Ends a run: running items are waiting again.
@@ -390,15 +411,15 @@ pub fn conclude(
     release(connection, job)?;
     connection
         .prepare_cached(
-            "UPDATE jobs SET state = ?2, error = ?3, boot = '', worked_ms = worked_ms + ?4,
+            "UPDATE jobs SET state = ?2, error = ?3, boot = '', worked_ms = max(worked_ms, ?4),
              peak_memory = max(peak_memory, ?5) WHERE id = ?1",
         )?
         .execute(params![
             job,
             conclusion.state,
             conclusion.error,
-            conclusion.worked_ms,
-            conclusion.peak_memory
+            conclusion.effort.worked_ms,
+            conclusion.effort.peak_memory
         ])?;
     Ok(())
 }

@@ -292,7 +292,10 @@ async fn killed_child() {
         return;
     };
     let session = profile(&folder.join("home")).await;
-    run(&session, batch(&folder.join("in"), &folder.join("out"))).await;
+    let batch = batch(&folder.join("in"), &folder.join("out"));
+    // Two at once: all but two of the results that are there have their rows.
+    let workers = Some(2);
+    run(&session, ImagesRun { workers, ..batch }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -342,6 +345,9 @@ async fn a_killed_batch_resumes_to_the_same_bytes() {
         .unwrap();
     let jobs = session.handle(JobList { active: true }).await.unwrap();
     assert_eq!((jobs.len(), jobs[0].state.as_str()), (1, "interrupted"));
+    assert!(jobs[0].done >= 3, "{:?}", jobs[0]);
+    let worked = jobs[0].seconds;
+    assert!(worked > 0.0, "the time worked is forgotten: {:?}", jobs[0]);
     session
         .handle(JobResume { job: jobs[0].job })
         .await
@@ -352,6 +358,7 @@ async fn a_killed_batch_resumes_to_the_same_bytes() {
         ("done", u64::from(PICTURES), 0),
         "{job:?}"
     );
+    assert!(job.seconds > worked, "{job:?} after {worked} s");
 
     let whole = folder.path().join("whole");
     let uninterrupted = run(&session, batch(&input, &whole)).await;

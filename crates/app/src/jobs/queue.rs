@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use artel_jobs::{
-    Conclusion, Counts, Item, ItemState, Job, MAX_ATTEMPTS, NewItem, NewJob, Queue, QueueError,
-    Settlement, Step, Verdict,
+    Conclusion, Counts, Effort, Item, ItemState, Job, MAX_ATTEMPTS, NewItem, NewJob, Queue,
+    QueueError, Settlement, Step, Verdict,
 };
 use artel_store::{Connection, Store, StoreError, Transaction, jobs as rows};
 
@@ -46,8 +46,11 @@ fn text(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+fn effort(effort: Effort) -> rows::Effort {
+    rows::Effort {
+        worked_ms: u64::try_from(effort.worked.as_millis()).unwrap_or(u64::MAX),
+        peak_memory: effort.peak_memory,
+    }
 }
 
 fn job(row: rows::Job) -> Result<Job, QueueError> {
@@ -66,8 +69,8 @@ fn job(row: rows::Job) -> Result<Job, QueueError> {
             failed: row.failed,
             skipped: row.skipped,
         },
-        worked: Duration::from_millis(row.worked_ms),
-        peak_memory: row.peak_memory,
+        worked: Duration::from_millis(row.effort.worked_ms),
+        peak_memory: row.effort.peak_memory,
         backend: row.new.backend,
         out: text(row.new.out),
         error: text(row.error),
@@ -130,6 +133,7 @@ fn settlement(settlement: &Settlement) -> rows::Settlement {
         state: state.name(),
         result,
         tally: [tally.done, tally.failed, tally.skipped],
+        effort: effort(settlement.effort),
     }
 }
 
@@ -187,12 +191,18 @@ impl Queue for StoreQueue {
             .collect()
     }
 
-    fn append(&self, job: i64, items: &[NewItem], last: bool) -> Result<(), QueueError> {
+    fn append(
+        &self,
+        job: i64,
+        items: &[NewItem],
+        last: bool,
+        cost: Effort,
+    ) -> Result<(), QueueError> {
         let items: Vec<_> = items
             .iter()
             .map(|item| (item.input.clone(), item.target.clone(), item.units))
             .collect();
-        self.write(move |tx| rows::append(tx, job, &items, last))
+        self.write(move |tx| rows::append(tx, job, &items, last, &effort(cost)))
     }
 
     fn begin(&self, job: i64, boot: &str) -> Result<(), QueueError> {
@@ -225,8 +235,7 @@ impl Queue for StoreQueue {
         let row = rows::Conclusion {
             state: conclusion.state.name(),
             error: conclusion.error.clone().unwrap_or_default(),
-            worked_ms: millis(conclusion.worked),
-            peak_memory: conclusion.peak_memory,
+            effort: effort(conclusion.effort),
         };
         self.write(move |tx| rows::conclude(tx, job, &row))
     }
