@@ -400,7 +400,7 @@ fn refusal_error(refusal: Refusal) -> AppError {
     let code = match refusal {
         Refusal::Expired => Code::InviteExpired,
         Refusal::Unknown | Refusal::Revoked | Refusal::Unsound => Code::InviteWrong,
-        Refusal::Removed => Code::NotAllowed,
+        Refusal::Removed | Refusal::Crowded => Code::NotAllowed,
         Refusal::Observer => Code::NobodyThere,
     };
     let text = refusal.to_string();

@@ -219,6 +219,9 @@ pub enum Refusal {
     /// The peer may not countersign.
     #[error("this peer only observes and cannot let anyone in; look for another member")]
     Observer,
+    /// Too many wait already.
+    #[error("too many wait to be let in; ask a teacher to admit or remove some")]
+    Crowded,
     /// The claim was not sound.
     #[error("the request to join was not accepted as genuine")]
     Unsound,

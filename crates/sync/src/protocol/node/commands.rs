@@ -3,7 +3,7 @@
 use artel_domain::{
     Audience, Body, Content, Control, Cut, DeviceId, Envelope, InviteCode, InviteId, MemberId,
     MessageId, Permission, Role, RoomId, Signed, SpaceId, SpaceSecret,
-    limits::{MAX_CUTS, MAX_EDITS, MAX_PARENTS, TERM_RECORDS},
+    limits::{MAX_CONTROL_FEED, MAX_CUTS, MAX_EDITS, MAX_PARENTS, TERM_RECORDS},
     role::TABLE,
 };
 
@@ -583,12 +583,13 @@ impl Node {
             incarnation: self.incarnation,
         };
         let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
-        // A copied profile, or a position that is a lie: this life of the feed is not continued.
+        // A copied profile, a position that is a lie, or a control feed that is full: this life is not continued.
+        let full = |sequence| room == space.control_room() && sequence >= MAX_CONTROL_FEED;
         if known.ends_of(&feed).len() > 1
             || known
                 .ends_of(&feed)
                 .iter()
-                .any(|head| head.standing == Standing::Void)
+                .any(|head| head.standing == Standing::Void || full(head.sequence))
         {
             self.rebirth(ledger)?;
             feed.incarnation = self.incarnation;

@@ -22,6 +22,9 @@ use super::{
 /// Time between two questions of one who is pending, in milliseconds.
 const ASK_AGAIN: i64 = 3_000;
 
+/// Those who wait for a seat or approval; no more are written down until some are let in.
+const MAX_PENDING: usize = 300;
+
 /// A join under way.
 pub(super) struct Joining {
     pub(super) row: JoinRow,
@@ -169,6 +172,8 @@ impl Node {
             Some(Refusal::Removed)
         } else if !witness.is_some_and(|m| m.role.may(Permission::Countersign)) {
             Some(Refusal::Observer)
+        } else if space.roster.pending() >= MAX_PENDING {
+            Some(Refusal::Crowded)
         } else {
             None
         };

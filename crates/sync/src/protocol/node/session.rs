@@ -424,7 +424,8 @@ impl Node {
             found.filter(|found| found.state == MemberState::Member)
         };
         let may = in_and(&self.member()).is_some_and(|me| me.role.may(Permission::Countersign));
-        if !may || in_and(member).is_none() || space.roster.of_device(device).is_some() {
+        let fits = in_and(member).is_some_and(|member| member.has_place_for(device));
+        if !may || !fits || space.roster.of_device(device).is_some() {
             return Ok(());
         }
         let enrol = Control::Enrol {

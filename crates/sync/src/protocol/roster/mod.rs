@@ -115,7 +115,7 @@ impl Member {
     }
 
     /// Whether one more device may be theirs.
-    fn has_place_for(&self, device: &DeviceId) -> bool {
+    pub(crate) fn has_place_for(&self, device: &DeviceId) -> bool {
         self.live_devices().count() < MAX_DEVICES
             && self.devices.len() < MAX_DEVICES_EVER
             && !self.devices.contains(device)
@@ -261,6 +261,12 @@ impl Roster {
 
     fn invite_mut(&mut self, id: &InviteId) -> Option<&mut Invite> {
         self.invites.iter_mut().find(|i| i.id == *id)
+    }
+
+    /// How many wait.
+    pub(crate) fn pending(&self) -> usize {
+        let pending = |m: &&Member| m.state == MemberState::Pending;
+        self.members.iter().filter(pending).count()
     }
 
     fn owners(&self) -> usize {

@@ -31,14 +31,12 @@ struct Forger {
 }
 
 impl Forger {
-    fn new(world: &World, host: usize, space: SpaceId, room: RoomId) -> Self {
-        let incarnation = Self::incarnation();
-        let _ = world;
+    fn new(host: usize, space: SpaceId, room: RoomId) -> Self {
         Self {
             host,
             space,
             room,
-            document: Document::new(&incarnation),
+            document: Document::new(&Self::incarnation()),
             previous: None,
         }
     }
@@ -141,7 +139,7 @@ fn a_borrowed_body_hash_gives_no_hold_on_the_body() {
         entries[0].clone()
     };
     let hash = world.hosts[1].ledger.record(&victim).unwrap().unwrap().body;
-    let mut forger = Forger::new(&world, 2, space, room);
+    let mut forger = Forger::new(2, space, room);
     let (one, first) = forger.record(&world, hash, vec![victim], None);
     let (two, second) = forger.record(&world, control.body, vec![], None);
     let mut records = vec![first, second];
@@ -194,7 +192,7 @@ fn a_poisoned_frame_costs_its_sender_the_link() {
     };
     give(&mut world, 1, 0, &want.encode());
     assert_eq!(world.sent, before, "not answered");
-    let mut forger = Forger::new(&world, 1, space, room);
+    let mut forger = Forger::new(1, space, room);
     let (_, carried) = forger.say(&world, text("twice"), vec![]);
     let frame = forger.frame(&world, vec![carried.clone(), carried]);
     give(&mut world, 1, 0, &frame);
@@ -210,7 +208,7 @@ fn a_poisoned_frame_costs_its_sender_the_link() {
 fn a_removed_member_cannot_write_a_second_past() {
     let mut world = World::new(62, 3);
     let (space, room) = world.found();
-    let mut forger = Forger::new(&world, 2, space, room);
+    let mut forger = Forger::new(2, space, room);
     let mut records = Vec::new();
     for n in 0..4 {
         records.push(forger.say(&world, text(&format!("said {n}")), vec![]).1);
@@ -228,7 +226,7 @@ fn a_removed_member_cannot_write_a_second_past() {
         .unwrap();
     world.run(5_000);
     // An accomplice carries it to another, who cannot tell by the sender.
-    let mut again = Forger::new(&world, 2, space, room);
+    let mut again = Forger::new(2, space, room);
     let mut records = Vec::new();
     for n in 0..3 {
         records.push(
@@ -253,41 +251,38 @@ fn a_removed_member_cannot_write_a_second_past() {
 fn a_false_secret_is_refused() {
     let mut world = World::new(63, 3);
     let (space, _) = world.found();
-    world.cut(0, 2);
-    world.cut(1, 2);
-    world
-        .with(0, |node, ledger, now| node.rotate(ledger, now, space))
-        .unwrap();
-    world.run(2_000);
-    let epoch = world.hosts[0]
+    let control = space.control_room();
+    let founding = world.hosts[0]
         .ledger
-        .room_records(&space, &space.control_room(), None, 100)
-        .unwrap()
-        .into_iter()
-        .find(|record| {
-            let Ok(Some(StoredBody::Here(body))) = world.hosts[0].ledger.body(&record.id) else {
-                return false;
-            };
-            matches!(
-                Body::decode(&body).unwrap().content,
-                Content::Control(Control::Rotate { .. })
-            )
-        })
-        .unwrap()
+        .room_records(&space, &control, None, 1)
+        .unwrap()[0]
         .id;
-    world.link(1, 2);
-    world.run(1_000);
-    let lie = Frame::Secrets {
-        space,
-        epochs: vec![(epoch, SpaceSecret::from_bytes([1; 32]))],
+    // The owner begins an epoch whose secret nobody has been told yet.
+    let secret = SpaceSecret::from_bytes([5; 32]);
+    let mut owner = Forger::new(0, space, control);
+    let rotate = Content::Control(Control::Rotate {
+        epoch: secret.hash(),
+    });
+    let (epoch, carried) = owner.say(&world, rotate, vec![founding]);
+    let frame = owner.frame(&world, vec![carried]);
+    give(&mut world, 0, 2, &frame);
+    let offer = |secret: SpaceSecret| {
+        Frame::Secrets {
+            space,
+            epochs: vec![(epoch, secret)],
+        }
+        .encode()
     };
-    // Host 2 has the true one by now, so a lie is of no interest; one that lacks it finds out.
-    give(&mut world, 1, 2, &lie.encode());
-    assert!(world.linked(1, 2));
+    give(&mut world, 0, 2, &offer(secret));
     let known = world.hosts[2].ledger.secrets(&space).unwrap();
-    let truth = world.hosts[0].ledger.secrets(&space).unwrap();
-    for (entry, secret) in &known {
-        assert!(truth.contains(&(*entry, secret.clone())));
-    }
     assert!(known.iter().any(|(entry, _)| *entry == epoch));
+
+    give(&mut world, 0, 1, &frame);
+    give(&mut world, 2, 1, &offer(SpaceSecret::from_bytes([6; 32])));
+    assert_eq!(
+        world.hosts[1].dropped,
+        [(2, Reason::Broke("a secret is not its epoch's"))]
+    );
+    let known = world.hosts[1].ledger.secrets(&space).unwrap();
+    assert!(known.iter().all(|(entry, _)| *entry != epoch));
 }
