@@ -150,6 +150,17 @@ describe('a member', () => {
     expect(has('member-menu-remove')).toBe(false);
     expect(document.activeElement).toBe(menuOf('Zoe Adams'));
   });
+
+  it('has a menu that stays when a room scrolls, and goes when its own list does', async () => {
+    await show();
+    await openMenu('Zoe Adams');
+    document.querySelector('[role="log"]')?.dispatchEvent(new Event('scroll'));
+    await settle();
+    expect(has('member-menu-remove')).toBe(true);
+    find('people').dispatchEvent(new Event('scroll'));
+    await settle();
+    expect(has('member-menu-remove')).toBe(false);
+  });
 });
 
 describe('an invite', () => {
