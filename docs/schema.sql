@@ -33,8 +33,14 @@ CREATE INDEX addresses_by_use ON addresses (typed, last_reached_ms);
 
 CREATE TABLE spaces (
     space BLOB NOT NULL PRIMARY KEY CHECK (length(space) = 32),
-    genesis BLOB NOT NULL,
-    secret BLOB NOT NULL CHECK (length(secret) = 32)
+    genesis BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE epoch_secrets (
+    space BLOB NOT NULL CHECK (length(space) = 32),
+    epoch BLOB NOT NULL CHECK (length(epoch) = 32),
+    secret BLOB NOT NULL CHECK (length(secret) = 32),
+    PRIMARY KEY (space, epoch)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE joins (
@@ -107,20 +113,17 @@ CREATE TABLE record_references (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE bodies (
-    hash BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+    record BLOB NOT NULL PRIMARY KEY CHECK (length(record) = 32),
     wire BLOB NOT NULL DEFAULT x'',
     erased INTEGER NOT NULL DEFAULT 0 CHECK (erased IN (0, 1))
 ) STRICT;
 
 CREATE TABLE bodies_wanted (
     record INTEGER NOT NULL PRIMARY KEY REFERENCES records (key),
-    space BLOB NOT NULL CHECK (length(space) = 32),
-    hash BLOB NOT NULL CHECK (length(hash) = 32)
+    space BLOB NOT NULL CHECK (length(space) = 32)
 ) STRICT;
 
 CREATE INDEX bodies_wanted_by_space ON bodies_wanted (space, record);
-
-CREATE INDEX bodies_wanted_by_hash ON bodies_wanted (hash);
 
 CREATE TABLE delivered (
     feed INTEGER NOT NULL REFERENCES feeds (key),

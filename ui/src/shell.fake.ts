@@ -5,8 +5,10 @@
 import type { Args, Event, Name, Reply, Shell } from './contract';
 import { CallError } from './contract';
 import * as data from './fake/data';
+import type { DeviceInfo } from './bindings/DeviceInfo';
 import type { InviteState } from './bindings/InviteState';
 import type { JobInfo } from './bindings/JobInfo';
+import type { MemberInfo } from './bindings/MemberInfo';
 import type { Message } from './bindings/Message';
 import type { Overlay } from './bindings/Overlay';
 import type { RoomInfo } from './bindings/RoomInfo';
@@ -35,6 +37,8 @@ interface World {
   backups: number;
   settings: Map<string, string>;
   invites: InviteState[];
+  members: Map<string, MemberInfo[]>;
+  devices: DeviceInfo[];
   kept: Kept[];
   theNext: number;
 }
@@ -58,6 +62,8 @@ function fresh(): World {
     backups: 3,
     settings: new Map(),
     invites: data.invites(now),
+    members: data.everyone(),
+    devices: data.devices(),
     kept: [],
     theNext: 5000,
   };
@@ -110,6 +116,22 @@ function write(room: string, more: Partial<Message>): Message {
   world.messages.set(room, [...(world.messages.get(room) ?? []), message]);
   tell({ type: 'message', room, message });
   return message;
+}
+
+/** Those of a space; whoever founded one is alone in it. */
+function membersOf(space: string): MemberInfo[] {
+  return world.members.get(space) ?? data.members.slice(0, 1);
+}
+
+function changeMember(space: string, member: string, more: Partial<MemberInfo>): null {
+  const list = membersOf(space);
+  if (!list.some((one) => one.member === member)) return missing(`member ${member}`);
+  world.members.set(
+    space,
+    list.map((one) => (one.member === member ? { ...one, ...more } : one)),
+  );
+  tell({ type: 'spaces' });
+  return null;
 }
 
 function mustFit(name: string, passphrase: string): void {
@@ -217,6 +239,7 @@ const answers: Answers = {
         room: `r${(world.theNext += 1)}`,
         space: space.space,
         name: 'General',
+        audience: 'all',
         unread: 0,
         last: null,
         last_at: null,
@@ -252,13 +275,46 @@ const answers: Answers = {
     world.spaces = [...world.spaces.filter((one) => one.space !== 'sp9'), space];
     return { space: 'sp9', name: 'Lab 4', state: 'pending' };
   },
-  'space.members': ({ space }) =>
-    space === 'sp1' ? data.members : data.members.slice(0, space === 'sp2' ? 9 : 1),
-  'space.admit': () => null,
+  'space.members': ({ space }) => membersOf(space),
+  'space.admit': ({ space, member }) => changeMember(space, member, { state: 'member' }),
+  'space.remove': ({ space, member, block }) =>
+    changeMember(space, member, { state: 'removed', blocked: block, online: false, devices: [] }),
+  'space.unblock': ({ space, member }) => changeMember(space, member, { blocked: false }),
+  'space.role': ({ space, member, role }) => changeMember(space, member, { role }),
+  'space.revoke': ({ invite }) => {
+    world.invites = world.invites.map((one) => (one.id === invite ? { ...one, revoked: true } : one));
+    tell({ type: 'spaces' });
+    return null;
+  },
+  'space.leave': ({ space }) => {
+    const owners = membersOf(space).filter((one) => one.role === 'owner' && one.state === 'member');
+    if (owners.length === 1 && owners[0]?.me) {
+      throw new CallError('not_allowed', 'the last owner cannot leave; first name another one');
+    }
+    world.spaces = world.spaces.map((one) => (one.space === space ? { ...one, state: 'removed' } : one));
+    tell({ type: 'spaces' });
+    return null;
+  },
+  'device.list': () => world.devices,
+  'device.revoke': ({ device }) => {
+    const ended = world.devices.find((one) => one.device === device) ?? missing(`device ${device}`);
+    world.devices = world.devices.filter((one) => one !== ended);
+    return { device, spaces: ended.spaces };
+  },
   'space.invites': ({ space }) => (space === 'sp1' ? world.invites : []),
   'profile.lock': () => null,
-  'room.new': ({ space, name }) => {
-    const room = { room: `r${(world.theNext += 1)}`, space, name, unread: 0, last: null, last_at: null };
+  'room.new': ({ space, name, readers }) => {
+    const [first] = readers;
+    const audience = first === undefined || first === 'all' ? 'all' : first === 'teachers' ? first : 'chosen';
+    const room: RoomInfo = {
+      room: `r${(world.theNext += 1)}`,
+      space,
+      name,
+      audience,
+      unread: 0,
+      last: null,
+      last_at: null,
+    };
     world.rooms = [...world.rooms, room];
     return room;
   },

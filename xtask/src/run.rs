@@ -29,6 +29,8 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     shell::run(shell::cargo().current_dir(&workspace.root).args([
         "build",
         "--workspace",
+        "--exclude",
+        "xtask",
         "--bin",
         bin,
     ]))?;

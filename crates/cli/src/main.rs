@@ -75,6 +75,9 @@ enum Command {
     /// Spaces: new, list, invite, join, members
     #[command(subcommand, after_help = "Example: artel space new \"Class 7B\"")]
     Space(c::space::SpaceCommand),
+    /// The devices of this person
+    #[command(subcommand)]
+    Device(c::device::DeviceCommand),
     /// Rooms: new, list, send, read, save
     #[command(
         subcommand,
@@ -149,6 +152,7 @@ async fn run(cli: Cli) -> anyhow::Result<context::Exit> {
         Command::Demo => c::demo::run(&context).await,
         Command::Profile(command) => c::profile::run(&context, command).await,
         Command::Space(command) => c::space::run(&context, command).await,
+        Command::Device(command) => c::device::run(&context, command).await,
         Command::Room(command) => c::room::run(&context, command).await,
         Command::Share(args) => c::share::run(&context, args).await,
         Command::Node(args) => c::node::run(&context, args).await,

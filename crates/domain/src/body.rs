@@ -295,7 +295,11 @@ fn decode_content(kind: u16, payload: &[u8]) -> Option<Content> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{attachment::FileDigest, id::MessageId};
+    use crate::{
+        attachment::FileDigest,
+        control::Audience,
+        id::{MemberId, MessageId},
+    };
 
     fn body(content: Content) -> Body {
         Body {
@@ -335,6 +339,7 @@ mod tests {
             Content::Control(Control::RoomCreate {
                 nonce: [1; 16],
                 name: "Room".into(),
+                audience: Audience::Teachers,
             }),
         ] {
             let wire = body(content.clone()).encode().unwrap();
@@ -389,8 +394,17 @@ mod tests {
                 Content::Control(Control::RoomCreate {
                     nonce: [0; 16],
                     name: " ".into(),
+                    audience: Audience::All,
                 }),
                 "a name is not empty",
+            ),
+            (
+                Content::Control(Control::RoomCreate {
+                    nonce: [0; 16],
+                    name: "Few".into(),
+                    audience: Audience::Chosen(vec![MemberId::from_bytes([2; 32]); 2]),
+                }),
+                "names 1 to 400 of them, each once, in order",
             ),
         ] {
             let error = body(content).encode().unwrap_err().to_string();

@@ -7,8 +7,9 @@ use crate::{
     genesis::check_name,
     id::{DeviceId, Incarnation, InviteId, MemberId, MessageId, RoomId, SpaceId},
     key::InviteKey,
-    limits::{MAX_CUTS, MAX_KEPT_JOINS, MAX_SEATS},
+    limits::{MAX_CHOSEN, MAX_CUTS, MAX_KEPT_JOINS, MAX_SEATS},
     role::Role,
+    secret::SecretHash,
     signed::{RecordError, Signature, Signed, Signer},
 };
 
@@ -30,6 +31,29 @@ pub struct Cut {
     pub last: MessageId,
 }
 
+/// Who reads and writes in a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Audience {
+    /// Every member.
+    #[default]
+    All,
+    /// Teachers and owners.
+    Teachers,
+    /// These members, whatever their role. In ascending order, each once.
+    Chosen(Vec<MemberId>),
+}
+
+impl Audience {
+    /// Whether a member of this role is meant.
+    pub fn admits(&self, member: &MemberId, role: Role) -> bool {
+        match self {
+            Self::All => true,
+            Self::Teachers => role >= Role::Teacher,
+            Self::Chosen(members) => members.contains(member),
+        }
+    }
+}
+
 /// What a joiner hands to the witness.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinClaim {
@@ -39,7 +63,7 @@ pub struct JoinClaim {
     pub name: String,
     /// The invite used.
     pub invite: InviteId,
-    /// The invite key's signature over space, member, device and witness.
+    /// The invite key's signature over space, member, device, witness and name.
     pub proof: Signature,
 }
 
@@ -60,6 +84,7 @@ impl JoinClaim {
                 member.as_bytes(),
                 device.as_bytes(),
                 witness.as_bytes(),
+                name.as_bytes(),
             ],
         );
         Self {
@@ -82,11 +107,12 @@ impl JoinClaim {
         check_name("a join", &self.name)?;
         let certificate = Signed::<DeviceCertificate>::open(&self.certificate)?;
         let DeviceCertificate { member, device, .. } = certificate.value();
-        let parts: [&[u8]; 4] = [
+        let parts: [&[u8]; 5] = [
             space.as_bytes(),
             member.as_bytes(),
             device.as_bytes(),
             witness.as_bytes(),
+            self.name.as_bytes(),
         ];
         if !self.invite.verify(JOIN, &parts, &self.proof) {
             return Err(RecordError::Signature { what: "a join" });
@@ -104,13 +130,17 @@ pub enum Control {
         certificate: Vec<u8>,
         /// Name the owner goes by.
         name: String,
+        /// The first secret.
+        epoch: SecretHash,
     },
-    /// Creates a room for all. Its id is [`RoomId::derive`] of space, writing device and nonce.
+    /// Creates a room. Its id is [`RoomId::derive`] of space, writing device and nonce.
     RoomCreate {
         /// Makes the id.
         nonce: [u8; 16],
         /// Name of the room.
         name: String,
+        /// Who reads it.
+        audience: Audience,
     },
     /// Opens an invite.
     InviteCreate {
@@ -139,17 +169,47 @@ pub enum Control {
         /// The witness's clock when it judged the invite's expiry, Unix milliseconds.
         judged_at: i64,
     },
+    /// Another device of a member, such as one that a backup was restored on. Its certificate speaks for itself.
+    Enrol {
+        /// Device certificate in its wire form.
+        certificate: Vec<u8>,
+    },
     /// Makes a pending member a member.
     Admit {
         /// Who.
         member: MemberId,
     },
-    /// Removes a member.
+    /// Removes a member, and begins an epoch: a secret of the space that they do not know.
     Remove {
         /// Who.
         member: MemberId,
         /// What of theirs still counts.
         cuts: Vec<Cut>,
+        /// Whether no later invite leads them back, until [`Control::Unbar`].
+        barred: bool,
+        /// The new secret; none when they leave by themselves.
+        epoch: Option<SecretHash>,
+    },
+    /// Lets later invites lead a barred member back.
+    Unbar {
+        /// Who.
+        member: MemberId,
+    },
+    /// Ends a device, lost or replaced, of the writer or of one whom the writer may remove; begins an epoch.
+    RetireDevice {
+        /// Whose it is.
+        member: MemberId,
+        /// Which.
+        device: DeviceId,
+        /// What of it still counts.
+        cuts: Vec<Cut>,
+        /// The new secret.
+        epoch: SecretHash,
+    },
+    /// Begins an epoch for its own sake.
+    Rotate {
+        /// The new secret.
+        epoch: SecretHash,
     },
     /// Changes a role.
     SetRole {
@@ -170,6 +230,15 @@ impl Control {
     pub fn check(&self) -> Result<(), RecordError> {
         let broken = |rule| Err(RecordError::Rule { what: WHAT, rule });
         match self {
+            Self::RoomCreate {
+                audience: Audience::Chosen(members),
+                ..
+            } if members.is_empty()
+                || members.len() > MAX_CHOSEN
+                || !members.is_sorted_by(|a, b| a < b) =>
+            {
+                broken("a room for chosen members names 1 to 400 of them, each once, in order")
+            }
             Self::Found { name, .. } | Self::RoomCreate { name, .. } => check_name(WHAT, name),
             Self::Join { claim, .. } => check_name(WHAT, &claim.name),
             Self::InviteCreate {
@@ -191,12 +260,20 @@ impl Control {
             Self::InviteRevoke { keep, .. } if keep.len() > MAX_KEPT_JOINS => {
                 broken("a revocation lists at most 1000 joins")
             }
-            Self::Remove { cuts, .. } | Self::SetRole { cuts, .. } if cuts.len() > MAX_CUTS => {
+            Self::Remove { cuts, .. }
+            | Self::SetRole { cuts, .. }
+            | Self::RetireDevice { cuts, .. }
+                if cuts.len() > MAX_CUTS =>
+            {
                 broken("a removal lists at most 400 cuts")
             }
             Self::InviteRevoke { .. }
             | Self::Admit { .. }
+            | Self::Enrol { .. }
             | Self::Remove { .. }
+            | Self::Unbar { .. }
+            | Self::RetireDevice { .. }
+            | Self::Rotate { .. }
             | Self::SetRole { .. } => Ok(()),
         }
     }

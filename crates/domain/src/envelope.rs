@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{BodyHash, ChangeHash, DeviceId, Incarnation, MessageId, RoomId, SpaceId},
-    limits::{MAX_ENVELOPE, MAX_PARENTS, TERM_RECORDS},
+    limits::{MAX_ENVELOPE, MAX_PARENTS, MAX_POSITION, TERM_RECORDS},
     signed::{RecordError, Signable, Signed},
 };
 
@@ -58,6 +58,8 @@ impl Signable for Envelope {
     fn check(&self) -> Result<(), RecordError> {
         let rule = if self.sequence == 0 {
             "sequence numbers begin at 1"
+        } else if self.sequence.max(self.lamport) > MAX_POSITION {
+            "places and positions are below 2^62"
         } else if (self.sequence == 1) != self.previous.is_none() {
             "the first record of a feed, and only it, has no previous one"
         } else if self.parents.len() > MAX_PARENTS {

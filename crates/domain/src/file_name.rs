@@ -43,7 +43,7 @@ fn trim(name: &str) -> &str {
 }
 
 /// Control characters, text-direction overrides, joiners and other marks that hide what a name is.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    file_name::is_invisible,
     id::{MemberId, SpaceId},
     key::MemberKey,
     limits::{MAX_GENESIS, MAX_NAME},
@@ -38,14 +39,24 @@ impl Signable for Genesis {
     }
 }
 
-/// A name is not empty, not too long, and holds no control characters.
+/// Whether a name holds characters that are not seen. What joins two emoji is none of them.
+fn hides(name: &str) -> bool {
+    let mut before = 'x';
+    name.chars().any(|c| {
+        let joins = c == '\u{200d}' && !before.is_alphanumeric();
+        before = c;
+        is_invisible(c) && !joins
+    })
+}
+
+/// A name is not empty, not too long, and holds no characters that are controls or cannot be seen.
 pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), RecordError> {
     let rule = if name.trim().is_empty() {
         "a name is not empty"
     } else if name.len() > MAX_NAME {
         "a name has at most 200 bytes"
-    } else if name.chars().any(char::is_control) {
-        "a name holds no control characters"
+    } else if hides(name) {
+        "a name holds no control or invisible characters"
     } else {
         return Ok(());
     };

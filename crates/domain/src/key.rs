@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ed25519_dalek::{Signer as _, SigningKey};
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
@@ -91,6 +91,23 @@ keys! {
     InviteKey => InviteId;
 }
 
+impl DeviceKey {
+    /// A key that only this device and the other one can make: X25519 of the two, which are the Montgomery forms of
+    /// their Ed25519 keys. None if the other's key is not a sound one.
+    pub fn agree(&self, other: &DeviceId) -> Option<Zeroizing<[u8; 32]>> {
+        let theirs = VerifyingKey::from_bytes(other.as_bytes()).ok()?;
+        if theirs.is_weak() {
+            return None;
+        }
+        let scalar = Zeroizing::new(self.0.to_scalar_bytes());
+        let shared = Zeroizing::new(theirs.to_montgomery().mul_clamped(*scalar).to_bytes());
+        Some(Zeroizing::new(blake3::derive_key(
+            "artel 2026-11 device agreement",
+            &*shared,
+        )))
+    }
+}
+
 impl InviteKey {
     /// The key that this seed stands for.
     pub fn from_seed(seed: &[u8; 15]) -> Self {
@@ -119,6 +136,18 @@ mod tests {
         assert!(key.id().verify("tag", &[b"ab"], &signature));
         assert!(!key.id().verify("other", &[b"ab"], &signature));
         assert!(!key.id().verify("tag", &[b"ac"], &signature));
+    }
+
+    #[test]
+    fn two_devices_agree_and_a_third_does_not() {
+        let [a, b, c] = [1, 2, 3].map(|n| DeviceKey::from_bytes(&[n; 32]));
+        let key = a.agree(&b.id()).unwrap();
+        assert_eq!(*key, *b.agree(&a.id()).unwrap());
+        assert_ne!(*key, *c.agree(&a.id()).unwrap());
+        assert_ne!(*key, *c.agree(&b.id()).unwrap());
+        let mut weak = [0; 32];
+        weak[0] = 1;
+        assert!(a.agree(&DeviceId::from_bytes(weak)).is_none());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | [`genesis`], [`certificate`], [`envelope`] | the three things that are signed |
 //! | [`body`], [`attachment`], [`control`] | what a record says |
 //! | [`role`] | who may do what |
+//! | [`secret`] | what the members of a space share |
 //! | [`invite`] | the code a person types to join |
 //! | [`file_name`] | names that are safe to write to a disk |
 //! | [`limits`] | every size limit, in one place |
@@ -27,12 +28,13 @@ pub mod invite;
 pub mod key;
 pub mod limits;
 pub mod role;
+pub mod secret;
 pub mod signed;
 
 pub use attachment::{Attachment, FileDigest, FileId};
 pub use body::{Body, Content, Manifest};
 pub use certificate::DeviceCertificate;
-pub use control::{Control, Cut, JoinClaim};
+pub use control::{Audience, Control, Cut, JoinClaim};
 pub use envelope::Envelope;
 pub use file_name::sanitize;
 pub use genesis::Genesis;
@@ -43,4 +45,5 @@ pub use id::{
 pub use invite::InviteCode;
 pub use key::{DeviceKey, InviteKey, MemberKey};
 pub use role::{Permission, Role};
+pub use secret::{SecretHash, SpaceSecret};
 pub use signed::{RecordError, Signed};

@@ -4,6 +4,10 @@
 
 /// Records in one automerge document.
 pub const TERM_RECORDS: u64 = 1_000;
+/// Highest place in a feed and position in a room, so that both fit every database and none is ever used up by a lie.
+pub const MAX_POSITION: u64 = 1 << 62;
+/// Control entries of one feed; later ones do not count.
+pub const MAX_CONTROL_FEED: u64 = 5_000;
 /// Parents an envelope may name.
 pub const MAX_PARENTS: usize = 8;
 /// A signed envelope on the wire.
@@ -30,6 +34,8 @@ pub const MAX_FACT: usize = 500;
 pub const MAX_EDITS: usize = 256;
 /// Cuts listed by one removal.
 pub const MAX_CUTS: usize = 400;
+/// Members a room for chosen ones may name.
+pub const MAX_CHOSEN: usize = 400;
 /// Joins an invite's revocation may list as kept.
 pub const MAX_KEPT_JOINS: usize = 1_000;
 /// Seats of one invite.

@@ -79,7 +79,7 @@ pub enum Permission {
     DeleteOthers,
     /// Remove students and observers.
     RemoveStudents,
-    /// Name and remove teachers.
+    /// Name and remove teachers, rotate keys.
     NameTeachers,
     /// Name co-owners, hand over.
     NameOwners,
@@ -122,7 +122,11 @@ pub const TABLE: &[Row] = {
         ),
         row(Permission::DeleteOthers, "delete others' messages", STAFF),
         row(Permission::RemoveStudents, "remove students", STAFF),
-        row(Permission::NameTeachers, "name and remove teachers", OWNERS),
+        row(
+            Permission::NameTeachers,
+            "name and remove teachers, rotate keys",
+            OWNERS,
+        ),
         row(Permission::NameOwners, "name co-owners, hand over", OWNERS),
     ]
 };
@@ -162,7 +166,7 @@ mod tests {
         | invite and admit students | ✓ | ✓ | – | – |
         | delete others' messages | ✓ | ✓ | – | – |
         | remove students | ✓ | ✓ | – | – |
-        | name and remove teachers | ✓ | – | – | – |
+        | name and remove teachers, rotate keys | ✓ | – | – | – |
         | name co-owners, hand over | ✓ | – | – | – |
         ");
     }

@@ -1,10 +1,16 @@
 -- Spaces, feeds, records, bodies, files, and what is shown of them.
 
--- The secret is shared by the members of the space.
 CREATE TABLE spaces (
     space BLOB NOT NULL PRIMARY KEY CHECK (length(space) = 32),
-    genesis BLOB NOT NULL,
-    secret BLOB NOT NULL CHECK (length(secret) = 32)
+    genesis BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Secrets of a space's epochs, shared by its members, by the control entries that began them.
+CREATE TABLE epoch_secrets (
+    space BLOB NOT NULL CHECK (length(space) = 32),
+    epoch BLOB NOT NULL CHECK (length(epoch) = 32),
+    secret BLOB NOT NULL CHECK (length(secret) = 32),
+    PRIMARY KEY (space, epoch)
 ) STRICT, WITHOUT ROWID;
 
 -- Joins under way. The genesis is empty until a witness gave it.
@@ -84,9 +90,10 @@ CREATE TABLE record_references (
     PRIMARY KEY (target, record)
 ) STRICT, WITHOUT ROWID;
 
--- Bodies beside the records, so that they can be erased; an erased one stays as a mark.
+-- Bodies beside the records, so that they can be erased; an erased one stays as a mark. Each belongs to one record:
+-- whoever names the hash of another's body has no hold on it.
 CREATE TABLE bodies (
-    hash BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+    record BLOB NOT NULL PRIMARY KEY CHECK (length(record) = 32),
     wire BLOB NOT NULL DEFAULT x'',
     erased INTEGER NOT NULL DEFAULT 0 CHECK (erased IN (0, 1))
 ) STRICT;
@@ -94,12 +101,10 @@ CREATE TABLE bodies (
 -- Records whose bodies are neither here nor erased.
 CREATE TABLE bodies_wanted (
     record INTEGER NOT NULL PRIMARY KEY REFERENCES records (key),
-    space BLOB NOT NULL CHECK (length(space) = 32),
-    hash BLOB NOT NULL CHECK (length(hash) = 32)
+    space BLOB NOT NULL CHECK (length(space) = 32)
 ) STRICT;
 
 CREATE INDEX bodies_wanted_by_space ON bodies_wanted (space, record);
-CREATE INDEX bodies_wanted_by_hash ON bodies_wanted (hash);
 
 -- Up to where a peer holds a feed of this device.
 CREATE TABLE delivered (

@@ -4,7 +4,7 @@
 //! Ids are those of `artel_domain`; standings and wire forms are kept as the sync core gives them.
 
 use artel_domain::{
-    BodyHash, ChangeHash, DeviceId, Incarnation, InviteId, MessageId, RoomId, SpaceId,
+    BodyHash, ChangeHash, DeviceId, Incarnation, InviteId, MessageId, RoomId, SpaceId, SpaceSecret,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -29,8 +29,6 @@ pub struct Space {
     pub space: SpaceId,
     /// Signed founding.
     pub genesis: Vec<u8>,
-    /// Secret of its members.
-    pub secret: [u8; 32],
 }
 
 /// A join under way.
@@ -108,12 +106,11 @@ fn limit(limit: usize) -> i64 {
 /// All spaces.
 pub fn spaces(connection: &Connection) -> Result<Vec<Space>, StoreError> {
     let mut statement =
-        connection.prepare_cached("SELECT space, genesis, secret FROM spaces ORDER BY space")?;
+        connection.prepare_cached("SELECT space, genesis FROM spaces ORDER BY space")?;
     let rows = statement.query_map([], |row| {
         Ok(Space {
             space: SpaceId::from_bytes(row.get(0)?),
             genesis: row.get(1)?,
-            secret: row.get(2)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -123,10 +120,47 @@ pub fn spaces(connection: &Connection) -> Result<Vec<Space>, StoreError> {
 pub fn put_space(connection: &Connection, space: &Space) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO spaces (space, genesis, secret) VALUES (?1, ?2, ?3)
-             ON CONFLICT (space) DO UPDATE SET genesis = excluded.genesis, secret = excluded.secret",
+            "INSERT INTO spaces (space, genesis) VALUES (?1, ?2)
+             ON CONFLICT (space) DO UPDATE SET genesis = excluded.genesis",
         )?
-        .execute(params![space.space.as_bytes(), space.genesis, space.secret])?;
+        .execute(params![space.space.as_bytes(), space.genesis])?;
+    Ok(())
+}
+
+/// Secrets of a space's epochs, by the entries that began them.
+pub fn epoch_secrets(
+    connection: &Connection,
+    space: &SpaceId,
+) -> Result<Vec<(MessageId, SpaceSecret)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT epoch, secret FROM epoch_secrets WHERE space = ?1 ORDER BY epoch",
+    )?;
+    let rows = statement.query_map([space.as_bytes()], |row| {
+        Ok((
+            MessageId::from_bytes(row.get(0)?),
+            SpaceSecret::from_bytes(row.get(1)?),
+        ))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Keeps the secret of an epoch.
+pub fn put_epoch_secret(
+    connection: &Connection,
+    space: &SpaceId,
+    epoch: &MessageId,
+    secret: &SpaceSecret,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO epoch_secrets (space, epoch, secret) VALUES (?1, ?2, ?3)
+             ON CONFLICT (space, epoch) DO UPDATE SET secret = excluded.secret",
+        )?
+        .execute(params![
+            space.as_bytes(),
+            epoch.as_bytes(),
+            secret.as_bytes()
+        ])?;
     Ok(())
 }
 
@@ -254,13 +288,13 @@ pub fn put_record(connection: &Connection, record: &Record) -> Result<(), StoreE
         ])?;
     connection
         .prepare_cached(
-            "INSERT INTO bodies_wanted (record, space, hash)
-             SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE hash = ?3)",
+            "INSERT INTO bodies_wanted (record, space)
+             SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE record = ?3)",
         )?
         .execute(params![
             connection.last_insert_rowid(),
             record.feed.space.as_bytes(),
-            record.body.as_bytes()
+            record.id.as_bytes()
         ])?;
     Ok(())
 }
@@ -466,11 +500,11 @@ pub fn take_waits(
     Ok(children)
 }
 
-/// A body.
-pub fn body(connection: &Connection, hash: &BodyHash) -> Result<Option<Body>, StoreError> {
+/// The body of a record.
+pub fn body(connection: &Connection, record: &MessageId) -> Result<Option<Body>, StoreError> {
     Ok(connection
-        .prepare_cached("SELECT wire, erased FROM bodies WHERE hash = ?1")?
-        .query_row([hash.as_bytes()], |row| {
+        .prepare_cached("SELECT wire, erased FROM bodies WHERE record = ?1")?
+        .query_row([record.as_bytes()], |row| {
             Ok(if row.get(1)? {
                 Body::Erased
             } else {
@@ -480,43 +514,54 @@ pub fn body(connection: &Connection, hash: &BodyHash) -> Result<Option<Body>, St
         .optional()?)
 }
 
-/// Keeps a body, unless it was erased.
-pub fn put_body(connection: &Connection, hash: &BodyHash, wire: &[u8]) -> Result<(), StoreError> {
+/// Keeps the body of a record, unless it was erased.
+pub fn put_body(
+    connection: &Connection,
+    record: &MessageId,
+    wire: &[u8],
+) -> Result<(), StoreError> {
     connection
-        .prepare_cached("INSERT OR IGNORE INTO bodies (hash, wire) VALUES (?1, ?2)")?
-        .execute(params![hash.as_bytes(), wire])?;
-    no_more_wanted(connection, hash)
+        .prepare_cached("INSERT OR IGNORE INTO bodies (record, wire) VALUES (?1, ?2)")?
+        .execute(params![record.as_bytes(), wire])?;
+    no_more_wanted(connection, record)
 }
 
-/// Erases a body for good.
-pub fn erase_body(connection: &Connection, hash: &BodyHash) -> Result<(), StoreError> {
+/// Erases the body of a record for good.
+pub fn erase_body(connection: &Connection, record: &MessageId) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO bodies (hash, erased) VALUES (?1, 1)
-             ON CONFLICT (hash) DO UPDATE SET wire = x'', erased = 1",
+            "INSERT INTO bodies (record, erased) VALUES (?1, 1)
+             ON CONFLICT (record) DO UPDATE SET wire = x'', erased = 1",
         )?
-        .execute([hash.as_bytes()])?;
-    no_more_wanted(connection, hash)
+        .execute([record.as_bytes()])?;
+    no_more_wanted(connection, record)
 }
 
-fn no_more_wanted(connection: &Connection, hash: &BodyHash) -> Result<(), StoreError> {
+fn no_more_wanted(connection: &Connection, record: &MessageId) -> Result<(), StoreError> {
     connection
-        .prepare_cached("DELETE FROM bodies_wanted WHERE hash = ?1")?
-        .execute([hash.as_bytes()])?;
+        .prepare_cached(
+            "DELETE FROM bodies_wanted WHERE record = (SELECT key FROM records WHERE id = ?1)",
+        )?
+        .execute([record.as_bytes()])?;
     Ok(())
 }
 
-/// Records of a space whose bodies are neither here nor erased, oldest first.
+/// Records of a space whose bodies are neither here nor erased, in the order of their coming, after one of them or from
+/// the first.
 pub fn bodiless(
     connection: &Connection,
     space: &SpaceId,
+    after: Option<&MessageId>,
     most: usize,
 ) -> Result<Vec<MessageId>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT records.id FROM bodies_wanted JOIN records ON records.key = bodies_wanted.record
-         WHERE bodies_wanted.space = ?1 ORDER BY bodies_wanted.record LIMIT ?2",
+         WHERE bodies_wanted.space = ?1
+           AND bodies_wanted.record > coalesce((SELECT key FROM records WHERE id = ?2), 0)
+         ORDER BY bodies_wanted.record LIMIT ?3",
     )?;
-    let rows = statement.query_map(params![space.as_bytes(), limit(most)], |row| {
+    let after = after.map(MessageId::as_bytes);
+    let rows = statement.query_map(params![space.as_bytes(), after, limit(most)], |row| {
         Ok(MessageId::from_bytes(row.get(0)?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -27,4 +27,12 @@ online: boolean,
 /**
  * Whether this is the caller.
  */
-me: boolean, };
+me: boolean, 
+/**
+ * Whether no invite leads them back.
+ */
+blocked: boolean, 
+/**
+ * Their devices in use, hexadecimal.
+ */
+devices: Array<string>, };

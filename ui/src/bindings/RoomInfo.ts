@@ -17,6 +17,10 @@ space: string,
  */
 name: string, 
 /**
+ * Who reads it: `all`, `teachers` or `chosen`.
+ */
+audience: string, 
+/**
  * Unread messages.
  */
 unread: number, 

@@ -17,7 +17,7 @@ name: string,
  */
 role: string, 
 /**
- * The caller's state: `member` or `pending`.
+ * The caller's state: `member`, `pending` or `removed`.
  */
 state: string, 
 /**

@@ -18,6 +18,10 @@ import type { CatalogStatistics } from "./CatalogStatistics";
 import type { CatalogStats } from "./CatalogStats";
 import type { CatalogValidate } from "./CatalogValidate";
 import type { CatalogValidated } from "./CatalogValidated";
+import type { DeviceInfo } from "./DeviceInfo";
+import type { DeviceList } from "./DeviceList";
+import type { DeviceRevoke } from "./DeviceRevoke";
+import type { DeviceRevoked } from "./DeviceRevoked";
 import type { EnrichStarted } from "./EnrichStarted";
 import type { FunctionInfo } from "./FunctionInfo";
 import type { GpuInfo } from "./GpuInfo";
@@ -88,9 +92,14 @@ import type { SpaceInfo } from "./SpaceInfo";
 import type { SpaceInvite } from "./SpaceInvite";
 import type { SpaceInvites } from "./SpaceInvites";
 import type { SpaceJoin } from "./SpaceJoin";
+import type { SpaceLeave } from "./SpaceLeave";
 import type { SpaceList } from "./SpaceList";
 import type { SpaceMembers } from "./SpaceMembers";
 import type { SpaceNew } from "./SpaceNew";
+import type { SpaceRemove } from "./SpaceRemove";
+import type { SpaceRevoke } from "./SpaceRevoke";
+import type { SpaceRole } from "./SpaceRole";
+import type { SpaceUnblock } from "./SpaceUnblock";
 import type { Verified } from "./Verified";
 
 /** Every command: its arguments and its reply. */
@@ -109,6 +118,13 @@ export interface Commands {
   "space.invites": { args: SpaceInvites, reply: Array<InviteState> },
   "space.join": { args: SpaceJoin, reply: Joined },
   "space.admit": { args: SpaceAdmit, reply: null },
+  "space.remove": { args: SpaceRemove, reply: null },
+  "space.unblock": { args: SpaceUnblock, reply: null },
+  "space.role": { args: SpaceRole, reply: null },
+  "space.revoke": { args: SpaceRevoke, reply: null },
+  "space.leave": { args: SpaceLeave, reply: null },
+  "device.list": { args: DeviceList, reply: Array<DeviceInfo> },
+  "device.revoke": { args: DeviceRevoke, reply: DeviceRevoked },
   "space.members": { args: SpaceMembers, reply: Array<MemberInfo> },
   "room.new": { args: RoomNew, reply: RoomInfo },
   "room.list": { args: RoomList, reply: Array<RoomInfo> },

@@ -1,5 +1,6 @@
 /** Made-up people, prices, pictures and products. Nothing here is real, and none of it is shipped. */
 import type { Bars } from '../bindings/Bars';
+import type { DeviceInfo } from '../bindings/DeviceInfo';
 import type { FunctionInfo } from '../bindings/FunctionInfo';
 import type { InviteState } from '../bindings/InviteState';
 import type { ItemInfo } from '../bindings/ItemInfo';
@@ -35,7 +36,35 @@ export const members: MemberInfo[] = names.map((name, at) => ({
   state: 'member',
   online: at % 11 !== 7,
   me: at === 0,
+  blocked: false,
+  devices: at === 0 ? [key(77), key(78)] : [key(100 + at)],
 }));
+
+/** Those who are not in the first space any more. */
+const gone: MemberInfo[] = ['Віктор Дзюба', 'Jonas Meyer'].map((name, at) => ({
+  member: key(90 + at),
+  name,
+  role: 'student',
+  state: 'removed',
+  online: false,
+  me: false,
+  blocked: at === 0,
+  devices: [],
+}));
+
+export function everyone(): Map<string, MemberInfo[]> {
+  return new Map([
+    ['sp1', [...members, ...gone]],
+    ['sp2', members.slice(0, 9).map((one) => ({ ...one, role: one.me ? 'student' : one.role }))],
+  ]);
+}
+
+export function devices(): DeviceInfo[] {
+  return [
+    { device: key(77), this: true, online: true, spaces: ['9B · Computer science', 'Photo club'] },
+    { device: key(78), this: false, online: false, spaces: ['9B · Computer science'] },
+  ];
+}
 
 const hour = 3_600_000;
 
@@ -82,10 +111,12 @@ export function rooms(now: number): RoomInfo[] {
     unread: number,
     last: string | null,
     ago: number,
+    audience = 'all',
   ): RoomInfo => ({
     room: id,
     space,
     name,
+    audience,
     unread,
     last,
     last_at: last === null ? null : now - ago,
@@ -93,9 +124,9 @@ export function rooms(now: number): RoomInfo[] {
   return [
     room('r1', 'sp1', 'General', 4, 'Anyone else done with part two?', 2 * 60_000),
     room('r2', 'sp1', 'Homework', 2, 'The table goes to Friday', 40 * 60_000),
-    room('r3', 'sp1', 'Results', 0, '240 pictures, all done', 26 * hour),
+    room('r3', 'sp1', 'Results', 0, '240 pictures, all done', 26 * hour, 'teachers'),
     room('r4', 'sp2', 'Night walk', 0, 'Bring a tripod', 50 * hour),
-    room('r5', 'sp2', 'Prints', 0, null, 0),
+    room('r5', 'sp2', 'Prints', 0, null, 0, 'chosen'),
   ];
 }
 

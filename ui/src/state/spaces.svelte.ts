@@ -39,9 +39,9 @@ export function currentRoom(): RoomInfo | undefined {
   return overview.data?.rooms.find((room) => room.room === chosen.room);
 }
 
-/** Whether the caller may let people into the chosen space. */
-export function mayAdmit(): boolean {
-  return ['owner', 'teacher'].includes(currentSpace()?.role ?? '');
+/** The caller's role in a space, the chosen one unless given; nothing for those who are not in it. */
+export function myRole(space: SpaceInfo | undefined = currentSpace()): string {
+  return space?.state === 'member' ? space.role : '';
 }
 
 export function chooseSpace(space: string): void {

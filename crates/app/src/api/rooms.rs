@@ -64,13 +64,73 @@ pub struct SpaceAdmit {
     pub member: String,
 }
 
-/// Creates a room for all members.
+/// Removes a member, and begins a new secret of the space. What they wrote until now stays.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceRemove {
+    /// Id or unique name of the space.
+    pub space: String,
+    /// Id or unique name of the member.
+    pub member: String,
+    /// Whether they cannot come back by a later invite, until `space.unblock`.
+    #[serde(default)]
+    pub block: bool,
+}
+
+/// Lets later invites lead a blocked member back.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceUnblock {
+    /// Id or unique name of the space.
+    pub space: String,
+    /// Id or unique name of the member.
+    pub member: String,
+}
+
+/// Changes a member's role.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceRole {
+    /// Id or unique name of the space.
+    pub space: String,
+    /// Id or unique name of the member.
+    pub member: String,
+    /// `owner`, `teacher`, `student` or `observer`.
+    pub role: String,
+}
+
+/// Ends an invite. Those who have come by it stay.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceRevoke {
+    /// Id of the invite or the beginning of it, or its code.
+    pub invite: String,
+}
+
+/// Leaves a space. What is here stays here, to be read.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceLeave {
+    /// Id or unique name of the space.
+    pub space: String,
+}
+
+/// Lists the devices of this person.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct DeviceList {}
+
+/// Ends a device, one's own or that of someone whom the caller may remove, in every space where that is allowed.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct DeviceRevoke {
+    /// Id of the device, or the beginning of it.
+    pub device: String,
+}
+
+/// Creates a room.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct RoomNew {
     /// Id or unique name of the space.
     pub space: String,
     /// Name of the room.
     pub name: String,
+    /// Who reads it: `all` unless given, `teachers`, or ids or unique names of members; the caller is one of them.
+    #[serde(default)]
+    pub readers: Vec<String>,
 }
 
 /// Lists rooms.
@@ -169,7 +229,7 @@ pub struct SpaceInfo {
     pub name: String,
     /// The caller's role: `owner`, `teacher`, `student`, `observer`.
     pub role: String,
-    /// The caller's state: `member` or `pending`.
+    /// The caller's state: `member`, `pending` or `removed`.
     pub state: String,
     /// How many members it has.
     pub members: u32,
@@ -243,6 +303,32 @@ pub struct MemberInfo {
     pub online: bool,
     /// Whether this is the caller.
     pub me: bool,
+    /// Whether no invite leads them back.
+    pub blocked: bool,
+    /// Their devices in use, hexadecimal.
+    pub devices: Vec<String>,
+}
+
+/// A device of this person.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct DeviceInfo {
+    /// Public part of the device key, hexadecimal.
+    pub device: String,
+    /// Whether it is this one.
+    pub this: bool,
+    /// Whether it is connected now.
+    pub online: bool,
+    /// Names of the spaces in which it is in use.
+    pub spaces: Vec<String>,
+}
+
+/// A device was ended.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct DeviceRevoked {
+    /// The device, hexadecimal.
+    pub device: String,
+    /// Names of the spaces in which it was ended.
+    pub spaces: Vec<String>,
 }
 
 /// A room.
@@ -254,6 +340,8 @@ pub struct RoomInfo {
     pub space: String,
     /// Its name.
     pub name: String,
+    /// Who reads it: `all`, `teachers` or `chosen`.
+    pub audience: String,
     /// Unread messages.
     pub unread: u32,
     /// First words of the last message, if any.

@@ -91,8 +91,11 @@ fn command_error(reason: &CommandError) -> AppError {
         | CommandError::NoMessage
         | CommandError::NoAttachment
         | CommandError::NoMember
+        | CommandError::NoDevice
         | CommandError::NoInvite => Code::NotFound,
-        CommandError::Forbidden { .. } => Code::NotAllowed,
+        CommandError::Forbidden { .. } | CommandError::LastOwner | CommandError::NotEnrolled => {
+            Code::NotAllowed
+        }
         CommandError::Record(_) => Code::BadArguments,
         CommandError::AlreadyMember => Code::Exists,
         CommandError::Ledger(_) | CommandError::Entropy(_) | CommandError::Feed(_) => {

@@ -1,6 +1,8 @@
 //! The sync core's ledger, bound to an open transaction of the store.
 
-use artel_domain::{BodyHash, DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId};
+use artel_domain::{
+    DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId, SpaceSecret,
+};
 use artel_store::{
     Connection, StoreError, blobs, feeds,
     identity::{self, Beginning, Reason},
@@ -108,7 +110,6 @@ impl Ledger for SqlLedger<'_> {
             .map(|row| SpaceRow {
                 space: row.space,
                 genesis: row.genesis,
-                secret: row.secret,
             })
             .collect())
     }
@@ -119,10 +120,22 @@ impl Ledger for SqlLedger<'_> {
             &feeds::Space {
                 space: row.space,
                 genesis: row.genesis.clone(),
-                secret: row.secret,
             },
         )
         .map_err(failed)
+    }
+
+    fn secrets(&self, space: &SpaceId) -> LedgerResult<Vec<(MessageId, SpaceSecret)>> {
+        feeds::epoch_secrets(self.tx, space).map_err(failed)
+    }
+
+    fn put_secret(
+        &mut self,
+        space: &SpaceId,
+        epoch: &MessageId,
+        secret: &SpaceSecret,
+    ) -> LedgerResult<()> {
+        feeds::put_epoch_secret(self.tx, space, epoch, secret).map_err(failed)
     }
 
     fn joins(&self) -> LedgerResult<Vec<JoinRow>> {
@@ -262,24 +275,29 @@ impl Ledger for SqlLedger<'_> {
         feeds::take_waits(self.tx, parent).map_err(failed)
     }
 
-    fn body(&self, hash: &BodyHash) -> LedgerResult<Option<StoredBody>> {
-        let body = feeds::body(self.tx, hash).map_err(failed)?;
+    fn body(&self, record: &MessageId) -> LedgerResult<Option<StoredBody>> {
+        let body = feeds::body(self.tx, record).map_err(failed)?;
         Ok(body.map(|body| match body {
             feeds::Body::Here(wire) => StoredBody::Here(wire),
             feeds::Body::Erased => StoredBody::Erased,
         }))
     }
 
-    fn put_body(&mut self, hash: &BodyHash, wire: &[u8]) -> LedgerResult<()> {
-        feeds::put_body(self.tx, hash, wire).map_err(failed)
+    fn put_body(&mut self, record: &MessageId, wire: &[u8]) -> LedgerResult<()> {
+        feeds::put_body(self.tx, record, wire).map_err(failed)
     }
 
-    fn erase_body(&mut self, hash: &BodyHash) -> LedgerResult<()> {
-        feeds::erase_body(self.tx, hash).map_err(failed)
+    fn erase_body(&mut self, record: &MessageId) -> LedgerResult<()> {
+        feeds::erase_body(self.tx, record).map_err(failed)
     }
 
-    fn bodiless(&self, space: &SpaceId, limit: usize) -> LedgerResult<Vec<MessageId>> {
-        feeds::bodiless(self.tx, space, limit).map_err(failed)
+    fn bodiless(
+        &self,
+        space: &SpaceId,
+        after: Option<&MessageId>,
+        limit: usize,
+    ) -> LedgerResult<Vec<MessageId>> {
+        feeds::bodiless(self.tx, space, after, limit).map_err(failed)
     }
 
     fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()> {

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use artel_domain::{Content, Role};
+use artel_domain::{Audience, Content, Role};
 use artel_store::{feeds, rooms};
 use artel_sync::protocol::{MemberState, Sent, SpaceView};
 use tokio::time::{Instant, timeout_at};
@@ -29,6 +29,14 @@ pub(super) fn attach_limit(space: &SpaceView) -> u64 {
     }
 }
 
+fn audience_word(audience: &Audience) -> &'static str {
+    match audience {
+        Audience::All => "all",
+        Audience::Teachers => "teachers",
+        Audience::Chosen(_) => "chosen",
+    }
+}
+
 impl Handle<api::RoomNew> for Session {
     async fn handle(
         &self,
@@ -40,13 +48,16 @@ impl Handle<api::RoomNew> for Session {
             .driver
             .ask(move |work| {
                 let space = names::space(work.node, &command.space)?;
-                let room = work
-                    .node
-                    .create_room(work.ledger, work.now, space.space, &name)?;
+                let audience = names::audience(work.node, &space.space, &command.readers)?;
+                let word = audience_word(&audience).to_owned();
+                let room =
+                    work.node
+                        .create_room(work.ledger, work.now, space.space, &name, audience)?;
                 Ok(api::RoomInfo {
                     room: room.to_string(),
                     space: space.space.to_string(),
                     name,
+                    audience: word,
                     unread: 0,
                     last: None,
                     last_at: None,
@@ -86,6 +97,7 @@ impl Handle<api::RoomList> for Session {
                             room: room.room.to_string(),
                             space: space.space.to_string(),
                             name: room.name,
+                            audience: audience_word(&room.audience).to_owned(),
                             unread: summary.unread,
                             last,
                             last_at,

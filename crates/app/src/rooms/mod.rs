@@ -7,13 +7,14 @@
 //! | `view` | messages as shown, in the same transaction |
 //! | `network` | the libp2p network: start, stop, peers |
 //! | `names` | names and ids that users give |
-//! | `spaces`, `messages`, `attachments`, `share` | the commands |
+//! | `spaces`, `moderation`, `messages`, `attachments`, `share` | the commands |
 //! | `stash` | pasted content until it is sent |
 
 mod attachments;
 mod driver;
 mod ledger;
 mod messages;
+mod moderation;
 mod names;
 mod network;
 mod share;

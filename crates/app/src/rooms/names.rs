@@ -1,6 +1,6 @@
 //! Names and ids that users give for spaces, rooms and messages.
 
-use artel_domain::{MessageId, SpaceId};
+use artel_domain::{Audience, DeviceId, InviteCode, InviteId, MessageId, SpaceId};
 use artel_sync::protocol::{MemberView, Node, RoomView, SpaceView};
 
 use crate::error::{AppError, Code};
@@ -122,6 +122,72 @@ pub(super) fn member(node: &Node, space: &SpaceId, text: &str) -> Result<MemberV
         |member| member.name.clone(),
         |member| member.name.clone(),
     )
+}
+
+/// The audience that words name: `all` (or none), `teachers`, or members.
+pub(super) fn audience(
+    node: &Node,
+    space: &SpaceId,
+    words: &[String],
+) -> Result<Audience, AppError> {
+    match words {
+        [] => Ok(Audience::All),
+        [one] if one == "all" => Ok(Audience::All),
+        [one] if one == "teachers" => Ok(Audience::Teachers),
+        several => several
+            .iter()
+            .map(|text| member(node, space, text).map(|found| found.member))
+            .collect::<Result<_, _>>()
+            .map(Audience::Chosen),
+    }
+}
+
+/// The invite that a text names, by its id, a beginning of it, or the code; with the space that it leads into.
+pub(super) fn invite(node: &Node, text: &str) -> Result<(SpaceView, InviteId), AppError> {
+    let invites: Vec<(SpaceView, InviteId)> = node
+        .spaces()
+        .into_iter()
+        .flat_map(|space| {
+            node.invites(&space.space)
+                .into_iter()
+                .map(move |invite| (space.clone(), invite.invite))
+        })
+        .collect();
+    let id = text
+        .parse::<InviteCode>()
+        .map_or_else(|_| text.to_owned(), |code| code.key().id().to_string());
+    choose(
+        "invite",
+        &id,
+        invites,
+        |(_, invite)| invite.to_string(),
+        |_| String::new(),
+        |(space, invite)| format!("{} into {}", short(&invite.to_string()), space.name),
+    )
+}
+
+/// The device in use that a text names, and the spaces where it is.
+pub(super) fn device(node: &Node, text: &str) -> Result<(DeviceId, Vec<SpaceView>), AppError> {
+    let mut devices: Vec<(DeviceId, String, Vec<SpaceView>)> = Vec::new();
+    for space in node.spaces() {
+        for member in node.members(&space.space) {
+            for device in member.devices {
+                match devices.iter_mut().find(|(known, ..)| *known == device) {
+                    Some((_, _, spaces)) => spaces.push(space.clone()),
+                    None => devices.push((device, member.name.clone(), vec![space.clone()])),
+                }
+            }
+        }
+    }
+    let (device, _, spaces) = choose(
+        "device",
+        text,
+        devices,
+        |(device, ..)| device.to_string(),
+        |_| String::new(),
+        |(device, name, _)| format!("{} of {name}", short(&device.to_string())),
+    )?;
+    Ok((device, spaces))
 }
 
 /// A message id.

@@ -29,8 +29,10 @@ const SEATS: u32 = 40;
 const LIFETIME_S: u64 = 24 * 60 * 60;
 /// How long to look for a member unless given.
 const LOOK_FOR: Duration = Duration::from_secs(30);
-/// After a peer did not know the invite, others may still: how long they are waited for.
+/// After a member refused, others may not: how long they are waited for.
 const SECOND_OPINION: Duration = Duration::from_secs(3);
+/// After a peer did not know the invite, members may still be found: how long they are waited for.
+const STRANGERS: Duration = Duration::from_secs(6);
 
 fn state_word(state: MemberState) -> &'static str {
     match state {
@@ -219,6 +221,8 @@ impl Handle<api::SpaceMembers> for Session {
                         state: state_word(member.state).to_owned(),
                         online: member.online,
                         me: member.me,
+                        blocked: member.barred,
+                        devices: member.devices.iter().map(ToString::to_string).collect(),
                     })
                     .collect())
             })
@@ -356,17 +360,25 @@ async fn await_join(
                 invite: led,
                 refusal,
                 ..
-            } if led == invite => match refusal {
-                Refusal::Expired | Refusal::Revoked | Refusal::Removed | Refusal::Unsound => {
-                    return Err(refusal_error(refusal));
-                }
-                Refusal::Unknown | Refusal::Observer => {
-                    refused = Some(refusal);
-                    deadline = deadline.min(Instant::now() + SECOND_OPINION);
-                }
-            },
+            } if led == invite => {
+                // One peer's word is no verdict: its clock may be wrong, it may be a stranger, or lie.
+                let patience = match refusal {
+                    Refusal::Unknown => STRANGERS,
+                    _ => SECOND_OPINION,
+                };
+                refused = Some(refused.map_or(refusal, |said| telling(said, refusal)));
+                deadline = deadline.min(Instant::now() + patience);
+            }
             _ => {}
         }
+    }
+}
+
+/// Of two refusals the one that says more.
+fn telling(one: Refusal, other: Refusal) -> Refusal {
+    match (one, other) {
+        (Refusal::Unknown | Refusal::Observer, other) if other != Refusal::Unknown => other,
+        (one, _) => one,
     }
 }
 
@@ -388,7 +400,7 @@ fn refusal_error(refusal: Refusal) -> AppError {
     let code = match refusal {
         Refusal::Expired => Code::InviteExpired,
         Refusal::Unknown | Refusal::Revoked | Refusal::Unsound => Code::InviteWrong,
-        Refusal::Removed => Code::NotAllowed,
+        Refusal::Removed | Refusal::Crowded => Code::NotAllowed,
         Refusal::Observer => Code::NobodyThere,
     };
     let text = refusal.to_string();

@@ -3,6 +3,7 @@
 pub(crate) mod care;
 pub(crate) mod catalog;
 pub(crate) mod demo;
+pub(crate) mod device;
 pub(crate) mod gpu;
 pub(crate) mod images;
 pub(crate) mod jobs;

@@ -24,12 +24,17 @@ const TOGETHER: Duration = Duration::from_millis(30);
 #[derive(Subcommand)]
 pub(crate) enum RoomCommand {
     /// Create a room in a space
-    #[command(after_help = "Example: artel room new \"Class 7B\" Homework")]
+    #[command(after_help = "Examples:\n  artel room new \"Class 7B\" Homework\n  \
+        artel room new \"Class 7B\" \"Teachers' room\" --for teachers\n  \
+        artel room new \"Class 7B\" \"Group 1\" --for Olena,Taras")]
     New {
         /// Id or name of the space
         space: String,
         /// Name of the room
         name: String,
+        /// Who reads it: all, teachers, or ids or names of members, separated by commas; you are one of them
+        #[arg(long = "for", value_name = "WHO", value_delimiter = ',')]
+        readers: Vec<String>,
     },
     /// List the rooms
     #[command(after_help = "Example: artel room list \"Class 7B\"")]
@@ -108,8 +113,18 @@ pub(crate) async fn run(context: &Context, command: RoomCommand) -> anyhow::Resu
 async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow::Result<Exit> {
     let output = &context.output;
     match command {
-        RoomCommand::New { space, name } => {
-            let room = client.call(RoomNew { space, name }).await?;
+        RoomCommand::New {
+            space,
+            name,
+            readers,
+        } => {
+            let room = client
+                .call(RoomNew {
+                    space,
+                    name,
+                    readers,
+                })
+                .await?;
             output.one(&room, || {
                 format!("Room {} was created.\n{}", room.name, room.room)
             })?;

@@ -1,7 +1,8 @@
 //! `artel space`.
 
 use artel_app::api::rooms::{
-    SpaceAdmit, SpaceInvite, SpaceInvites, SpaceJoin, SpaceList, SpaceMembers, SpaceNew,
+    SpaceAdmit, SpaceInvite, SpaceInvites, SpaceJoin, SpaceLeave, SpaceList, SpaceMembers,
+    SpaceNew, SpaceRemove, SpaceRevoke, SpaceRole, SpaceUnblock,
 };
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -9,6 +10,7 @@ use serde_json::json;
 use crate::{
     client::Client,
     context::{Context, Exit},
+    output::Output,
     when,
 };
 
@@ -44,6 +46,39 @@ pub(crate) enum SpaceCommand {
         /// Id or name of the space
         space: String,
     },
+    /// End an invite; those who came by it stay
+    #[command(
+        after_help = "Example: artel space revoke 3f9a0c12\n\nIds stand in artel space invites."
+    )]
+    Revoke {
+        /// Id of the invite, the beginning of it, or its code
+        invite: String,
+    },
+    /// Remove a member; what they wrote until now stays
+    #[command(after_help = "Example: artel space remove \"Class 7B\" Olena")]
+    Remove(MemberArgs),
+    /// Remove a member and let no later invite lead them back
+    #[command(after_help = "Example: artel space block \"Class 7B\" Olena")]
+    Block(MemberArgs),
+    /// Let later invites lead a blocked member back
+    #[command(after_help = "Example: artel space unblock \"Class 7B\" Olena")]
+    Unblock(MemberArgs),
+    /// Change a member's role
+    #[command(after_help = "Example: artel space role \"Class 7B\" Olena teacher")]
+    Role {
+        /// Id or name of the space
+        space: String,
+        /// Id or name of the member
+        member: String,
+        /// owner, teacher, student or observer
+        role: String,
+    },
+    /// Leave a space; what is here stays here
+    #[command(after_help = "Example: artel space leave \"Class 7B\"")]
+    Leave {
+        /// Id or name of the space
+        space: String,
+    },
     /// Admit a pending member
     #[command(after_help = "Example: artel space admit \"Class 7B\" Olena")]
     Admit {
@@ -52,6 +87,15 @@ pub(crate) enum SpaceCommand {
         /// Id or name of the member
         member: String,
     },
+}
+
+/// A member of a space.
+#[derive(Args)]
+pub(crate) struct MemberArgs {
+    /// Id or name of the space
+    space: String,
+    /// Id or name of the member
+    member: String,
 }
 
 /// Arguments of `space invite`.
@@ -204,6 +248,55 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
                 "There are no members.",
             )?;
         }
+        SpaceCommand::Revoke { invite } => {
+            client
+                .call(SpaceRevoke {
+                    invite: invite.clone(),
+                })
+                .await?;
+            output.one(&json!({ "invite": invite, "revoked": true }), || {
+                "The invite has ended.".to_owned()
+            })?;
+        }
+        SpaceCommand::Remove(args) => remove(client, output, args, false).await?,
+        SpaceCommand::Block(args) => remove(client, output, args, true).await?,
+        SpaceCommand::Unblock(MemberArgs { space, member }) => {
+            client
+                .call(SpaceUnblock {
+                    space,
+                    member: member.clone(),
+                })
+                .await?;
+            output.one(&json!({ "member": member, "blocked": false }), || {
+                format!("{member} can come back by a new invite.")
+            })?;
+        }
+        SpaceCommand::Role {
+            space,
+            member,
+            role,
+        } => {
+            client
+                .call(SpaceRole {
+                    space,
+                    member: member.clone(),
+                    role: role.clone(),
+                })
+                .await?;
+            output.one(&json!({ "member": member, "role": role }), || {
+                format!("{member} is {role} now.")
+            })?;
+        }
+        SpaceCommand::Leave { space } => {
+            client
+                .call(SpaceLeave {
+                    space: space.clone(),
+                })
+                .await?;
+            output.one(&json!({ "space": space, "state": "removed" }), || {
+                format!("You have left {space}.")
+            })?;
+        }
         SpaceCommand::Admit { space, member } => {
             client
                 .call(SpaceAdmit {
@@ -217,4 +310,28 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
         }
     }
     Ok(Exit::Done)
+}
+
+async fn remove(
+    client: &Client,
+    output: &Output,
+    args: MemberArgs,
+    block: bool,
+) -> anyhow::Result<()> {
+    let MemberArgs { space, member } = args;
+    client
+        .call(SpaceRemove {
+            space,
+            member: member.clone(),
+            block,
+        })
+        .await?;
+    let reply = json!({ "member": member, "state": "removed", "blocked": block });
+    output.one(&reply, || {
+        if block {
+            format!("{member} was removed and cannot come back.")
+        } else {
+            format!("{member} was removed.")
+        }
+    })
 }

@@ -219,6 +219,9 @@ pub enum Refusal {
     /// The peer may not countersign.
     #[error("this peer only observes and cannot let anyone in; look for another member")]
     Observer,
+    /// Too many wait already.
+    #[error("too many wait to be let in; ask a teacher to admit or remove some")]
+    Crowded,
     /// The claim was not sound.
     #[error("the request to join was not accepted as genuine")]
     Unsound,
@@ -256,6 +259,17 @@ pub enum CommandError {
         /// Caller's role; none when not a member.
         role: Option<artel_domain::Role>,
     },
+    /// The member has no such device in use.
+    #[error("there is no such device in this space")]
+    NoDevice,
+    /// The person is a member, and this device is not theirs yet (after a restore), or not any more.
+    #[error(
+        "this device does not belong to the space yet; connect to a member once, or join again by invite"
+    )]
+    NotEnrolled,
+    /// A space without an owner could not be run.
+    #[error("the last owner cannot leave; first name another one")]
+    LastOwner,
     /// The content breaks a rule.
     #[error(transparent)]
     Record(#[from] artel_domain::RecordError),

@@ -1,8 +1,8 @@
 //! What travels between peers: one byte of version, then a [`Frame`] in postcard.
 
 use artel_domain::{
-    DeviceId, Incarnation, InviteId, JoinClaim, MessageId, RoomId, SpaceId, limits::MAX_FRAME,
-    signed::decode_exact,
+    DeviceId, Incarnation, InviteId, JoinClaim, MessageId, RoomId, SpaceId, SpaceSecret,
+    limits::MAX_FRAME, signed::decode_exact,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ pub(crate) const RECORDS_BYTES: usize = 256 * 1024;
 pub(crate) const MAX_LISTED: usize = 4_000;
 /// Most bodies asked for at once.
 pub(crate) const MAX_BODIES: usize = 64;
+/// Most secrets in one frame.
+pub(crate) const MAX_SECRETS: usize = 256;
 /// Chunk hashes in one frame.
 pub(crate) const LIST_PAGE: usize = 4_096;
 
@@ -50,8 +52,8 @@ pub(crate) struct FeedEnds {
 /// What a witness says to a joiner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Verdict {
-    /// In; the space's secret.
-    Member([u8; 32]),
+    /// In. The roster comes next, and then the secrets that it names.
+    Member,
     /// Waiting for approval or a seat.
     Pending,
     /// No.
@@ -124,6 +126,13 @@ pub(crate) enum Frame {
         space: SpaceId,
         bodies: Vec<(MessageId, Vec<u8>)>,
     },
+    /// Asks for the secrets of the latest epochs.
+    WantSecrets { space: SpaceId },
+    /// Secrets of epochs, by the entries that began them.
+    Secrets {
+        space: SpaceId,
+        epochs: Vec<(MessageId, SpaceSecret)>,
+    },
     /// To a joiner whose invite's tag was recognised: the founding, and the certificate of the witness.
     Meet {
         invite: InviteId,
@@ -195,6 +204,7 @@ impl Frame {
             Self::Records { records, .. } => records.len() <= MAX_RECORDS,
             Self::WantBodies { records, .. } => records.len() <= MAX_BODIES,
             Self::Bodies { bodies, .. } => bodies.len() <= MAX_BODIES,
+            Self::Secrets { epochs, .. } => epochs.len() <= MAX_SECRETS,
             Self::List { hashes, .. } => {
                 hashes.len() <= LIST_PAGE * 32 && hashes.len().is_multiple_of(32)
             }

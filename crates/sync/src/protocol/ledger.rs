@@ -5,6 +5,7 @@
 
 use artel_domain::{
     BodyHash, ChangeHash, DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId,
+    SpaceSecret,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -93,22 +94,12 @@ pub enum StoredBody {
 }
 
 /// A space as it is kept.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpaceRow {
     /// Space; the key.
     pub space: SpaceId,
     /// Signed founding, in wire form.
     pub genesis: Vec<u8>,
-    /// The secret that its members share. Keep it encrypted.
-    pub secret: [u8; 32],
-}
-
-impl std::fmt::Debug for SpaceRow {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SpaceRow")
-            .field("space", &self.space)
-            .finish_non_exhaustive()
-    }
 }
 
 /// A join under way, until it succeeds or is cancelled.
@@ -135,6 +126,15 @@ pub trait Ledger {
     fn spaces(&self) -> LedgerResult<Vec<SpaceRow>>;
     /// Adds or replaces a space.
     fn put_space(&mut self, row: &SpaceRow) -> LedgerResult<()>;
+    /// Secrets of a space's epochs, by the entries that began them, in any order.
+    fn secrets(&self, space: &SpaceId) -> LedgerResult<Vec<(MessageId, SpaceSecret)>>;
+    /// Keeps one. Keep it encrypted. Repeating is no error.
+    fn put_secret(
+        &mut self,
+        space: &SpaceId,
+        epoch: &MessageId,
+        secret: &SpaceSecret,
+    ) -> LedgerResult<()>;
     /// All joins under way.
     fn joins(&self) -> LedgerResult<Vec<JoinRow>>;
     /// Adds or replaces a join.
@@ -192,14 +192,21 @@ pub trait Ledger {
     /// Who waits for `parent`; the notes are removed.
     fn take_waits(&mut self, parent: &MessageId) -> LedgerResult<Vec<MessageId>>;
 
-    /// A body.
-    fn body(&self, hash: &BodyHash) -> LedgerResult<Option<StoredBody>>;
-    /// Keeps a body, unless it was erased.
-    fn put_body(&mut self, hash: &BodyHash, wire: &[u8]) -> LedgerResult<()>;
-    /// Erases a body for good, whether it is here or not.
-    fn erase_body(&mut self, hash: &BodyHash) -> LedgerResult<()>;
-    /// Records of a space whose bodies are neither here nor erased, at most `limit`.
-    fn bodiless(&self, space: &SpaceId, limit: usize) -> LedgerResult<Vec<MessageId>>;
+    /// The body of a record. Bodies belong to records, not to hashes: one who names the hash of another's body in a
+    /// record of their own has no hold on it.
+    fn body(&self, record: &MessageId) -> LedgerResult<Option<StoredBody>>;
+    /// Keeps the body of a record, unless it was erased.
+    fn put_body(&mut self, record: &MessageId, wire: &[u8]) -> LedgerResult<()>;
+    /// Erases the body of a record for good, whether it is here or not.
+    fn erase_body(&mut self, record: &MessageId) -> LedgerResult<()>;
+    /// Records of a space whose bodies are neither here nor erased, at most `limit`, in one order, after one of them or
+    /// from the first.
+    fn bodiless(
+        &self,
+        space: &SpaceId,
+        after: Option<&MessageId>,
+        limit: usize,
+    ) -> LedgerResult<Vec<MessageId>>;
 
     /// Notes that `record` edits or deletes `target`. Repeating is no error.
     fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()>;

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use artel_domain::{BodyHash, DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId};
+use artel_domain::{
+    DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId, SpaceSecret,
+};
 
 use super::ledger::{
-    FeedKey, Head, JoinRow, Ledger, LedgerResult, SpaceRow, Standing, StoredBody, StoredRecord,
+    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, SpaceRow, Standing, StoredBody,
+    StoredRecord,
 };
 
 /// A ledger in memory. A clone is a snapshot: keep one to roll back to, or to restart from.
@@ -13,6 +16,7 @@ use super::ledger::{
 pub struct MemoryLedger {
     incarnation: Option<Incarnation>,
     spaces: BTreeMap<SpaceId, SpaceRow>,
+    secrets: BTreeMap<(SpaceId, MessageId), SpaceSecret>,
     joins: BTreeMap<InviteId, JoinRow>,
     records: BTreeMap<MessageId, StoredRecord>,
     by_feed: BTreeMap<FeedKey, BTreeSet<(u64, MessageId)>>,
@@ -21,7 +25,7 @@ pub struct MemoryLedger {
     sealed: BTreeMap<MessageId, Vec<u8>>,
     waits: BTreeMap<MessageId, BTreeSet<MessageId>>,
     references: BTreeMap<MessageId, BTreeSet<MessageId>>,
-    bodies: BTreeMap<BodyHash, StoredBody>,
+    bodies: BTreeMap<MessageId, StoredBody>,
     delivered: BTreeMap<(FeedKey, DeviceId), u64>,
     lists: BTreeMap<FileId, Vec<u8>>,
     chunks: BTreeMap<FileId, BTreeMap<u32, Vec<u8>>>,
@@ -64,6 +68,23 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 
+    fn secrets(&self, space: &SpaceId) -> LedgerResult<Vec<(MessageId, SpaceSecret)>> {
+        let of_space = self.secrets.iter().filter(|((of, _), _)| of == space);
+        Ok(of_space
+            .map(|((_, epoch), secret)| (*epoch, secret.clone()))
+            .collect())
+    }
+
+    fn put_secret(
+        &mut self,
+        space: &SpaceId,
+        epoch: &MessageId,
+        secret: &SpaceSecret,
+    ) -> LedgerResult<()> {
+        self.secrets.insert((*space, *epoch), secret.clone());
+        Ok(())
+    }
+
     fn joins(&self) -> LedgerResult<Vec<JoinRow>> {
         Ok(self.joins.values().cloned().collect())
     }
@@ -80,6 +101,11 @@ impl Ledger for MemoryLedger {
 
     fn put_record(&mut self, record: &StoredRecord) -> LedgerResult<()> {
         let feed = record.feed;
+        let fits = record.sequence.max(record.lamport) <= artel_domain::limits::MAX_POSITION;
+        if !fits || self.records.contains_key(&record.id) {
+            // As a database would.
+            return Err(LedgerError("a record that cannot be kept".into()));
+        }
         self.by_feed
             .entry(feed)
             .or_default()
@@ -193,25 +219,33 @@ impl Ledger for MemoryLedger {
             .collect())
     }
 
-    fn body(&self, hash: &BodyHash) -> LedgerResult<Option<StoredBody>> {
-        Ok(self.bodies.get(hash).cloned())
+    fn body(&self, record: &MessageId) -> LedgerResult<Option<StoredBody>> {
+        Ok(self.bodies.get(record).cloned())
     }
 
-    fn put_body(&mut self, hash: &BodyHash, wire: &[u8]) -> LedgerResult<()> {
+    fn put_body(&mut self, record: &MessageId, wire: &[u8]) -> LedgerResult<()> {
         self.bodies
-            .entry(*hash)
+            .entry(*record)
             .or_insert_with(|| StoredBody::Here(wire.to_vec()));
         Ok(())
     }
 
-    fn erase_body(&mut self, hash: &BodyHash) -> LedgerResult<()> {
-        self.bodies.insert(*hash, StoredBody::Erased);
+    fn erase_body(&mut self, record: &MessageId) -> LedgerResult<()> {
+        self.bodies.insert(*record, StoredBody::Erased);
         Ok(())
     }
 
-    fn bodiless(&self, space: &SpaceId, limit: usize) -> LedgerResult<Vec<MessageId>> {
-        let lacks =
-            |r: &&StoredRecord| r.feed.space == *space && !self.bodies.contains_key(&r.body);
+    fn bodiless(
+        &self,
+        space: &SpaceId,
+        after: Option<&MessageId>,
+        limit: usize,
+    ) -> LedgerResult<Vec<MessageId>> {
+        let lacks = |r: &&StoredRecord| {
+            r.feed.space == *space
+                && after.is_none_or(|after| r.id > *after)
+                && !self.bodies.contains_key(&r.id)
+        };
         Ok(self
             .records
             .values()

@@ -1,9 +1,9 @@
 //! What the person at this machine can do.
 
 use artel_domain::{
-    Body, Content, Control, Cut, Envelope, InviteCode, InviteId, MemberId, MessageId, Permission,
-    Role, RoomId, Signed, SpaceId,
-    limits::{MAX_CUTS, MAX_EDITS, MAX_PARENTS, TERM_RECORDS},
+    Audience, Body, Content, Control, Cut, DeviceId, Envelope, InviteCode, InviteId, MemberId,
+    MessageId, Permission, Role, RoomId, Signed, SpaceId, SpaceSecret,
+    limits::{MAX_CONTROL_FEED, MAX_CUTS, MAX_EDITS, MAX_PARENTS, TERM_RECORDS},
     role::TABLE,
 };
 
@@ -43,39 +43,54 @@ impl Node {
         name: &str,
     ) -> Result<SpaceId, CommandError> {
         let genesis = Signed::found(&self.identity.member, name, self.entropy.draw()?, now)?;
+        let secret = self.new_secret()?;
         let found = Control::Found {
             certificate: self.certificate.wire().to_vec(),
             name: self.identity.name.clone(),
+            epoch: secret.hash(),
         };
         found.check()?;
         let row = SpaceRow {
             space: genesis.space(),
             genesis: genesis.wire().to_vec(),
-            secret: self.entropy.draw()?,
         };
         let space = row.space;
         ledger.put_space(&row)?;
         self.spaces.insert(space, Space::new(row, genesis));
-        self.write_control(ledger, now, space, found)?;
-        self.create_room(ledger, now, space, FIRST_ROOM)?;
+        self.begin_epoch(ledger, now, space, found, secret)?;
+        self.create_room(ledger, now, space, FIRST_ROOM, Audience::All)?;
         self.retag();
         Ok(space)
     }
 
-    /// Creates a room for all.
+    /// Creates a room. One for chosen members is for this one as well.
     ///
     /// # Errors
-    /// No such space, not allowed, or the name breaks a rule.
+    /// No such space or member, not allowed, or the name breaks a rule.
     pub fn create_room(
         &mut self,
         ledger: &mut dyn Ledger,
         now: i64,
         space: SpaceId,
         name: &str,
+        mut audience: Audience,
     ) -> Result<RoomId, CommandError> {
         let (name, nonce) = (name.to_owned(), self.entropy.draw()?);
         self.may(&space, Permission::CreateRooms)?;
-        self.write_control(ledger, now, space, Control::RoomCreate { nonce, name })?;
+        if let Audience::Chosen(members) = &mut audience {
+            for member in members.iter() {
+                self.target(&space, member)?;
+            }
+            members.push(self.member());
+            members.sort_unstable();
+            members.dedup();
+        }
+        let create = Control::RoomCreate {
+            nonce,
+            name,
+            audience,
+        };
+        self.write_control(ledger, now, space, create)?;
         Ok(RoomId::derive(&space, &self.device(), &nonce))
     }
 
@@ -145,16 +160,12 @@ impl Node {
         now: i64,
         code: &InviteCode,
     ) -> Result<InviteId, CommandError> {
-        let me = self.member();
         let invite = code.key().id();
         // An invite that this node's roster does not know may lead back one who was removed and never heard of it.
         let inside = |space: &Space| {
             code.leads_to(&space.id())
                 && space.roster.invite(&invite).is_some()
-                && space
-                    .roster
-                    .member(&me)
-                    .is_some_and(|m| m.state == MemberState::Member)
+                && self.is_inside(&space.id())
         };
         if self.spaces.values().any(inside) {
             return Err(CommandError::AlreadyMember);
@@ -212,21 +223,125 @@ impl Node {
         Ok(())
     }
 
-    /// Removes a member. What this node holds of theirs stays; what they wrote beyond it does not count.
+    /// Removes a member, or leaves. What this node holds of theirs stays; what they wrote beyond it does not count. Who
+    /// is barred can not come back by a later invite, until [`Node::unbar`].
     ///
     /// # Errors
-    /// No such space or member, or not allowed.
+    /// No such space or member, not allowed, or the last owner leaves.
     pub fn remove(
         &mut self,
         ledger: &mut dyn Ledger,
         now: i64,
         space: SpaceId,
         member: MemberId,
+        barred: bool,
     ) -> Result<(), CommandError> {
         self.may_change(&space, &member, "remove someone of that rank")?;
-        let cuts = self.cuts(&space, &member);
-        self.write_control(ledger, now, space, Control::Remove { member, cuts })?;
+        let leaves = member == self.member();
+        if leaves && self.is_last_owner(&space) {
+            return Err(CommandError::LastOwner);
+        }
+        let cuts = self.cuts(&space, &member, None);
+        let secret = self.new_secret()?;
+        let remove = Control::Remove {
+            member,
+            cuts,
+            barred: barred && !leaves,
+            epoch: (!leaves).then(|| secret.hash()),
+        };
+        if leaves {
+            self.write_control(ledger, now, space, remove)?;
+            return Ok(());
+        }
+        self.begin_epoch(ledger, now, space, remove, secret)
+    }
+
+    /// Lets later invites lead a barred member back.
+    ///
+    /// # Errors
+    /// No such space or member, or not allowed.
+    pub fn unbar(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        member: MemberId,
+    ) -> Result<(), CommandError> {
+        self.may_change(&space, &member, "let someone of that rank back")?;
+        self.write_control(ledger, now, space, Control::Unbar { member })?;
         Ok(())
+    }
+
+    /// Ends a device of this member, or of one whom it may remove. What this node holds of it stays.
+    ///
+    /// # Errors
+    /// No such space, member or device, or not allowed.
+    pub fn retire_device(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        device: DeviceId,
+    ) -> Result<(), CommandError> {
+        let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
+        let owner = known.roster.of_device(&device);
+        let member = owner
+            .filter(|owner| owner.live_devices().any(|live| *live == device))
+            .map(|owner| owner.id)
+            .ok_or(CommandError::NoDevice)?;
+        self.may_change(&space, &member, "retire a device of someone of that rank")?;
+        let cuts = self.cuts(&space, &member, Some(device));
+        let secret = self.new_secret()?;
+        let retire = Control::RetireDevice {
+            member,
+            device,
+            cuts,
+            epoch: secret.hash(),
+        };
+        self.begin_epoch(ledger, now, space, retire, secret)
+    }
+
+    /// Begins an epoch for its own sake.
+    ///
+    /// # Errors
+    /// No such space, or not allowed.
+    pub fn rotate(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+    ) -> Result<(), CommandError> {
+        self.may(&space, Permission::NameTeachers)?;
+        let secret = self.new_secret()?;
+        let rotate = Control::Rotate {
+            epoch: secret.hash(),
+        };
+        self.begin_epoch(ledger, now, space, rotate, secret)
+    }
+
+    fn begin_epoch(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        control: Control,
+        secret: SpaceSecret,
+    ) -> Result<(), CommandError> {
+        let epoch = self.write_control(ledger, now, space, control)?.id;
+        self.keep_secret(ledger, space, epoch, secret)?;
+        self.retag();
+        Ok(())
+    }
+
+    fn is_last_owner(&self, space: &SpaceId) -> bool {
+        let owners = self.spaces.get(space).map(|space| {
+            let members = space.roster.members.iter();
+            members
+                .filter(|m| m.role == Role::Owner && m.state == MemberState::Member)
+                .map(|m| m.id)
+                .collect::<Vec<_>>()
+        });
+        owners.is_some_and(|owners| owners == [self.member()])
     }
 
     /// Changes a member's role.
@@ -245,7 +360,10 @@ impl Node {
         if member != self.member() {
             self.may(&space, needed(role))?;
         }
-        let cuts = self.cuts(&space, &member);
+        if member == self.member() && role < Role::Owner && self.is_last_owner(&space) {
+            return Err(CommandError::LastOwner);
+        }
+        let cuts = self.cuts(&space, &member, None);
         self.write_control(ledger, now, space, Control::SetRole { member, role, cuts })?;
         Ok(())
     }
@@ -265,7 +383,7 @@ impl Node {
     ) -> Result<Sent, CommandError> {
         self.may(&space, Permission::Write)?;
         let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
-        if !known.roster.has_room(&room) {
+        if !known.roster.reads(&self.member(), &room) {
             return Err(CommandError::NoRoom);
         }
         let content = self.aimed(ledger, &space, &room, content)?;
@@ -305,6 +423,9 @@ impl Node {
             .member(&self.member())
             .filter(|m| m.state == MemberState::Member)
             .map(|m| m.role);
+        if role.is_some() && !self.is_inside(space) {
+            return Err(CommandError::NotEnrolled);
+        }
         if role.is_some_and(|role| role.may(permission)) {
             return Ok(());
         }
@@ -338,8 +459,8 @@ impl Node {
         })
     }
 
-    /// What this node holds of a member's feeds.
-    fn cuts(&self, space: &SpaceId, member: &MemberId) -> Vec<Cut> {
+    /// What this node holds of the feeds of a member, or of one device of theirs.
+    fn cuts(&self, space: &SpaceId, member: &MemberId, only: Option<DeviceId>) -> Vec<Cut> {
         let Some(space) = self.spaces.get(space) else {
             return Vec::new();
         };
@@ -350,6 +471,7 @@ impl Node {
             .unwrap_or_default();
         let mut heads: Vec<_> = devices
             .iter()
+            .filter(|device| only.is_none_or(|only| **device == only))
             .flat_map(|device| space.feeds_of(device))
             .collect();
         heads.sort_unstable_by_key(|head| std::cmp::Reverse((head.lamport, head.id)));
@@ -461,12 +583,13 @@ impl Node {
             incarnation: self.incarnation,
         };
         let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
-        // A copied profile, or a position that is a lie: this life of the feed is not continued.
+        // A copied profile, a position that is a lie, or a control feed that is full: this life is not continued.
+        let full = |sequence| room == space.control_room() && sequence >= MAX_CONTROL_FEED;
         if known.ends_of(&feed).len() > 1
             || known
                 .ends_of(&feed)
                 .iter()
-                .any(|head| head.standing == Standing::Void)
+                .any(|head| head.standing == Standing::Void || full(head.sequence))
         {
             self.rebirth(ledger)?;
             feed.incarnation = self.incarnation;
@@ -539,8 +662,9 @@ impl Node {
             sequence,
             lamport,
         };
-        self.refold(ledger, now)?;
+        // Before the fold: one who is removed by this entry hears of it, and only then is cut off.
         self.push(ledger, record)?;
+        self.refold(ledger, now)?;
         Ok(sent)
     }
 }

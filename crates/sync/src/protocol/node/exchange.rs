@@ -1,7 +1,8 @@
 //! Digests first, then ranges: how two members bring each other up to date.
 
 use artel_domain::{
-    Envelope, Incarnation, MessageId, RoomId, Signed, SpaceId, limits::TERM_RECORDS,
+    Envelope, Incarnation, MessageId, RoomId, Signed, SpaceId,
+    limits::{MAX_FRAME, MAX_POSITION, TERM_RECORDS},
 };
 
 use super::{
@@ -25,8 +26,25 @@ const HEARTBEAT: i64 = 30_000;
 /// Time between two questions for missing bodies, in milliseconds.
 const BODIES_GAP: i64 = 5_000;
 
+/// Feeds asked of one peer at a time; the rest wait.
+const OPEN_WANTS: usize = 16;
+/// Feeds that wait to be asked of one peer.
+const MAX_QUEUE: usize = 8_000;
+/// How long a peer is not asked again for what it did not give, in milliseconds.
+const HOPELESS: i64 = 120_000;
+
+/// A feed that is being asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Want {
+    pub(super) peer: Peer,
+    from: u64,
+    /// Until when an answer is waited for.
+    until: i64,
+}
+
 impl Node {
     pub(super) fn send_summary(&mut self, now: i64, peer: &Peer, id: SpaceId) {
+        let common = self.rooms_in_common(peer, &id);
         let Some(space) = self.spaces.get_mut(&id) else {
             return;
         };
@@ -37,7 +55,7 @@ impl Node {
         else {
             return;
         };
-        let rooms = link.member.then(|| space.rooms_digest());
+        let rooms = link.member.then(|| space.rooms_digest(common));
         link.summarised = space.version;
         link.summarised_at = now;
         let frame = Frame::Summary {
@@ -60,7 +78,8 @@ impl Node {
         if self.link(peer, &id).is_none() {
             return Ok(());
         }
-        let member = self.may_carry(peer, &id, false);
+        let member = self.is_member(peer, &id);
+        let common = self.rooms_in_common(peer, &id);
         let Some(space) = self.spaces.get_mut(&id) else {
             return Ok(());
         };
@@ -75,24 +94,25 @@ impl Node {
             link.summarised = 0;
         }
         let same_control = space.control_digest() == control;
-        let same_rooms = rooms.is_none_or(|rooms| space.rooms_digest() == rooms);
+        let same_rooms = rooms.is_none_or(|rooms| space.rooms_digest(common.clone()) == rooms);
         if !same_control {
             let room = id.control_room();
-            let feeds = space.listed_ends(&room);
-            self.send_frame(
-                peer,
-                &Frame::Heads {
-                    space: id,
-                    room,
-                    feeds,
-                },
-            );
+            for feeds in space.listed_ends(&room) {
+                self.send_frame(
+                    peer,
+                    &Frame::Heads {
+                        space: id,
+                        room,
+                        feeds,
+                    },
+                );
+            }
         }
         if !same_rooms && member {
             let rooms = self
                 .spaces
                 .get_mut(&id)
-                .map(super::space::Space::room_digests)
+                .map(|space| space.room_digests(common))
                 .unwrap_or_default();
             self.send_frame(peer, &Frame::Rooms { space: id, rooms });
         }
@@ -124,37 +144,33 @@ impl Node {
             link.summarised_at = now;
         }
         for head in ends {
+            if !self.may_carry(peer, &id, &head.feed.room) {
+                continue;
+            }
             self.delivered(ledger, peer, &head.feed, head.sequence, head.id)?;
         }
         Ok(())
     }
 
     pub(super) fn on_rooms(&mut self, peer: &Peer, id: SpaceId, rooms: &[(RoomId, Digest)]) {
-        if !self.may_carry(peer, &id, false) {
-            return;
-        }
+        let common = self.rooms_in_common(peer, &id);
         let Some(space) = self.spaces.get_mut(&id) else {
             return;
         };
         let mut frames = Vec::new();
-        for room in space
-            .roster
-            .rooms
-            .iter()
-            .map(|room| room.id)
-            .collect::<Vec<_>>()
-        {
+        for room in common {
             let theirs = rooms
                 .iter()
                 .find(|(r, _)| *r == room)
                 .map_or(EMPTY, |(_, digest)| *digest);
             let mine = space.room_digest(&room);
             if mine != theirs && mine != EMPTY {
-                frames.push(Frame::Heads {
+                let pages = space.listed_ends(&room).into_iter();
+                frames.extend(pages.map(|feeds| Frame::Heads {
                     space: id,
                     room,
-                    feeds: space.listed_ends(&room),
-                });
+                    feeds,
+                }));
             }
         }
         for frame in frames {
@@ -172,7 +188,7 @@ impl Node {
         feeds: Vec<FeedEnds>,
     ) -> Result<(), Fault> {
         let control = room == id.control_room();
-        if !self.may_carry(peer, &id, control) {
+        if !self.may_carry(peer, &id, &room) {
             return Ok(());
         }
         for FeedEnds {
@@ -190,11 +206,8 @@ impl Node {
             let Some(space) = self.spaces.get(&id) else {
                 return Ok(());
             };
-            if !control && !space.roster.has_room(&room) {
-                return Ok(());
-            }
             let founding = control && space.control.len() == 0;
-            if !founding && !space.control.knows(&device) {
+            if !founding && !space.roster.counts(&device) {
                 continue;
             }
             let mine = space
@@ -223,18 +236,35 @@ impl Node {
         Ok(())
     }
 
-    /// Asks a peer for a feed, unless another is being asked.
+    /// Asks a peer for a feed, unless another is being asked or this one did not give it.
     fn want(&mut self, now: i64, peer: &Peer, feed: FeedKey, from: u64) {
-        let busy = self
-            .wants
-            .get(&feed)
-            .is_some_and(|(other, until)| other != peer && *until > now);
-        if busy {
+        let busy = self.wants.get(&feed).is_some_and(|want| want.until > now);
+        let open = self.wants.values().filter(|w| w.peer == *peer).count();
+        let Some(session) = self.sessions.get_mut(peer) else {
+            return;
+        };
+        if busy
+            || session
+                .hopeless
+                .get(&feed)
+                .is_some_and(|until| *until > now)
+        {
+            return;
+        }
+        if open >= OPEN_WANTS {
+            let waits = session.queue.iter().any(|(other, _)| *other == feed);
+            if !waits && session.queue.len() < MAX_QUEUE {
+                session.queue.push_back((feed, from));
+            }
             return;
         }
         self.begin_round(&feed, true);
-        self.wants
-            .insert(feed, (*peer, now.saturating_add(PATIENCE)));
+        let want = Want {
+            peer: *peer,
+            from,
+            until: now.saturating_add(PATIENCE),
+        };
+        self.wants.insert(feed, want);
         let FeedKey {
             space,
             room,
@@ -251,6 +281,35 @@ impl Node {
                 from,
             },
         );
+    }
+
+    /// Asks a peer for what waits for its turn.
+    fn want_next(&mut self, now: i64, peer: &Peer) {
+        loop {
+            let open = self.wants.values().filter(|w| w.peer == *peer).count();
+            let Some(session) = self.sessions.get_mut(peer).filter(|_| open < OPEN_WANTS) else {
+                return;
+            };
+            let Some((feed, from)) = session.queue.pop_front() else {
+                return;
+            };
+            // Another may have given it meanwhile.
+            let space = self.spaces.get(&feed.space);
+            let ends = space.map_or(&[][..], |space| space.ends_of(&feed));
+            let mine = ends.iter().map(|head| head.sequence).max().unwrap_or(0);
+            let from = if from == 1 { 1 } else { from.max(mine + 1) };
+            self.want(now, peer, feed, from);
+        }
+    }
+
+    /// A peer did not give what it claimed to have: others are asked first.
+    fn give_up(&mut self, now: i64, peer: &Peer, feed: FeedKey) {
+        if let Some(session) = self.sessions.get_mut(peer) {
+            session.hopeless.retain(|_, until| *until > now);
+            if session.hopeless.len() < MAX_QUEUE {
+                session.hopeless.insert(feed, now.saturating_add(HOPELESS));
+            }
+        }
     }
 
     /// Outside a round of fetching, what comes is live and never late; a round's baseline is the latest position known
@@ -279,7 +338,7 @@ impl Node {
         feed: &FeedKey,
         from: u64,
     ) -> Result<(), Fault> {
-        if !self.may_carry(peer, &feed.space, feed.room == feed.space.control_room()) {
+        if from > MAX_POSITION || !self.may_carry(peer, &feed.space, &feed.room) {
             return Ok(());
         }
         let mut stored = ledger.feed_records(feed, from.max(1), MAX_RECORDS + 1)?;
@@ -300,10 +359,15 @@ impl Node {
                 break;
             }
             last = record.sequence;
-            let carried = carry(ledger, record, &mut sealed)?;
-            size += carried.envelope.len()
-                + carried.change.len()
-                + carried.body.as_ref().map_or(0, Vec::len);
+            let mut carried = carry(ledger, record, &mut sealed)?;
+            size += carried.envelope.len() + carried.change.len();
+            // Branches of one place travel together, and may be more than a frame holds: bodies can be asked for.
+            let body = carried.body.as_ref().map_or(0, Vec::len);
+            if size + body > MAX_FRAME - RECORDS_BYTES / 4 {
+                carried.body = None;
+            } else {
+                size += body;
+            }
             records.push(carried);
         }
         self.send_records(peer, feed, records, more);
@@ -333,11 +397,10 @@ impl Node {
     /// Sends a record just written to every member that is here.
     pub(super) fn push(&mut self, ledger: &dyn Ledger, record: StoredRecord) -> LedgerResult<()> {
         let feed = record.feed;
-        let control = feed.room == feed.space.control_room();
         let carried = carry(ledger, record, &mut None)?;
         let peers: Vec<Peer> = self.sessions.keys().copied().collect();
         for peer in peers {
-            if self.may_carry(&peer, &feed.space, control) {
+            if self.may_carry(&peer, &feed.space, &feed.room) {
                 self.send_records(&peer, &feed, vec![carried.clone()], false);
             }
         }
@@ -353,26 +416,18 @@ impl Node {
         records: Vec<Carried>,
         more: bool,
     ) -> Result<(), Fault> {
-        let control = feed.room == feed.space.control_room();
-        let fits = self
-            .spaces
-            .get(&feed.space)
-            .is_some_and(|space| control || space.roster.has_room(&feed.room));
-        if !fits || !self.may_carry(peer, &feed.space, control) {
+        if !self.may_carry(peer, &feed.space, &feed.room) {
             return Ok(());
         }
-        let asked = self
-            .wants
-            .get(&feed)
-            .is_some_and(|(other, _)| other == peer);
-        if !asked {
+        let asked = self.wants.get(&feed).copied().filter(|w| w.peer == *peer);
+        if asked.is_none() {
             self.begin_round(&feed, false);
         }
         let empty = records.is_empty();
         let end = last_place(&records);
         let taken = self.ingest(ledger, &feed, records)?;
         self.refold(ledger, now)?;
-        if asked {
+        if asked.is_some() {
             self.wants.remove(&feed);
         }
         match taken {
@@ -386,11 +441,20 @@ impl Node {
                         .max()
                         .unwrap_or(0)
                 });
-                let from = if asked || end <= mine { 1 } else { mine + 1 };
-                self.want(now, peer, feed, from);
+                match asked {
+                    // From the first record on, and still with a gap: this peer cannot fill it.
+                    Some(want) if want.from == 1 => self.give_up(now, peer, feed),
+                    Some(_) => self.want(now, peer, feed, 1),
+                    None => {
+                        let from = if end <= mine { 1 } else { mine + 1 };
+                        self.want(now, peer, feed, from);
+                    }
+                }
             }
-            _ => {}
+            Taken::Unwanted if asked.is_some() => self.give_up(now, peer, feed),
+            Taken::All | Taken::Unwanted => {}
         }
+        self.want_next(now, peer);
         if feed.device == *peer && taken == Taken::All {
             let ends = self
                 .spaces
@@ -434,7 +498,7 @@ impl Node {
         let right = ledger
             .record(&last)?
             .is_some_and(|r| r.feed == feed && r.sequence == sequence);
-        if right && self.may_carry(peer, &space, room == space.control_room()) {
+        if right && self.may_carry(peer, &space, &room) {
             self.delivered(ledger, peer, &feed, sequence, last)?;
         }
         Ok(())
@@ -472,17 +536,20 @@ impl Node {
         space: SpaceId,
         records: Vec<MessageId>,
     ) -> Result<(), Fault> {
-        if !self.may_carry(peer, &space, false) {
+        if !self.is_member(peer, &space) {
             return Ok(());
         }
         let mut bodies = Vec::new();
         let mut size = 0;
         for id in records {
-            let Some(record) = ledger.record(&id)?.filter(|r| r.feed.space == space) else {
+            let Some(record) = ledger
+                .record(&id)?
+                .filter(|r| self.may_carry(peer, &space, &r.feed.room) && r.feed.space == space)
+            else {
                 continue;
             };
             if let (Some(StoredBody::Here(wire)), true) =
-                (ledger.body(&record.body)?, size <= RECORDS_BYTES)
+                (ledger.body(&record.id)?, size <= RECORDS_BYTES)
             {
                 size += wire.len();
                 bodies.push((id, wire));
@@ -501,11 +568,11 @@ impl Node {
         space: SpaceId,
         bodies: Vec<(MessageId, Vec<u8>)>,
     ) -> Result<(), Fault> {
-        if !self.may_carry(peer, &space, false) {
-            return Ok(());
-        }
         for (id, wire) in bodies {
-            let Some(record) = ledger.record(&id)?.filter(|r| r.feed.space == space) else {
+            let Some(record) = ledger
+                .record(&id)?
+                .filter(|r| self.may_carry(peer, &space, &r.feed.room) && r.feed.space == space)
+            else {
                 continue;
             };
             if artel_domain::Body::hash_of(&wire) != record.body {
@@ -528,10 +595,19 @@ impl Node {
     }
 
     pub(super) fn tick_exchange(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
-        let before = self.wants.len();
-        self.wants.retain(|_, (_, until)| *until > now);
-        if self.wants.len() != before {
+        let late: Vec<(FeedKey, Peer)> = self
+            .wants
+            .iter()
+            .filter(|(_, want)| want.until <= now)
+            .map(|(feed, want)| (*feed, want.peer))
+            .collect();
+        if !late.is_empty() {
             self.summaries_due();
+        }
+        for (feed, peer) in late {
+            self.wants.remove(&feed);
+            self.give_up(now, &peer, feed);
+            self.want_next(now, &peer);
         }
         let mut due = Vec::new();
         for (peer, session) in &self.sessions {
@@ -570,7 +646,11 @@ impl Node {
             else {
                 continue;
             };
-            let records = ledger.bodiless(&id, MAX_BODIES)?;
+            let after = self.spaces.get(&id).and_then(|space| space.bodies_after);
+            let records = ledger.bodiless(&id, after.as_ref(), MAX_BODIES)?;
+            if let Some(space) = self.spaces.get_mut(&id) {
+                space.bodies_after = records.last().copied();
+            }
             if !records.is_empty() {
                 self.send_frame(&peer, &Frame::WantBodies { space: id, records });
             }
@@ -585,7 +665,7 @@ fn carry(
     record: StoredRecord,
     sealed: &mut Option<(u64, Vec<Vec<u8>>)>,
 ) -> LedgerResult<Carried> {
-    let body = match ledger.body(&record.body)? {
+    let body = match ledger.body(&record.id)? {
         Some(StoredBody::Here(wire)) => Some(wire),
         _ => None,
     };

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use artel_domain::{
     Body, ChangeHash, Content, Control, DeviceCertificate, Envelope, MessageId, Signed, SpaceId,
-    limits::TERM_RECORDS,
+    limits::{MAX_CONTROL_FEED, TERM_RECORDS},
 };
 
 use super::{
     super::{
-        event::{Event, Output},
+        event::{Event, Output, Peer, Reason},
         feed,
         frame::Carried,
         ledger::{FeedKey, Head, Ledger, LedgerResult, Standing, StoredBody, StoredRecord},
@@ -18,8 +18,8 @@ use super::{
     space::MAX_BRANCHES,
 };
 
-/// Control entries of one space.
-const MAX_CONTROL: usize = 20_000;
+/// Lives of one device, in one room, whose feeds are kept.
+const MAX_LIVES: usize = 256;
 
 /// What came of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +70,18 @@ impl Node {
             return Ok(Taken::Unwanted);
         };
         let control = feed.room == feed.space.control_room();
-        if control && space.control.len() + records.len() > MAX_CONTROL {
+        let known = space.roster.counts(&feed.device);
+        let lives = || {
+            let others = space.ends_in(&feed.room).map(|head| head.feed);
+            let mut others: Vec<FeedKey> = others
+                .filter(|other| other.device == feed.device && other != feed)
+                .collect();
+            others.dedup();
+            others.len()
+        };
+        if space.ends_of(feed).is_empty() && lives() >= MAX_LIVES {
             return Ok(Taken::Unwanted);
         }
-        let known = space.control.knows(&feed.device);
         let founding = control && space.control.len() == 0;
         if !known && !founding {
             return Ok(Taken::Unwanted);
@@ -99,6 +107,13 @@ impl Node {
                 .is_some_and(|body| Body::hash_of(body) != value.body)
             {
                 return Err(Fault::Broke("a body is not its record's"));
+            }
+            if control && value.sequence > MAX_CONTROL_FEED {
+                self.take_run(ledger, feed, before, run)?;
+                return Ok(Taken::Unwanted);
+            }
+            if run.iter().any(|other| other.envelope.id() == envelope.id()) {
+                return Err(Fault::Broke("a record twice"));
             }
             if let Some(stored) = ledger.record(&envelope.id())? {
                 if let Some(body) = carried.body {
@@ -161,8 +176,7 @@ impl Node {
                 body: carried.body,
             });
         }
-        self.take_run(ledger, feed, before, run)?;
-        Ok(Taken::All)
+        self.take_run(ledger, feed, before, run)
     }
 
     /// Whether a body is the founding entry of its space, written by the device that it certifies.
@@ -189,9 +203,9 @@ impl Node {
         feed: &FeedKey,
         before: Option<Before>,
         run: Vec<Checked>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Taken, Fault> {
         let Some(last) = run.last() else {
-            return Ok(());
+            return Ok(Taken::All);
         };
         let (last_id, last_change, last_place) = (
             last.envelope.id(),
@@ -199,7 +213,7 @@ impl Node {
             last.envelope.value().place(),
         );
         let Some(space) = self.spaces.get(&feed.space) else {
-            return Ok(());
+            return Ok(Taken::Unwanted);
         };
         let ends = space.ends_of(feed);
         let extends = before.as_ref().map_or(ends.is_empty(), |b| {
@@ -207,7 +221,7 @@ impl Node {
         });
         if !extends {
             if ends.len() >= MAX_BRANCHES {
-                return Ok(());
+                return Ok(Taken::Unwanted);
             }
             self.outputs.push(Output::Event(Event::Forked(*feed)));
         }
@@ -235,7 +249,7 @@ impl Node {
         if feed.device == self.device() && feed.incarnation == self.incarnation {
             self.rebirth(ledger)?;
         }
-        Ok(())
+        Ok(Taken::All)
     }
 
     /// Keeps a verified record: ledger, head, order, fold, what is shown. Own and foreign ones alike.
@@ -277,7 +291,7 @@ impl Node {
         };
         ledger.put_record(&record)?;
         if let Some(body) = body {
-            ledger.put_body(&value.body, body)?;
+            ledger.put_body(&id, body)?;
             refer(ledger, &id, body)?;
         }
         let head = Head {
@@ -296,6 +310,10 @@ impl Node {
             space.put_head(old.as_ref(), head);
         }
         self.placed(ledger, record.clone())?;
+        let cut = |space: &super::space::Space| space.roster.is_cut_at(&feed.device, &id);
+        if self.spaces.get(&feed.space).is_some_and(cut) {
+            self.recut.insert(feed);
+        }
         Ok(record)
     }
 
@@ -352,7 +370,7 @@ impl Node {
         if record.standing != Standing::Settled {
             return Ok(());
         }
-        let Some(StoredBody::Here(wire)) = ledger.body(&record.body)? else {
+        let Some(StoredBody::Here(wire)) = ledger.body(&record.id)? else {
             return Ok(());
         };
         let Ok(envelope) = Signed::<Envelope>::reopen(&record.envelope) else {
@@ -376,10 +394,10 @@ impl Node {
         record: StoredRecord,
         body: &[u8],
     ) -> Result<(), Fault> {
-        if ledger.body(&record.body)?.is_some() {
+        if ledger.body(&record.id)?.is_some() {
             return Ok(());
         }
-        ledger.put_body(&record.body, body)?;
+        ledger.put_body(&record.id, body)?;
         refer(ledger, &record.id, body)?;
         self.consider(ledger, record)?;
         Ok(())
@@ -387,6 +405,9 @@ impl Node {
 
     /// Folds the control feeds of every space where they grew, and follows what that changes.
     pub(super) fn refold(&mut self, ledger: &mut dyn Ledger, now: i64) -> Result<(), Fault> {
+        for feed in std::mem::take(&mut self.recut) {
+            self.reconsider(ledger, &feed)?;
+        }
         for id in std::mem::take(&mut self.unfolded) {
             let Some(space) = self.spaces.get_mut(&id) else {
                 continue;
@@ -402,9 +423,11 @@ impl Node {
             for member in &space.roster.members {
                 let same = old.member(&member.id).is_some_and(|m| {
                     m.state == member.state
+                        && m.past == member.past
                         && m.cuts == member.cuts
                         && m.role == member.role
                         && m.devices == member.devices
+                        && m.retired == member.retired
                 });
                 if rooms_differ || !same {
                     affected.extend(
@@ -433,14 +456,32 @@ impl Node {
                 .collect();
             feeds.sort_unstable();
             feeds.dedup();
+            let met: Vec<Peer> = self
+                .sessions
+                .iter()
+                .filter(|(peer, session)| {
+                    !session.links.contains_key(&id) && space.roster.of_device(peer).is_some()
+                })
+                .map(|(peer, _)| *peer)
+                .collect();
             self.outputs.push(Output::Event(Event::SpaceChanged(id)));
             for feed in feeds {
                 self.reconsider(ledger, &feed)?;
             }
+            // Before the proof that a match brings, which the peer takes only once it has matched as well.
+            for peer in met {
+                self.send_tags(&peer);
+            }
             for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
-                self.refresh_link(ledger, now, &peer, id)?;
+                match self.refresh_link(now, &peer, id) {
+                    Err(Fault::Broke(why)) => {
+                        self.drop_peer(ledger, now, peer, Reason::Broke(why))?;
+                    }
+                    other => other?,
+                }
                 self.match_tags(&peer);
             }
+            self.want_secrets(id);
             self.arrived(ledger, id)?;
         }
         Ok(())
@@ -525,14 +566,13 @@ fn judge(
     note: bool,
 ) -> LedgerResult<Standing> {
     let value = envelope.value();
+    let same_room =
+        |record: &StoredRecord| (record.feed.space, record.feed.room) == (value.space, value.room);
     let mut top = 0;
     let mut open = false;
     for parent in value.parents.iter().chain(&value.previous) {
         match ledger.record(parent)? {
-            Some(record) if (record.feed.space, record.feed.room) != (value.space, value.room) => {
-                return Ok(Standing::Void);
-            }
-            Some(record) => match record.standing {
+            Some(record) if same_room(&record) => match record.standing {
                 Standing::Void => return Ok(Standing::Void),
                 Standing::Settled => top = top.max(record.lamport),
                 Standing::Provisional => {
@@ -543,7 +583,8 @@ fn judge(
                     }
                 }
             },
-            None => {
+            // A record of another room is missing here, as it is to all who are not in both.
+            _ => {
                 open = true;
                 if note {
                     ledger.put_wait(parent, &envelope.id())?;

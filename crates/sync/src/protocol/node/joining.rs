@@ -1,5 +1,7 @@
 //! Joining a space by invite, on both sides: the joiner and the witness.
 
+use std::collections::btree_map::Entry;
+
 use artel_domain::{
     Content, Control, DeviceCertificate, Genesis, InviteCode, InviteId, JoinClaim, Permission,
     Signed, SpaceId,
@@ -19,6 +21,9 @@ use super::{
 
 /// Time between two questions of one who is pending, in milliseconds.
 const ASK_AGAIN: i64 = 3_000;
+
+/// Those who wait for a seat or approval; no more are written down until some are let in.
+const MAX_PENDING: usize = 300;
 
 /// A join under way.
 pub(super) struct Joining {
@@ -138,7 +143,6 @@ impl Node {
         let Some(space) = self.spaces.get(&id) else {
             return Ok(Verdict::Refused(Refusal::Unknown));
         };
-        let secret = space.row.secret;
         let sound = claim
             .verify(&id, &me)
             .ok()
@@ -147,7 +151,7 @@ impl Node {
             return Ok(Verdict::Refused(Refusal::Unsound));
         };
         let joiner = certificate.value().member;
-        if let Some(verdict) = answer(space, &joiner, peer, secret) {
+        if let Some(verdict) = answer(space, &joiner, peer) {
             return Ok(verdict);
         }
         let Some(invite) = space.roster.invite(&claim.invite) else {
@@ -168,6 +172,8 @@ impl Node {
             Some(Refusal::Removed)
         } else if !witness.is_some_and(|m| m.role.may(Permission::Countersign)) {
             Some(Refusal::Observer)
+        } else if space.roster.pending() >= MAX_PENDING {
+            Some(Refusal::Crowded)
         } else {
             None
         };
@@ -187,7 +193,7 @@ impl Node {
         let verdict = self
             .spaces
             .get(&id)
-            .and_then(|space| answer(space, &joiner, peer, secret));
+            .and_then(|space| answer(space, &joiner, peer));
         Ok(verdict.unwrap_or(Verdict::Refused(Refusal::Unsound)))
     }
 
@@ -217,30 +223,18 @@ impl Node {
         let founding = Signed::<Genesis>::open(&genesis)
             .map_err(|_| Fault::Broke("a founding is not sound"))?;
         match verdict {
-            Verdict::Member(secret) => {
+            Verdict::Member => {
                 if let Some(session) = self.sessions.get_mut(peer) {
                     session.asked.insert(invite, Asked::Done);
+                    session.granted.insert(space);
                 }
-                let row = SpaceRow {
-                    space,
-                    genesis,
-                    secret,
-                };
-                let me = self.member();
-                let known = self
-                    .spaces
-                    .entry(space)
-                    .or_insert_with(|| Space::new(row.clone(), founding));
-                if known
-                    .roster
-                    .member(&me)
-                    .is_none_or(|m| m.state != MemberState::Member)
-                {
-                    // Several witnesses may answer before the roster has come; what came with one stays.
+                if let Entry::Vacant(place) = self.spaces.entry(space) {
+                    let row = SpaceRow { space, genesis };
                     ledger.put_space(&row)?;
-                    known.row = row;
-                    self.retag();
+                    place.insert(Space::new(row, founding));
                 }
+                self.send_tags(peer);
+                self.match_tags(peer);
                 self.refold(ledger, now)?;
                 self.arrived(ledger, space)?;
             }
@@ -271,15 +265,7 @@ impl Node {
 
     /// Ends the joins into a space once its roster has this member.
     pub(super) fn arrived(&mut self, ledger: &mut dyn Ledger, id: SpaceId) -> LedgerResult<()> {
-        let me = self.member();
-        let Some(space) = self.spaces.get(&id) else {
-            return Ok(());
-        };
-        if space
-            .roster
-            .member(&me)
-            .is_none_or(|m| m.state != MemberState::Member)
-        {
+        if !self.is_inside(&id) {
             return Ok(());
         }
         let done: Vec<InviteId> = self
@@ -317,18 +303,13 @@ impl Node {
 }
 
 /// What a joiner is told who is in the roster already; none if an entry is to be written.
-fn answer(
-    space: &Space,
-    joiner: &artel_domain::MemberId,
-    device: &Peer,
-    secret: [u8; 32],
-) -> Option<Verdict> {
+fn answer(space: &Space, joiner: &artel_domain::MemberId, device: &Peer) -> Option<Verdict> {
     let member = space
         .roster
         .member(joiner)
         .filter(|m| m.devices.contains(device))?;
     match member.state {
-        MemberState::Member => Some(Verdict::Member(secret)),
+        MemberState::Member => Some(Verdict::Member),
         MemberState::Pending => Some(Verdict::Pending),
         MemberState::Removed => None,
     }

@@ -13,6 +13,7 @@ use super::{
     ledger::{FeedKey, Ledger, LedgerError, LedgerResult},
 };
 use documents::Documents;
+use exchange::Want;
 use files::Fetch;
 use joining::Joining;
 use session::Session;
@@ -25,6 +26,7 @@ mod exchange;
 mod files;
 mod ingest;
 mod joining;
+mod secrets;
 mod session;
 mod showing;
 mod space;
@@ -95,11 +97,13 @@ pub struct Node {
     sessions: BTreeMap<Peer, Session>,
     banned: BTreeMap<Peer, i64>,
     documents: Documents,
-    /// Feeds being asked for: of whom, and until when an answer is waited for.
-    wants: BTreeMap<FeedKey, (Peer, i64)>,
+    /// Feeds being asked for.
+    wants: BTreeMap<FeedKey, Want>,
     fetches: BTreeMap<(MessageId, u8), Fetch>,
     /// Spaces whose control feeds grew since the last fold.
     unfolded: BTreeSet<SpaceId>,
+    /// Feeds of which a record came at which what counts of them ends.
+    recut: BTreeSet<FeedKey>,
     outputs: Vec<Output>,
 }
 
@@ -146,6 +150,7 @@ impl Node {
             wants: BTreeMap::new(),
             fetches: BTreeMap::new(),
             unfolded: BTreeSet::new(),
+            recut: BTreeSet::new(),
             outputs: Vec::new(),
         };
         for row in ledger.spaces()? {
@@ -156,6 +161,7 @@ impl Node {
             for head in ledger.heads(&id)? {
                 space.put_head(None, head);
             }
+            space.secrets = ledger.secrets(&id)?.into_iter().collect();
             node.spaces.insert(id, space);
             node.load_control(ledger, id)?;
             if let Some(space) = node.spaces.get_mut(&id) {
@@ -237,7 +243,7 @@ impl Node {
             Err(FrameError::TooLarge) => Reason::Broke("a frame is too large"),
             Err(FrameError::Damaged) => Reason::Broke("a frame is damaged"),
             Ok(frame) => {
-                if self.spend(now, &peer, cost(&frame)) {
+                if self.spend(now, &peer, self.cost(&peer, &frame)) {
                     match self.handle(ledger, now, &peer, frame) {
                         Ok(()) => return Ok(()),
                         Err(Fault::Ledger(error)) => return Err(error),
@@ -264,6 +270,8 @@ impl Node {
         self.now = now;
         self.banned.retain(|_, until| *until > now);
         self.tick_exchange(ledger, now)?;
+        self.tick_secrets(now);
+        self.tick_sessions(ledger, now)?;
         self.tick_joins(now);
         self.tick_fetches(ledger, now)
     }
@@ -341,6 +349,11 @@ impl Node {
                 self.on_want_bodies(ledger, peer, space, records)
             }
             Frame::Bodies { space, bodies } => self.on_bodies(ledger, peer, space, bodies),
+            Frame::WantSecrets { space } => {
+                self.on_want_secrets(peer, space);
+                Ok(())
+            }
+            Frame::Secrets { space, epochs } => self.on_secrets(ledger, peer, space, epochs),
             Frame::Meet {
                 invite,
                 genesis,
@@ -391,17 +404,38 @@ impl Node {
             bytes,
         });
     }
-}
 
-/// What a frame costs its sender, in tokens. What was asked for costs nothing but its handling.
-fn cost(frame: &Frame) -> i64 {
-    match frame {
-        Frame::Tags(_) | Frame::Join { .. } => 50,
-        Frame::Heads { .. }
-        | Frame::Want { .. }
-        | Frame::WantList { .. }
-        | Frame::WantBodies { .. } => 5,
-        Frame::Chunk { .. } | Frame::List { .. } => 0,
-        _ => 1,
+    /// What a frame costs its sender, in tokens. What was asked for costs nothing but its handling.
+    fn cost(&self, peer: &Peer, frame: &Frame) -> i64 {
+        let many = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        match frame {
+            Frame::Tags(_) | Frame::Join { .. } => 50,
+            Frame::Heads { feeds, .. } => {
+                5 + many(feeds.iter().map(|feed| feed.ends.len()).sum()) / 16
+            }
+            Frame::Want { .. }
+            | Frame::WantList { .. }
+            | Frame::WantBodies { .. }
+            | Frame::WantSecrets { .. } => 5,
+            Frame::Records {
+                space,
+                room,
+                device,
+                incarnation,
+                records,
+                ..
+            } => {
+                let feed = FeedKey {
+                    space: *space,
+                    room: *room,
+                    device: *device,
+                    incarnation: *incarnation,
+                };
+                let asked = self.wants.get(&feed).is_some_and(|want| want.peer == *peer);
+                if asked { 0 } else { many(records.len()) }
+            }
+            Frame::Chunk { .. } | Frame::List { .. } => 0,
+            _ => 1,
+        }
     }
 }

@@ -2,27 +2,36 @@
 //!
 //! The transport (libp2p's Noise) does not give out its handshake's hash, so nonces that both sides send inside the
 //! encrypted channel stand in for it: a tag is a keyed hash of both nonces and both devices, in the direction it is
-//! sent. Only one who has the key (a space's secret, or an invite) can make or recognise it, and none is worth
-//! anything on another link.
+//! sent. Only one who has the key (a space's secrets, the two devices' agreement, or an invite) can make or recognise
+//! it, and none is worth anything on another link.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use artel_domain::{DeviceCertificate, DeviceId, InviteId, MemberId, Signed, SpaceId};
+use artel_domain::{
+    Content, Control, DeviceCertificate, DeviceId, InviteId, MemberId, Permission, RoomId, Signed,
+    SpaceId,
+};
+use zeroize::Zeroizing;
 
 use super::{
     super::{
-        event::{Event, Output, Peer, Reason},
+        event::{CommandError, Event, Output, Peer, Reason},
         frame::{Frame, MAX_TAGS, TAG_PAD, Tag},
-        ledger::{Ledger, LedgerResult},
+        ledger::{FeedKey, Ledger, LedgerResult},
         roster::MemberState,
     },
     Fault, Node,
+    space::Space,
 };
 
 /// Most sessions at once.
 const MAX_SESSIONS: usize = 128;
 /// How long a peer that broke the rules is not spoken to, in milliseconds.
 const BAN: i64 = 600_000;
+/// How long the link to one who was removed stays open, so that they hear of it, in milliseconds. It carries nothing.
+const FAREWELL: i64 = 2_000;
+/// How long a stranger keeps a place that others want, in milliseconds.
+const STRANGER: i64 = 10_000;
 /// Most peers remembered as banned.
 const MAX_BANS: usize = 1_024;
 
@@ -81,9 +90,22 @@ pub(super) struct Session {
     tags_sent: u32,
     tags_seen: u32,
     bucket: Bucket,
+    opened_at: i64,
+    /// Feeds that the peer was to give and did not, and until when it is not asked for them again.
+    pub(super) hopeless: BTreeMap<FeedKey, i64>,
+    /// Feeds to ask the peer for, once it has answered other questions.
+    pub(super) queue: VecDeque<(FeedKey, u64)>,
+    /// When the link is closed, because the peer was removed.
+    leaves_at: Option<i64>,
+    /// What only this device and the peer's can compute.
+    pairing: Option<Zeroizing<[u8; 32]>>,
+    /// Spaces that the peer let this member into, in this session.
+    pub(super) granted: BTreeSet<SpaceId>,
     pub(super) links: BTreeMap<SpaceId, Link>,
     /// Invites by which the peer asked to be let in.
     pub(super) joiner: BTreeSet<InviteId>,
+    /// Those of them that led somewhere: the peer has been a member since.
+    pub(super) let_in: BTreeSet<InviteId>,
     pub(super) asked: BTreeMap<InviteId, Asked>,
 }
 
@@ -99,7 +121,7 @@ impl Node {
             Some(Reason::Itself)
         } else if self.banned.get(&peer).is_some_and(|until| *until > now) {
             Some(Reason::Banned)
-        } else if self.sessions.len() >= MAX_SESSIONS {
+        } else if self.sessions.len() >= MAX_SESSIONS && !self.make_room(ledger, now)? {
             Some(Reason::Crowded)
         } else {
             None
@@ -114,6 +136,12 @@ impl Node {
         };
         let session = Session {
             mine,
+            leaves_at: None,
+            opened_at: now,
+            hopeless: BTreeMap::new(),
+            queue: VecDeque::new(),
+            pairing: self.identity.device.agree(&peer),
+            granted: BTreeSet::new(),
             theirs: None,
             tags: BTreeSet::new(),
             tags_sent: 0,
@@ -124,11 +152,34 @@ impl Node {
             },
             links: BTreeMap::new(),
             joiner: BTreeSet::new(),
+            let_in: BTreeSet::new(),
             asked: BTreeMap::new(),
         };
         self.sessions.insert(peer, session);
         self.send_frame(&peer, &Frame::Hello { nonce: mine });
         Ok(())
+    }
+
+    /// Lets the longest connected stranger go, one with whom nothing came to be in common, so that others find room.
+    fn make_room(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<bool> {
+        let stranger = |session: &&Session| {
+            now.saturating_sub(session.opened_at) >= STRANGER
+                && session.joiner.is_empty()
+                && session.links.values().all(|link| !link.member)
+                && !session.asked.values().any(|asked| *asked != Asked::Done)
+        };
+        let oldest = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| stranger(session))
+            .min_by_key(|(_, session)| session.opened_at)
+            .map(|(peer, _)| *peer);
+        match oldest {
+            Some(peer) => self
+                .drop_peer(ledger, now, peer, Reason::Crowded)
+                .map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Forgets a session and everything asked of its peer.
@@ -151,7 +202,7 @@ impl Node {
             }
         }
         let before = self.wants.len();
-        self.wants.retain(|_, (asked, _)| asked != peer);
+        self.wants.retain(|_, want| want.peer != *peer);
         if self.wants.len() != before {
             self.summaries_due();
         }
@@ -218,7 +269,10 @@ impl Node {
                     .values()
                     .any(|joining| joining.code.leads_to(&space.id()))
         });
-        let mut tags: Vec<Tag> = spaces.map(|space| way.tag(&space.row.secret)).collect();
+        let mut tags: Vec<Tag> = spaces
+            .flat_map(|space| session.meeting_keys(space, peer))
+            .map(|key| way.tag(&key))
+            .collect();
         session.tags_sent += 1;
         for invite in self.joins.keys() {
             tags.push(way.tag(&invite_meeting_key(invite)));
@@ -272,8 +326,12 @@ impl Node {
         };
         let mut frames = Vec::new();
         for (id, space) in &self.spaces {
-            if session.tags.contains(&way.tag(&space.row.secret)) && !session.links.contains_key(id)
-            {
+            let meets = !session.links.contains_key(id)
+                && session
+                    .meeting_keys(space, peer)
+                    .iter()
+                    .any(|key| session.tags.contains(&way.tag(key)));
+            if meets {
                 session.links.insert(*id, Link::default());
                 frames.push(Frame::Prove {
                     space: *id,
@@ -338,18 +396,51 @@ impl Node {
         if certificate.value().device != *peer {
             return Err(Fault::Broke("a certificate of another device"));
         }
-        link.certified = Some(certificate.value().member);
-        self.refresh_link(ledger, now, peer, space)?;
+        let member = certificate.value().member;
+        link.certified = Some(member);
+        self.enrol(ledger, now, &certificate, space)?;
+        self.refresh_link(now, peer, space)?;
         if self.link(peer, &space).is_some_and(|link| !link.removed) {
             self.send_summary(now, peer, space);
         }
         Ok(())
     }
 
+    /// A member came at a machine that the roster does not know, such as one that a backup was restored on: whoever may
+    /// countersign vouches for the certificate.
+    fn enrol(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        certificate: &Signed<DeviceCertificate>,
+        id: SpaceId,
+    ) -> Result<(), Fault> {
+        let DeviceCertificate { member, device, .. } = certificate.value();
+        let Some(space) = self.spaces.get(&id).filter(|_| self.is_inside(&id)) else {
+            return Ok(());
+        };
+        let in_and = |member: &MemberId| {
+            let found = space.roster.member(member);
+            found.filter(|found| found.state == MemberState::Member)
+        };
+        let may = in_and(&self.member()).is_some_and(|me| me.role.may(Permission::Countersign));
+        let fits = in_and(member).is_some_and(|member| member.has_place_for(device));
+        if !may || !fits || space.roster.of_device(device).is_some() {
+            return Ok(());
+        }
+        let enrol = Control::Enrol {
+            certificate: certificate.wire().to_vec(),
+        };
+        match self.write(ledger, now, id, id.control_room(), Content::Control(enrol)) {
+            Ok(_) => Ok(()),
+            Err(CommandError::Ledger(error)) => Err(Fault::Ledger(error)),
+            Err(_) => Err(Fault::Broke("a device that cannot be enrolled")),
+        }
+    }
+
     /// Holds a link against the roster: who is in, who was removed.
     pub(super) fn refresh_link(
         &mut self,
-        ledger: &mut dyn Ledger,
         now: i64,
         peer: &Peer,
         space: SpaceId,
@@ -357,7 +448,7 @@ impl Node {
         let Some(roster) = self.spaces.get(&space).map(|s| &s.roster) else {
             return Ok(());
         };
-        let owner = roster.of_device(peer).map(|m| (m.id, m.state));
+        let owner = roster.standing_of(peer);
         let Some(session) = self.sessions.get_mut(peer) else {
             return Ok(());
         };
@@ -374,6 +465,9 @@ impl Node {
         let (was, is) = (link.member, state == Some(MemberState::Member));
         link.member = is;
         link.removed = state == Some(MemberState::Removed);
+        if is {
+            session.let_in.clone_from(&session.joiner);
+        }
         if was != is {
             self.outputs.push(Output::Event(Event::Presence {
                 space,
@@ -382,11 +476,10 @@ impl Node {
                 online: is,
             }));
         }
-        let nothing_left = link.removed
-            && session.joiner.is_empty()
-            && session.links.values().all(|link| link.removed);
-        if nothing_left {
-            self.drop_peer(ledger, now, *peer, Reason::Removed)?;
+        if session.nothing_left() {
+            session
+                .leaves_at
+                .get_or_insert(now.saturating_add(FAREWELL));
         } else if is && !was {
             self.send_summary(now, peer, space);
         }
@@ -396,19 +489,98 @@ impl Node {
     /// A link that may carry this space's control feeds.
     pub(super) fn link(&self, peer: &Peer, space: &SpaceId) -> Option<&Link> {
         let link = self.sessions.get(peer)?.links.get(space)?;
-        (link.certified.is_some() && !link.removed).then_some(link)
+        let member = link.certified.filter(|_| !link.removed)?;
+        // One whom the roster does not know (yet) has shown by the meeting key that members let it in. Whoever was
+        // removed is told nothing, at whatever machine.
+        let roster = &self.spaces.get(space)?.roster;
+        let removed = roster
+            .member(&member)
+            .is_some_and(|member| member.state == MemberState::Removed);
+        (!removed).then_some(link)
     }
 
-    /// Whether a link may carry this room.
-    pub(super) fn may_carry(&self, peer: &Peer, space: &SpaceId, control: bool) -> bool {
-        self.link(peer, space)
-            .is_some_and(|link| control || link.member)
+    /// Whether a peer has proven that it belongs to a member.
+    pub(super) fn is_member(&self, peer: &Peer, space: &SpaceId) -> bool {
+        self.link(peer, space).is_some_and(|link| link.member)
+    }
+
+    /// Whether a link may carry this room: the control feeds to who is not removed, others to their readers.
+    pub(super) fn may_carry(&self, peer: &Peer, space: &SpaceId, room: &RoomId) -> bool {
+        let Some(link) = self.link(peer, space) else {
+            return false;
+        };
+        *room == space.control_room()
+            || (link.member
+                && link
+                    .certified
+                    .is_some_and(|member| self.both_read(space, &member, room)))
+    }
+
+    /// Whether this node's member and another may both read a room.
+    fn both_read(&self, space: &SpaceId, other: &MemberId, room: &RoomId) -> bool {
+        self.spaces.get(space).is_some_and(|space| {
+            space.roster.reads(&self.member(), room) && space.roster.reads(other, room)
+        })
+    }
+
+    /// Rooms that a link may carry, besides the control feeds.
+    pub(super) fn rooms_in_common(&self, peer: &Peer, id: &SpaceId) -> Vec<RoomId> {
+        let Some(space) = self.spaces.get(id) else {
+            return Vec::new();
+        };
+        let rooms = space.roster.rooms.iter().map(|room| room.id);
+        rooms
+            .filter(|room| self.may_carry(peer, id, room))
+            .collect()
     }
 
     /// Peers that have proven membership of a space.
     pub(super) fn members_online(&self, space: &SpaceId) -> Vec<Peer> {
-        let proven = |peer: &&Peer| self.may_carry(peer, space, false);
+        let proven = |peer: &&Peer| self.is_member(peer, space);
         self.sessions.keys().filter(proven).copied().collect()
+    }
+}
+
+impl Node {
+    /// Closes the links of those who were removed, once they have heard of it.
+    pub(super) fn tick_sessions(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
+        let mut gone = Vec::new();
+        for (peer, session) in &mut self.sessions {
+            if !session.nothing_left() {
+                session.leaves_at = None;
+            } else if session.leaves_at.is_some_and(|at| at <= now) {
+                gone.push(*peer);
+            }
+        }
+        for peer in gone {
+            self.drop_peer(ledger, now, peer, Reason::Removed)?;
+        }
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Whether the peer was removed from everything that there was in common.
+    fn nothing_left(&self) -> bool {
+        !self.links.is_empty()
+            && self.joiner.is_subset(&self.let_in)
+            && self.links.values().all(|link| link.removed)
+    }
+
+    /// Keys under which this node and a peer recognise a space: the members' own, and one of the two devices alone, by
+    /// which they meet even if one of them was away while the members' key changed.
+    fn meeting_keys(&self, space: &Space, peer: &Peer) -> Vec<[u8; 32]> {
+        let expected = self.granted.contains(&space.id())
+            || space
+                .roster
+                .standing_of(peer)
+                .is_some_and(|(_, state)| state == MemberState::Member);
+        let pair = self.pairing.as_ref().filter(|_| expected).map(|pairing| {
+            let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 pair meeting");
+            hasher.update(&**pairing).update(space.id().as_bytes());
+            *hasher.finalize().as_bytes()
+        });
+        space.meeting_key().into_iter().chain(pair).collect()
     }
 }
 

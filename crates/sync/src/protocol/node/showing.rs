@@ -1,13 +1,17 @@
 //! What of the records is shown. A pure function of the records and the roster; only "late" is this machine's own.
 
-use artel_domain::{Body, Content, Envelope, MemberId, MessageId, Permission, Signed};
+use std::cell::RefCell;
+
+use artel_domain::{Body, Content, Envelope, MemberId, MessageId, Permission, Role, Signed};
 
 use super::{
     super::{
         event::{Event, Output, Shown},
         ledger::{FeedKey, Ledger, LedgerResult, Standing, StoredBody, StoredRecord},
+        roster::Place,
     },
     Fault, Node,
+    space::Space,
 };
 
 /// How a record is to be shown.
@@ -56,8 +60,8 @@ impl Node {
     ) -> LedgerResult<()> {
         let erasure = self.erasure(ledger, &record)?;
         let FeedKey { space, room, .. } = record.feed;
-        if erasure != Erasure::None && ledger.body(&record.body)? != Some(StoredBody::Erased) {
-            ledger.erase_body(&record.body)?;
+        if erasure != Erasure::None && ledger.body(&record.id)? != Some(StoredBody::Erased) {
+            ledger.erase_body(&record.id)?;
             if record.shown {
                 self.outputs.push(Output::Event(Event::Erased {
                     space,
@@ -101,23 +105,36 @@ impl Node {
         Ok(())
     }
 
-    /// The member whose record it is, if it counts.
-    fn author(&self, record: &StoredRecord) -> Option<MemberId> {
-        let space = self.spaces.get(&record.feed.space)?;
-        let member = space.roster.of_device(&record.feed.device)?;
-        let counts = record.standing != Standing::Void
-            && space.roster.has_room(&record.feed.room)
-            && member.accepts(&record.feed, record.sequence, &record.id);
-        counts.then_some(member.id)
-    }
-
-    fn may_delete(&self, record: &StoredRecord, deleter: &MemberId, author: &MemberId) -> bool {
-        deleter == author
-            || self
-                .spaces
-                .get(&record.feed.space)
-                .and_then(|space| space.roster.member(deleter))
-                .is_some_and(|member| member.role.may(Permission::DeleteOthers))
+    /// The member whose record it is and the role under which it was written, if it counts.
+    fn author(
+        &self,
+        ledger: &dyn Ledger,
+        record: &StoredRecord,
+    ) -> LedgerResult<Option<(MemberId, Role)>> {
+        let Some(space) = self.spaces.get(&record.feed.space) else {
+            return Ok(None);
+        };
+        if record.standing == Standing::Void {
+            return Ok(None);
+        }
+        let failed = RefCell::new(None);
+        let leads_to = |later: &MessageId| {
+            leads_to(space, ledger, record, later).unwrap_or_else(|error| {
+                failed.replace(Some(error));
+                false
+            })
+        };
+        let author = space.roster.author(&Place {
+            feed: &record.feed,
+            sequence: record.sequence,
+            id: record.id,
+            leads_to: &leads_to,
+        });
+        let author = author.map(|(member, role)| (member.id, role));
+        match failed.into_inner() {
+            Some(error) => Err(error),
+            None => Ok(author),
+        }
     }
 
     /// What the deletions that count say of a record.
@@ -136,9 +153,12 @@ impl Node {
             };
             let same_room =
                 (other.feed.space, other.feed.room) == (record.feed.space, record.feed.room);
-            let (Some(deleter), true) = (self.author(&other), same_room) else {
+            let (Some((deleter, role)), true) = (self.author(ledger, &other)?, same_room) else {
                 continue;
             };
+            if deleter != owner && !role.may(Permission::DeleteOthers) {
+                continue;
+            }
             let Some(Body {
                 content: Content::Delete { target, edits },
                 ..
@@ -146,9 +166,6 @@ impl Node {
             else {
                 continue;
             };
-            if !self.may_delete(record, &deleter, &owner) {
-                continue;
-            }
             if edits.contains(&record.id) {
                 return Ok(Erasure::Edit);
             }
@@ -165,7 +182,7 @@ impl Node {
         record: &StoredRecord,
         erasure: Erasure,
     ) -> LedgerResult<View> {
-        let Some(author) = self.author(record) else {
+        let Some((author, role)) = self.author(ledger, record)? else {
             return Ok(View::Hidden);
         };
         match erasure {
@@ -184,17 +201,13 @@ impl Node {
                 };
                 let same_room =
                     (other.feed.space, other.feed.room) == (record.feed.space, record.feed.room);
-                let owner = self.author(&other);
+                let owner = self.author(ledger, &other)?;
                 let edits = matches!(body.content, Content::Edit { .. });
-                let rightful = owner.is_some_and(|owner| {
-                    if edits {
-                        owner == author
-                    } else {
-                        self.may_delete(&other, &author, &owner)
-                    }
+                let rightful = owner.is_some_and(|(owner, _)| {
+                    owner == author || (!edits && role.may(Permission::DeleteOthers))
                 });
-                if edits && rightful && ledger.body(&other.body)? == Some(StoredBody::Erased) {
-                    ledger.erase_body(&record.body)?;
+                if edits && rightful && ledger.body(&other.id)? == Some(StoredBody::Erased) {
+                    ledger.erase_body(&record.id)?;
                     return Ok(View::Hidden);
                 }
                 same_room && rightful && names(record, target)
@@ -217,16 +230,45 @@ impl Node {
         let Some(record) = ledger.record(id)? else {
             return Ok(None);
         };
-        if self.author(&record).is_none() {
+        if self.author(ledger, &record)?.is_none() {
             return Ok(None);
         }
         Ok(here(ledger, &record)?.map(|body| (record, body)))
     }
 }
 
+/// Whether a later record of a feed is here and follows from this one.
+fn leads_to(
+    space: &Space,
+    ledger: &dyn Ledger,
+    record: &StoredRecord,
+    later: &MessageId,
+) -> LedgerResult<bool> {
+    let of_feed = |found: &StoredRecord| found.feed == record.feed;
+    let Some(mut at) = ledger.record(later)?.filter(of_feed) else {
+        return Ok(false);
+    };
+    if space.ends_of(&record.feed).len() <= 1 {
+        return Ok(record.sequence <= at.sequence);
+    }
+    while at.sequence > record.sequence {
+        let Ok(envelope) = Signed::<Envelope>::reopen(&at.envelope) else {
+            return Ok(false);
+        };
+        let Some(previous) = envelope.value().previous else {
+            return Ok(false);
+        };
+        let Some(before) = ledger.record(&previous)?.filter(of_feed) else {
+            return Ok(false);
+        };
+        at = before;
+    }
+    Ok(at.id == record.id)
+}
+
 /// A record's body, if it is here and sound.
 fn here(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Option<Body>> {
-    Ok(match ledger.body(&record.body)? {
+    Ok(match ledger.body(&record.id)? {
         Some(StoredBody::Here(wire)) => Body::decode(&wire).ok(),
         _ => None,
     })

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use artel_domain::{DeviceId, Genesis, Incarnation, MessageId, RoomId, Signed, SpaceId};
+use artel_domain::{
+    DeviceId, Genesis, Incarnation, MessageId, RoomId, Signed, SpaceId, SpaceSecret,
+};
 
 use super::super::{
     frame::{Digest, FeedEnds, MAX_LISTED},
@@ -11,7 +13,7 @@ use super::super::{
 };
 
 /// Branches of one feed that are kept; more come from no honest mistake.
-pub(super) const MAX_BRANCHES: usize = 8;
+pub(super) const MAX_BRANCHES: usize = 32;
 /// Digest of a room without records.
 pub(super) const EMPTY: Digest = [0; 32];
 
@@ -22,6 +24,8 @@ pub(super) struct Space {
     pub(super) genesis: Signed<Genesis>,
     pub(super) control: ControlSet,
     pub(super) roster: Roster,
+    /// Secrets of the epochs, by the entries that began them.
+    pub(super) secrets: BTreeMap<MessageId, SpaceSecret>,
     /// Grows with everything that a digest covers.
     pub(super) version: u64,
     feeds: BTreeMap<RoomId, Feeds>,
@@ -30,6 +34,10 @@ pub(super) struct Space {
     pub(super) baseline: BTreeMap<RoomId, (u64, MessageId)>,
     /// When missing bodies were last asked for.
     pub(super) asked_bodies: i64,
+    /// The last record whose missing body was asked for: the next question begins after it.
+    pub(super) bodies_after: Option<MessageId>,
+    /// When missing secrets were last asked for.
+    pub(super) asked_secrets: i64,
 }
 
 impl Space {
@@ -40,12 +48,35 @@ impl Space {
             genesis,
             control,
             roster: Roster::default(),
+            secrets: BTreeMap::new(),
             version: 1,
             feeds: BTreeMap::new(),
             digests: BTreeMap::new(),
             baseline: BTreeMap::new(),
             asked_bodies: 0,
+            bodies_after: None,
+            asked_secrets: 0,
         }
+    }
+
+    /// The key by which members meet; none while the secret of a latest epoch is missing.
+    pub(super) fn meeting_key(&self) -> Option<[u8; 32]> {
+        if self.roster.epochs.is_empty() {
+            return None;
+        }
+        let latest: Option<Vec<&SpaceSecret>> = self
+            .roster
+            .epochs
+            .iter()
+            .map(|epoch| self.secrets.get(&epoch.entry))
+            .collect();
+        latest.map(|secrets| SpaceSecret::meeting_key(&self.id(), secrets))
+    }
+
+    /// Whether the secret of a latest epoch is missing.
+    pub(super) fn lacks_secrets(&self) -> bool {
+        let known = |entry| self.secrets.contains_key(entry);
+        self.roster.epochs.iter().any(|epoch| !known(&epoch.entry))
     }
 
     pub(super) fn id(&self) -> SpaceId {
@@ -121,8 +152,8 @@ impl Space {
         self.room_digest(&self.id().control_room())
     }
 
-    pub(super) fn room_digests(&mut self) -> Vec<(RoomId, Digest)> {
-        let mut rooms: Vec<RoomId> = self.roster.rooms.iter().map(|room| room.id).collect();
+    /// Digests of these rooms, in order.
+    pub(super) fn room_digests(&mut self, mut rooms: Vec<RoomId>) -> Vec<(RoomId, Digest)> {
         rooms.sort_unstable();
         rooms
             .into_iter()
@@ -132,26 +163,33 @@ impl Space {
             .collect()
     }
 
-    pub(super) fn rooms_digest(&mut self) -> Digest {
+    pub(super) fn rooms_digest(&mut self, rooms: Vec<RoomId>) -> Digest {
         let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 rooms digest");
-        for (room, digest) in self.room_digests() {
+        for (room, digest) in self.room_digests(rooms) {
             hasher.update(room.as_bytes()).update(&digest);
         }
         *hasher.finalize().as_bytes()
     }
 
-    pub(super) fn listed_ends(&self, room: &RoomId) -> Vec<FeedEnds> {
-        let Some(feeds) = self.feeds.get(room) else {
-            return Vec::new();
-        };
-        feeds
-            .iter()
-            .take(MAX_LISTED)
-            .map(|((device, incarnation), ends)| FeedEnds {
+    /// Ends of all feeds of a room, in pages that fit into a frame; one empty page if there are none.
+    pub(super) fn listed_ends(&self, room: &RoomId) -> Vec<Vec<FeedEnds>> {
+        let mut pages = vec![Vec::new()];
+        let mut listed = 0;
+        for ((device, incarnation), ends) in self.feeds.get(room).into_iter().flatten() {
+            let feed = FeedEnds {
                 device: *device,
                 incarnation: *incarnation,
                 ends: ends.iter().map(|head| (head.sequence, head.id)).collect(),
-            })
-            .collect()
+            };
+            listed += 1 + feed.ends.len();
+            match pages.last_mut() {
+                Some(page) if listed <= MAX_LISTED => page.push(feed),
+                _ => {
+                    listed = 1 + feed.ends.len();
+                    pages.push(vec![feed]);
+                }
+            }
+        }
+        pages
     }
 }

@@ -1,6 +1,8 @@
 //! What a node can be asked, as the fold of the control feeds has it.
 
-use artel_domain::{DeviceId, Genesis, InviteId, MemberId, Role, RoomId, Signed, SpaceId};
+use artel_domain::{
+    Audience, DeviceId, Genesis, InviteId, MemberId, Role, RoomId, Signed, SpaceId,
+};
 
 use super::{
     super::{event::Peer, roster::MemberState},
@@ -18,8 +20,10 @@ pub struct MemberView {
     pub role: Role,
     /// Their standing.
     pub state: MemberState,
-    /// Their devices.
+    /// Their devices in use.
     pub devices: Vec<DeviceId>,
+    /// Whether no invite leads them back.
+    pub barred: bool,
     /// Whether one of the devices is connected now; for this node's own member, true.
     pub online: bool,
     /// Whether this is this node's own member.
@@ -33,6 +37,8 @@ pub struct RoomView {
     pub room: RoomId,
     /// Its name.
     pub name: String,
+    /// Who reads it.
+    pub audience: Audience,
 }
 
 /// A space.
@@ -72,6 +78,14 @@ impl Node {
     /// This node's member.
     pub fn member(&self) -> MemberId {
         self.certificate.value().member
+    }
+
+    /// Whether this node's member is in a space, and this device is one of theirs.
+    pub(super) fn is_inside(&self, space: &SpaceId) -> bool {
+        let me = (self.member(), MemberState::Member);
+        self.spaces
+            .get(space)
+            .is_some_and(|space| space.roster.standing_of(&self.device()) == Some(me))
     }
 
     /// All spaces this node is or was in, and those where it is pending.
@@ -128,7 +142,8 @@ impl Node {
                 name: member.name.clone(),
                 role: member.role,
                 state: member.state,
-                devices: member.devices.clone(),
+                devices: member.live_devices().copied().collect(),
+                barred: member.barred,
                 online: member.id == me
                     || member.devices.iter().any(|device| online.contains(device)),
                 me: member.id == me,
@@ -136,18 +151,21 @@ impl Node {
             .collect()
     }
 
-    /// Rooms of a space, in the order of their creation.
+    /// Rooms of a space that this node's member may read, in the order of their creation.
     pub fn rooms(&self, space: &SpaceId) -> Vec<RoomView> {
         let Some(space) = self.spaces.get(space) else {
             return Vec::new();
         };
+        let me = self.member();
         space
             .roster
             .rooms
             .iter()
+            .filter(|room| space.roster.reads(&me, &room.id))
             .map(|room| RoomView {
                 room: room.id,
                 name: room.name.clone(),
+                audience: room.audience.clone(),
             })
             .collect()
     }

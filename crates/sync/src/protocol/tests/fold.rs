@@ -1,8 +1,9 @@
 //! The fold of the control feeds: who may do what, and that only the set of entries matters.
 
 use artel_domain::{
-    BodyHash, ChangeHash, Control, Cut, DeviceCertificate, DeviceKey, Envelope, Incarnation,
-    InviteCode, InviteKey, JoinClaim, MemberKey, MessageId, Role, Signed, SpaceId,
+    Audience, BodyHash, ChangeHash, Control, Cut, DeviceCertificate, DeviceKey, Envelope,
+    Incarnation, InviteCode, InviteKey, JoinClaim, MemberKey, MessageId, Role, SecretHash, Signed,
+    SpaceId, SpaceSecret,
 };
 use proptest::prelude::*;
 
@@ -113,6 +114,7 @@ impl Seen {
             Control::Found {
                 certificate: owner.certificate.wire().to_vec(),
                 name: "owner".into(),
+                epoch: secret(0),
             },
         );
         seen.write(&owner, open(1, Role::Student, 100, false));
@@ -156,6 +158,21 @@ impl Seen {
             Control::Remove {
                 member: whom.member.id(),
                 cuts,
+                barred: false,
+                epoch: Some(secret(1)),
+            },
+        )
+    }
+
+    fn retire(&mut self, by: &Person, whom: &Person) -> MessageId {
+        let cuts = self.cuts(whom);
+        self.write(
+            by,
+            Control::RetireDevice {
+                member: whom.member.id(),
+                device: whom.device.id(),
+                cuts,
+                epoch: secret(2),
             },
         )
     }
@@ -170,6 +187,20 @@ impl Seen {
                 cuts,
             },
         )
+    }
+}
+
+fn secret(seed: u8) -> SecretHash {
+    SpaceSecret::from_bytes([seed; 32]).hash()
+}
+
+/// The same person at another machine.
+fn other_machine(of: &Person, n: u8) -> Person {
+    let device = DeviceKey::from_bytes(&[n; 32]);
+    Person {
+        certificate: Signed::issue(&of.member, &device).unwrap(),
+        member: of.member.clone(),
+        device,
     }
 }
 
@@ -221,11 +252,21 @@ fn who_may_do_what() {
     let room = || Control::RoomCreate {
         nonce: [7; 16],
         name: "Room".into(),
+        audience: Audience::All,
     };
     let remove = |whom: &Person| Control::Remove {
         member: whom.member.id(),
         cuts: Vec::new(),
+        barred: false,
+        epoch: Some(secret(3)),
     };
+    let retire = |whom: &Person| Control::RetireDevice {
+        member: whom.member.id(),
+        device: whom.device.id(),
+        cuts: Vec::new(),
+        epoch: secret(4),
+    };
+    let rotate = || Control::Rotate { epoch: secret(5) };
     let role = |whom: &Person, role| Control::SetRole {
         member: whom.member.id(),
         role,
@@ -297,6 +338,32 @@ fn who_may_do_what() {
             false,
         ),
         ("a stranger creates a room", &person(50), room(), false),
+        (
+            "a student retires its device",
+            &student,
+            retire(&student),
+            true,
+        ),
+        (
+            "a teacher retires a student's",
+            &teacher,
+            retire(&student),
+            true,
+        ),
+        (
+            "a teacher retires the owner's",
+            &teacher,
+            retire(&owner),
+            false,
+        ),
+        (
+            "a student retires another's",
+            &student,
+            retire(&other),
+            false,
+        ),
+        ("the owner rotates the keys", &owner, rotate(), true),
+        ("a teacher rotates the keys", &teacher, rotate(), false),
     ];
     for (what, by, control, counts) in cases {
         let mut seen = base.clone();
@@ -399,6 +466,7 @@ fn a_removal_wins_over_what_the_removed_does_at_the_same_time() {
         Control::RoomCreate {
             nonce: [1; 16],
             name: "Late".into(),
+            audience: Audience::All,
         },
     );
     right.join(&person(30), &teacher, 1, 0);
@@ -492,9 +560,210 @@ fn only_a_newer_invite_leads_a_removed_member_back() {
     );
 }
 
+#[test]
+fn a_barred_member_stays_out_until_let_back() {
+    let (mut seen, [owner, teacher, student, _]) = class();
+    let cuts = seen.cuts(&student);
+    let bar = Control::Remove {
+        member: student.member.id(),
+        cuts,
+        barred: true,
+        epoch: Some(secret(1)),
+    };
+    seen.write(&teacher, bar);
+    seen.write(&owner, open(8, Role::Student, 9, false));
+    seen.join(&student, &owner, 8, 0);
+    let out = Some((Role::Student, MemberState::Removed));
+    assert_eq!(standing(&seen.roster(), &student), out);
+    let back = Control::Unbar {
+        member: student.member.id(),
+    };
+    seen.write(&student, back.clone());
+    seen.join(&student, &owner, 8, 0);
+    assert_eq!(standing(&seen.roster(), &student), out, "not by themselves");
+    seen.write(&teacher, back);
+    seen.join(&student, &owner, 8, 0);
+    let inside = Some((Role::Student, MemberState::Member));
+    assert_eq!(standing(&seen.roster(), &student), inside);
+}
+
+#[test]
+fn a_retired_device_does_nothing_more_and_its_owner_goes_on() {
+    let (mut base, [owner, teacher, student, _]) = class();
+    let laptop = other_machine(&teacher, 99);
+    base.join(&laptop, &owner, 1, 0);
+    let (mut left, mut right) = (base.clone(), base);
+    left.retire(&owner, &teacher);
+    // The thief removes a student with it, and lets a friend in, before the news arrives; the laptop makes a room.
+    right.remove(&teacher, &student);
+    right.join(&person(30), &teacher, 1, 0);
+    let room = |name: &str| Control::RoomCreate {
+        nonce: [9; 16],
+        name: name.into(),
+        audience: Audience::All,
+    };
+    right.write(&teacher, room("the thief's"));
+    right.write(&laptop, room("the owner's"));
+    left.merge(&right);
+    // And once more, although the news is there.
+    left.write(&teacher, room("too late"));
+    let roster = left.roster();
+    let standing = |who: &Person| standing(&roster, who);
+    assert_eq!(
+        standing(&teacher),
+        Some((Role::Teacher, MemberState::Member))
+    );
+    assert_eq!(
+        standing(&student),
+        Some((Role::Student, MemberState::Member))
+    );
+    assert_eq!(
+        standing(&person(30)),
+        Some((Role::Student, MemberState::Pending))
+    );
+    let rooms: Vec<_> = roster.rooms.iter().map(|room| room.name.as_str()).collect();
+    assert_eq!(rooms, ["the owner's"]);
+    assert_eq!(
+        roster.standing_of(&teacher.device.id()),
+        Some((teacher.member.id(), MemberState::Removed))
+    );
+    assert_eq!(
+        roster.standing_of(&laptop.device.id()),
+        Some((teacher.member.id(), MemberState::Member))
+    );
+    // It does not come back by joining anew.
+    left.join(&teacher, &owner, 1, 0);
+    assert_eq!(
+        left.roster()
+            .member(&teacher.member.id())
+            .unwrap()
+            .live_devices()
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn removals_that_did_not_see_each_other_both_count_for_the_epoch() {
+    let (base, [owner, teacher, student, other]) = class();
+    let (mut left, mut right) = (base.clone(), base);
+    let one = left.remove(&owner, &student);
+    let two = right.remove(&teacher, &other);
+    left.merge(&right);
+    let epochs = |seen: &Seen| -> std::collections::BTreeSet<MessageId> {
+        seen.roster()
+            .epochs
+            .iter()
+            .map(|epoch| epoch.entry)
+            .collect()
+    };
+    assert_eq!(epochs(&left), [one, two].into());
+    let three = left.write(&owner, Control::Rotate { epoch: secret(7) });
+    assert_eq!(epochs(&left), [three].into());
+    // One who leaves does not choose a secret for those who stay.
+    let cuts = left.cuts(&teacher);
+    left.write(
+        &teacher,
+        Control::Remove {
+            member: teacher.member.id(),
+            cuts,
+            barred: false,
+            epoch: Some(secret(8)),
+        },
+    );
+    assert_eq!(
+        standing(&left.roster(), &teacher),
+        Some((Role::Teacher, MemberState::Removed))
+    );
+    assert_eq!(epochs(&left), [three].into());
+}
+
+/// A second history of one feed, begun below the place where a removal cut it, does not count: a lower number alone says
+/// nothing.
+#[test]
+fn a_branch_below_a_cut_does_not_count() {
+    let (base, [owner, teacher, student, other]) = class();
+    let mut honest = base.clone();
+    for seed in 10..13 {
+        honest.write(&teacher, open(seed, Role::Student, 1, false));
+    }
+    honest.remove(&owner, &teacher);
+    // The teacher goes on from before: the same places in the feed, other entries.
+    let mut forged = base;
+    forged.remove(&teacher, &student);
+    forged.remove(&teacher, &other);
+    honest.merge(&forged);
+    let roster = honest.roster();
+    for victim in [&student, &other] {
+        assert_eq!(
+            standing(&roster, victim),
+            Some((Role::Student, MemberState::Member))
+        );
+    }
+    assert!(
+        roster.invite(&invite(10).id()).is_some(),
+        "what was known stays"
+    );
+}
+
+/// An entry on one branch has not seen what is on the other, whatever the numbers.
+#[test]
+fn a_branch_has_not_seen_the_other() {
+    let (base, [owner, teacher, student, _]) = class();
+    let (mut left, mut right) = (base.clone(), base);
+    // A copied profile of the owner: one removes the teacher, the other only counts on.
+    left.remove(&owner, &teacher);
+    for seed in 20..23 {
+        right.write(&owner, open(seed, Role::Student, 1, false));
+    }
+    // The teacher has seen only the second branch, and removes a student.
+    right.remove(&teacher, &student);
+    left.merge(&right);
+    assert_eq!(
+        standing(&left.roster(), &student),
+        Some((Role::Student, MemberState::Member))
+    );
+}
+
+#[test]
+fn a_member_comes_in_with_another_device() {
+    let (base, [owner, teacher, student, other]) = class();
+    let machine = other_machine(&student, 98);
+    let enrol = Control::Enrol {
+        certificate: machine.certificate.wire().to_vec(),
+    };
+    let devices = |seen: &Seen| -> usize {
+        let roster = seen.roster();
+        roster
+            .member(&student.member.id())
+            .unwrap()
+            .live_devices()
+            .count()
+    };
+    let mut seen = base.clone();
+    seen.write(&other, enrol.clone());
+    assert_eq!(devices(&seen), 2);
+    seen.remove(&owner, &student);
+    let mut removed = base.clone();
+    removed.remove(&owner, &student);
+    removed.write(&teacher, enrol.clone());
+    assert_eq!(devices(&removed), 1, "not of one who is out");
+    let mut observed = base.clone();
+    observed.promote(&owner, &other, Role::Observer);
+    observed.write(&other, enrol.clone());
+    assert_eq!(devices(&observed), 1, "an observer vouches for nobody");
+    let mut many = base;
+    for n in 0..40 {
+        let machine = other_machine(&student, 200 + n);
+        let certificate = machine.certificate.wire().to_vec();
+        many.write(&other, Control::Enrol { certificate });
+    }
+    assert_eq!(devices(&many), 16, "sixteen at a time");
+}
+
 fn act(seen: &mut Seen, people: &[Person], (by, what, whom): (usize, u8, usize)) {
     let (by, whom) = (&people[by % people.len()], &people[whom % people.len()]);
-    let _ = match what % 8 {
+    let _ = match what % 10 {
         0 => seen.join(whom, by, 1, 0),
         1 => seen.remove(by, whom),
         2 => seen.promote(by, whom, Role::Teacher),
@@ -505,6 +774,18 @@ fn act(seen: &mut Seen, people: &[Person], (by, what, whom): (usize, u8, usize))
             Control::RoomCreate {
                 nonce: [what; 16],
                 name: "Room".into(),
+                audience: if what < 128 {
+                    Audience::All
+                } else {
+                    Audience::Teachers
+                },
+            },
+        ),
+        7 => seen.retire(by, whom),
+        8 => seen.write(
+            by,
+            Control::Unbar {
+                member: whom.member.id(),
             },
         ),
         6 => seen.write(
@@ -568,12 +849,16 @@ fn normal(roster: Roster) -> impl PartialEq + std::fmt::Debug {
     let members: Vec<_> = roster
         .members
         .into_iter()
-        .map(|m| (m.id, m.name, m.role, m.state, m.cuts))
+        .map(|m| {
+            (
+                m.id, m.name, m.role, m.state, m.cuts, m.past, m.retired, m.barred, m.devices,
+            )
+        })
         .collect();
     let invites: Vec<_> = roster
         .invites
         .into_iter()
         .map(|i| (i.id, i.used, i.revoked, i.joins))
         .collect();
-    (members, roster.rooms, invites)
+    (members, roster.rooms, invites, roster.epochs)
 }

@@ -272,6 +272,18 @@ impl World {
         self.release(host);
     }
 
+    /// As a restored backup does: the same person and data, another device.
+    pub(super) fn move_to_new_device(&mut self, host: usize) {
+        for other in 0..self.hosts.len() {
+            self.cut(host, other);
+        }
+        self.hosts[host].identity.device =
+            DeviceKey::from_bytes(&key(self.seed, host, "new device"));
+        self.restart(host);
+        self.with(host, |node, ledger, _| node.renew_incarnation(ledger))
+            .unwrap();
+    }
+
     /// Delivers the next frame whose time has come, in a transaction that fails now and then.
     fn deliver(&mut self, until: i64, crashes: bool) -> bool {
         let due = self

@@ -1,7 +1,9 @@
 //! Nodes against one another, without a network.
 
+mod attacks;
 mod fold;
 mod hostile;
 mod hosts;
+mod membership;
 mod scenes;
 mod simulator;

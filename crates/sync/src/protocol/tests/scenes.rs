@@ -1,6 +1,6 @@
 //! Short scenes between a few hosts.
 
-use artel_domain::{Content, FileDigest, InviteCode, Role, limits::CHUNK};
+use artel_domain::{Audience, Content, FileDigest, InviteCode, Role, limits::CHUNK};
 
 use super::{
     super::{CommandError, Event, Ledger as _, MemberState, Reason, Refusal},
@@ -177,7 +177,7 @@ fn strangers_learn_nothing() {
     // Greeting, tags, and that they were seen; on both sides, and nothing else.
     assert_eq!(world.sent, 6);
     let refused = world.with(1, |node, ledger, now| {
-        node.create_room(ledger, now, space, "x")
+        node.create_room(ledger, now, space, "x", Audience::All)
     });
     assert!(matches!(refused, Err(CommandError::NoSpace)));
 }
@@ -194,23 +194,23 @@ fn a_removed_member_is_out_at_once_and_their_past_stays() {
     world.say(2, space, room, "unseen by the owner");
     world
         .with(0, |node, ledger, now| {
-            node.remove(ledger, now, space, member)
+            node.remove(ledger, now, space, member, false)
         })
         .unwrap();
     world.run(2_000);
     world.link(1, 2);
     world.link(0, 2);
     world.run(5_000);
-    assert!(
-        world.hosts[0].dropped.contains(&(2, Reason::Removed))
-            || world.hosts[1].dropped.contains(&(2, Reason::Removed))
-    );
+    let removed = world.hosts[2].node.device();
+    for host in [0, 1] {
+        assert!(world.hosts[host].node.peer_spaces(&removed).is_empty());
+    }
     for host in [0, 1] {
         assert_eq!(world.texts(host, room), ["before"]);
         assert_eq!(world.state(host, space, member), MemberState::Removed);
     }
     let refused = world.with(1, |node, ledger, now| {
-        node.remove(ledger, now, space, node.members(&space)[0].member)
+        node.remove(ledger, now, space, node.members(&space)[0].member, false)
     });
     let message = refused.unwrap_err().to_string();
     assert_eq!(message, "student may not name co-owners, hand over");
@@ -223,7 +223,7 @@ fn a_new_invite_leads_a_removed_member_back() {
     let member = world.hosts[2].node.member();
     world
         .with(0, |node, ledger, now| {
-            node.remove(ledger, now, space, member)
+            node.remove(ledger, now, space, member, false)
         })
         .unwrap();
     world.run(2_000);
@@ -285,7 +285,12 @@ fn a_deletion_erases_everywhere_also_what_comes_later() {
     for host in 0..3 {
         assert_eq!(world.texts(host, room), ["erased", "delete"], "host {host}");
         assert!(
-            world.hosts[host].ledger.bodiless(&space, 10).unwrap().len() <= usize::from(host == 2)
+            world.hosts[host]
+                .ledger
+                .bodiless(&space, None, 10)
+                .unwrap()
+                .len()
+                <= usize::from(host == 2)
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use artel_domain::{Content, MessageId, RoomId, SpaceId};
+use artel_domain::{Audience, Content, MessageId, RoomId, SpaceId};
 use rand::RngExt as _;
 
 use super::{
@@ -23,7 +23,7 @@ fn act(world: &mut World, space: SpaceId, truth: &mut Truth) {
         .spaces()
         .iter()
         .any(|s| s.role.is_some());
-    match world.rng.random_range(0..12) {
+    match world.rng.random_range(0..13) {
         0..=4 if joined && !rooms.is_empty() => {
             let room = rooms[world.rng.random_range(0..rooms.len())].room;
             let text = format!("{host}: {}", truth.len());
@@ -78,8 +78,13 @@ fn act(world: &mut World, space: SpaceId, truth: &mut Truth) {
             let name = format!("Room {}", truth.len());
             world
                 .with(0, |node, ledger, now| {
-                    node.create_room(ledger, now, space, &name)
+                    node.create_room(ledger, now, space, &name, Audience::All)
                 })
+                .unwrap();
+        }
+        10 if host == 0 => {
+            world
+                .with(0, |node, ledger, now| node.rotate(ledger, now, space))
                 .unwrap();
         }
         _ => {

@@ -1,0 +1,526 @@
+//! The fold itself: passes over the entries, each with one more act enforced.
+
+use std::collections::BTreeMap;
+
+use artel_domain::{
+    Control, Cut, DeviceId, InviteId, MemberId, Permission, Role, RoomId, SecretHash,
+};
+
+use super::{
+    ControlSet, Epoch, Invite, Member, MemberState, Room, Roster, needed, needed_to_invite,
+    set::Entry,
+};
+
+/// What enforced entries do to one concurrent with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Void,
+    /// A join whose witness was removed: the joiner waits.
+    Waits,
+    /// Judged as if its author had at most this role.
+    AtMost(Role),
+}
+
+/// What one pass found, with the rank of each act that took rights away.
+struct Pass {
+    roster: Roster,
+    acts: BTreeMap<usize, (Role, std::cmp::Reverse<usize>)>,
+    /// Entries that began an epoch, with the hashes of the secrets.
+    epochs: Vec<(usize, SecretHash)>,
+}
+
+impl ControlSet {
+    /// The fold.
+    pub(crate) fn fold(&mut self) -> Roster {
+        let mut order: Vec<usize> = (0..self.entries.len()).collect();
+        order.sort_by_key(|i| self.entries.get(*i).map(|e| (e.lamport, e.id)));
+        let mut enforced: Vec<usize> = Vec::new();
+        let mut pass = self.pass(&order, &BTreeMap::new());
+        // Each round enforces one act or drops some; the bound only guards against going round in circles, and
+        // stops every peer at the same place.
+        for _ in 0..=order.len() * 2 {
+            let effects = self.effects(&enforced);
+            pass = self.pass(&order, &effects);
+            let before = enforced.len();
+            enforced.retain(|i| pass.acts.contains_key(i));
+            if enforced.len() != before {
+                continue;
+            }
+            let next = pass
+                .acts
+                .iter()
+                .filter(|(i, _)| !enforced.contains(i))
+                .filter(|(i, _)| {
+                    self.reach(**i)
+                        .iter()
+                        .any(|(j, effect)| adds(effects.get(j), *effect))
+                })
+                .max_by_key(|(i, rank)| {
+                    (
+                        **rank,
+                        std::cmp::Reverse(self.entries.get(**i).map(|e| (e.lamport, e.id))),
+                    )
+                })
+                .map(|(i, _)| *i);
+            let Some(next) = next else { break };
+            let reach = self.reach(next);
+            enforced.retain(|i| !reach.contains(&(*i, Effect::Void)));
+            enforced.push(next);
+        }
+        let Pass {
+            mut roster, epochs, ..
+        } = pass;
+        roster.epochs = self.latest(&epochs);
+        roster
+    }
+
+    /// The epochs whose beginning no other one's writer had seen.
+    fn latest(&self, epochs: &[(usize, SecretHash)]) -> Vec<Epoch> {
+        let seen = |entry: &Entry| {
+            epochs
+                .iter()
+                .filter_map(|(i, _)| self.entries.get(*i))
+                .any(|other| other.id != entry.id && other.saw(entry))
+        };
+        epochs
+            .iter()
+            .filter_map(|(i, hash)| Some((self.entries.get(*i)?, *hash)))
+            .filter(|(entry, _)| !seen(entry))
+            .map(|(entry, hash)| Epoch {
+                entry: entry.id,
+                hash,
+            })
+            .collect()
+    }
+
+    fn effects(&self, enforced: &[usize]) -> BTreeMap<usize, Effect> {
+        let mut effects = BTreeMap::new();
+        for (index, effect) in enforced.iter().flat_map(|i| self.reach(*i)) {
+            let old = effects.get(&index).copied();
+            if adds(old.as_ref(), effect) {
+                effects.insert(index, effect);
+            }
+        }
+        effects
+    }
+
+    /// What an act does to entries whose writers had not seen it.
+    fn reach(&self, act: usize) -> Vec<(usize, Effect)> {
+        let Some(entry) = self.entries.get(act) else {
+            return Vec::new();
+        };
+        let unseeing = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(i, e)| *i != act && !e.saw(entry));
+        let control_room = self.space.control_room();
+        let beyond = |e: &Entry, member: &MemberId, cuts: &[Cut]| {
+            self.known
+                .get(&e.device)
+                .is_some_and(|members| members.contains(member))
+                && !cuts.iter().any(|cut| {
+                    cut.room == control_room
+                        && cut.device == e.device
+                        && cut.incarnation == e.incarnation
+                        && self.leads_to(e, &cut.last)
+                })
+        };
+        match &entry.control {
+            Some(Control::Remove { member, cuts, .. }) => unseeing
+                .filter(|(_, e)| beyond(e, member, cuts))
+                .map(|(i, e)| (i, undone(e)))
+                .collect(),
+            Some(Control::RetireDevice {
+                member,
+                device,
+                cuts,
+                ..
+            }) => unseeing
+                .filter(|(_, e)| e.device == *device && beyond(e, member, cuts))
+                .map(|(i, e)| (i, undone(e)))
+                .collect(),
+            Some(Control::SetRole { member, role, cuts }) => unseeing
+                .filter(|(_, e)| beyond(e, member, cuts))
+                .map(|(i, _)| (i, Effect::AtMost(*role)))
+                .collect(),
+            Some(Control::InviteRevoke { invite, keep }) => unseeing
+                .filter(|(_, e)| {
+                    matches!(&e.control, Some(Control::Join { claim, .. }) if claim.invite == *invite)
+                        && !keep.contains(&e.id)
+                })
+                .map(|(i, _)| (i, Effect::Void))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn pass(&mut self, order: &[usize], effects: &BTreeMap<usize, Effect>) -> Pass {
+        let mut pass = Pass {
+            roster: Roster::default(),
+            acts: BTreeMap::new(),
+            epochs: Vec::new(),
+        };
+        for index in order {
+            let effect = effects.get(index).copied();
+            let Some(entry) = self.entries.get(*index) else {
+                continue;
+            };
+            let Some(control) = entry.control.clone() else {
+                continue;
+            };
+            if effect == Some(Effect::Void) {
+                continue;
+            }
+            if let Control::Found { name, epoch, .. } = &control {
+                if let (Some((member, device)), true) =
+                    (entry.joiner, pass.roster.members.is_empty())
+                {
+                    pass.epochs.push((*index, *epoch));
+                    pass.roster.members.push(Member::new(
+                        member,
+                        name,
+                        Role::Owner,
+                        MemberState::Member,
+                        device,
+                    ));
+                }
+                continue;
+            }
+            let Some(author) = pass.roster.of_device(&entry.device) else {
+                continue;
+            };
+            let out =
+                author.state != MemberState::Member || author.retired.contains_key(&entry.device);
+            if out && effect != Some(Effect::Waits) {
+                continue;
+            }
+            let role = match effect {
+                Some(Effect::AtMost(role)) => author.role.min(role),
+                _ => author.role,
+            };
+            let author = author.id;
+            if let Control::Join { claim, judged_at } = &control {
+                if let (true, Some(joiner)) = (
+                    self.claim_holds(*index, author),
+                    entry_joiner(&self.entries, *index),
+                ) {
+                    let waits = effect == Some(Effect::Waits);
+                    let act = JoinAct {
+                        index: *index,
+                        role,
+                        joiner,
+                        judged_at: *judged_at,
+                        waits,
+                    };
+                    self.join(&mut pass.roster, &claim.name, &claim.invite, &act);
+                }
+                continue;
+            }
+            self.act(&mut pass, *index, author, role, control);
+        }
+        pass
+    }
+
+    fn join(&self, roster: &mut Roster, name: &str, invite: &InviteId, act: &JoinAct) {
+        let Some(entry) = self.entries.get(act.index) else {
+            return;
+        };
+        let (member, device) = act.joiner;
+        if !act.role.may(Permission::Countersign)
+            || roster.of_device(&device).is_some_and(|m| m.id != member)
+        {
+            return;
+        }
+        let Some(terms) = roster.invite(invite) else {
+            return;
+        };
+        if terms.revoked || act.judged_at > terms.expires_at {
+            return;
+        }
+        let seat = !act.waits && !terms.approve && terms.used < terms.seats;
+        let (role, created) = (terms.role, terms.entry);
+        let state = if seat {
+            MemberState::Member
+        } else {
+            MemberState::Pending
+        };
+        match roster.member_mut(&member) {
+            None => roster
+                .members
+                .push(Member::new(member, name, role, state, device)),
+            Some(old) => {
+                if old.retired.contains_key(&device) {
+                    return;
+                }
+                if old.state == MemberState::Removed {
+                    let after = !old.barred
+                        && old
+                            .removed
+                            .and_then(|(i, _)| self.entries.get(i))
+                            .is_some_and(|removal| {
+                                entry.saw(removal)
+                                    && self.entries.get(created).is_some_and(|c| c.saw(removal))
+                            });
+                    if !after {
+                        return;
+                    }
+                    (old.state, old.role, old.cuts, old.removed) = (state, role, None, None);
+                    name.clone_into(&mut old.name);
+                } else if old.devices.contains(&device) {
+                    return;
+                }
+                if old.has_place_for(&device) {
+                    old.devices.push(device);
+                }
+                if old.state == MemberState::Member && !seat {
+                    return;
+                }
+            }
+        }
+        if let Some(pending) = roster.member_mut(&member) {
+            pending.invite = (!seat).then_some((*invite, entry.id));
+        }
+        if let Some(terms) = roster.invite_mut(invite).filter(|_| seat) {
+            terms.used += 1;
+            terms.joins.push(entry.id);
+        }
+    }
+
+    fn act(&self, pass: &mut Pass, index: usize, author: MemberId, role: Role, control: Control) {
+        let Some(entry) = self.entries.get(index) else {
+            return;
+        };
+        let roster = &mut pass.roster;
+        let place = roster
+            .members
+            .iter()
+            .position(|m| m.id == author)
+            .unwrap_or(usize::MAX);
+        let rank = (role, std::cmp::Reverse(place));
+        let above = |roster: &Roster, target: &Member| {
+            let other = roster
+                .members
+                .iter()
+                .position(|m| m.id == target.id)
+                .unwrap_or(usize::MAX);
+            role > target.role
+                || (role == Role::Owner && target.role == Role::Owner && place < other)
+        };
+        match control {
+            Control::RoomCreate {
+                nonce,
+                name,
+                audience,
+            } if role.may(Permission::CreateRooms) => {
+                let id = RoomId::derive(&self.space, &entry.device, &nonce);
+                if !roster.has_room(&id) {
+                    roster.rooms.push(Room { id, name, audience });
+                }
+            }
+            Control::InviteCreate {
+                invite,
+                role: into,
+                seats,
+                expires_at,
+                approve,
+            } if role.may(needed_to_invite(into)) && roster.invite(&invite).is_none() => {
+                roster.invites.push(Invite {
+                    id: invite,
+                    role: into,
+                    seats,
+                    used: 0,
+                    expires_at,
+                    approve,
+                    revoked: false,
+                    by: author,
+                    joins: Vec::new(),
+                    entry: index,
+                });
+            }
+            Control::InviteRevoke { invite, .. } => {
+                if let Some(terms) = roster.invite_mut(&invite)
+                    && !terms.revoked
+                    && role.may(needed_to_invite(terms.role))
+                {
+                    terms.revoked = true;
+                    pass.acts.insert(index, rank);
+                }
+            }
+            Control::Enrol { .. } if role.may(Permission::Countersign) => {
+                let Some((member, device)) = entry.joiner else {
+                    return;
+                };
+                if roster.of_device(&device).is_none()
+                    && let Some(target) = roster.member_mut(&member)
+                    && target.state == MemberState::Member
+                    && target.has_place_for(&device)
+                {
+                    target.devices.push(device);
+                }
+            }
+            Control::Admit { member } => {
+                let Some(target) = roster.member_mut(&member) else {
+                    return;
+                };
+                if target.state == MemberState::Pending && role.may(needed_to_invite(target.role)) {
+                    target.state = MemberState::Member;
+                    if let Some((invite, join)) = target.invite.take()
+                        && let Some(terms) = roster.invite_mut(&invite)
+                    {
+                        terms.used += 1;
+                        terms.joins.push(join);
+                    }
+                }
+            }
+            Control::Remove {
+                member,
+                cuts,
+                barred,
+                epoch,
+            } => {
+                let owners = roster.owners();
+                let Some(target) = roster.member(&member) else {
+                    return;
+                };
+                let leaves = member == author;
+                let allowed = if leaves {
+                    target.role != Role::Owner || owners > 1
+                } else {
+                    role.may(needed(target.role)) && above(roster, target)
+                };
+                if !allowed {
+                    return;
+                }
+                let Some(target) = roster.member_mut(&member) else {
+                    return;
+                };
+                match (target.state, target.removed, &mut target.cuts) {
+                    (MemberState::Removed, Some((_, by)), _) if by > role => {}
+                    (MemberState::Removed, Some((_, by)), Some(old)) if by == role => {
+                        *old = common(old, &cuts);
+                    }
+                    _ => {
+                        target.state = MemberState::Removed;
+                        target.cuts = Some(cuts);
+                        target.removed = Some((index, role));
+                    }
+                }
+                if !leaves {
+                    target.barred |= barred;
+                    pass.acts.insert(index, rank);
+                    pass.epochs.extend(epoch.map(|hash| (index, hash)));
+                }
+            }
+            Control::Unbar { member } => {
+                if let Some(target) = roster.member_mut(&member)
+                    && role.may(needed(target.role))
+                {
+                    target.barred = false;
+                }
+            }
+            Control::RetireDevice {
+                member,
+                device,
+                cuts,
+                epoch,
+            } => {
+                let Some(target) = roster.member(&member) else {
+                    return;
+                };
+                let allowed =
+                    member == author || (role.may(needed(target.role)) && above(roster, target));
+                if !allowed || !target.devices.contains(&device) {
+                    return;
+                }
+                let Some(target) = roster.member_mut(&member) else {
+                    return;
+                };
+                target
+                    .retired
+                    .entry(device)
+                    .and_modify(|old| *old = common(old, &cuts))
+                    .or_insert(cuts);
+                pass.acts.insert(index, rank);
+                pass.epochs.push((index, epoch));
+            }
+            Control::Rotate { epoch } if role.may(Permission::NameTeachers) => {
+                pass.epochs.push((index, epoch));
+            }
+            Control::SetRole {
+                member,
+                role: new,
+                cuts,
+            } => {
+                let owners = roster.owners();
+                let Some(target) = roster.member(&member) else {
+                    return;
+                };
+                let old = target.role;
+                let allowed = if member == author {
+                    new < role && (old != Role::Owner || owners > 1)
+                } else {
+                    above(roster, target) && role.may(needed(old)) && role.may(needed(new))
+                };
+                if !allowed || target.state == MemberState::Removed {
+                    return;
+                }
+                let Some(target) = roster.member_mut(&member) else {
+                    return;
+                };
+                target.role = new;
+                if new != old {
+                    target.past.push((old, cuts));
+                }
+                if new < old && member != author {
+                    pass.acts.insert(index, rank);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+struct JoinAct {
+    index: usize,
+    role: Role,
+    joiner: (MemberId, DeviceId),
+    judged_at: i64,
+    waits: bool,
+}
+
+fn entry_joiner(entries: &[Entry], index: usize) -> Option<(MemberId, DeviceId)> {
+    entries.get(index).and_then(|e| e.joiner)
+}
+
+/// What becomes of an entry whose author had lost the right to it: a join waits for another's word, the rest is void.
+fn undone(entry: &Entry) -> Effect {
+    if matches!(entry.control, Some(Control::Join { .. })) {
+        Effect::Waits
+    } else {
+        Effect::Void
+    }
+}
+
+/// Whether an effect says more than what is there already.
+fn adds(old: Option<&Effect>, new: Effect) -> bool {
+    match (old, new) {
+        (None, _) | (Some(Effect::AtMost(_)), Effect::Void | Effect::Waits) => true,
+        (Some(Effect::Void), _) => false,
+        (Some(Effect::Waits), new) => new == Effect::Void,
+        (Some(Effect::AtMost(old)), Effect::AtMost(new)) => new < *old,
+    }
+}
+
+/// What both lists of cuts accept.
+fn common(a: &[Cut], b: &[Cut]) -> Vec<Cut> {
+    let same =
+        |x: &Cut, y: &Cut| (x.room, x.device, x.incarnation) == (y.room, y.device, y.incarnation);
+    a.iter()
+        .filter_map(|x| {
+            b.iter()
+                .find(|y| same(x, y))
+                .map(|y| if y.sequence < x.sequence { *y } else { *x })
+        })
+        .collect()
+}

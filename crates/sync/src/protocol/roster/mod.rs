@@ -1,0 +1,314 @@
+//! The fold of the control feeds: from the set of entries to members, rooms and invites.
+//!
+//! The fold is a pure function of the set. Entries are taken in the order of (position, hash), which never puts one
+//! before what its writer had seen. An entry that takes rights away (removal, demotion, revocation) also reaches
+//! entries *concurrent* to it: those beyond its cut are void. So the fold is repeated, each time with one more such
+//! entry enforced, the strongest first: by its author's role, then the earlier admitted, then the order itself. Rank
+//! is strict, only a strictly higher rank takes rights away, and so no two members void one another.
+
+use std::collections::BTreeMap;
+
+use artel_domain::{
+    Audience, Cut, DeviceId, InviteId, MemberId, MessageId, Permission, Role, RoomId, SecretHash,
+};
+
+use super::ledger::FeedKey;
+
+mod fold;
+mod set;
+
+pub(crate) use set::ControlSet;
+
+/// Devices a member may have at a time.
+const MAX_DEVICES: usize = 16;
+/// Devices a member may have had, those in use counted.
+const MAX_DEVICES_EVER: usize = 64;
+
+/// A member's standing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberState {
+    /// In.
+    Member,
+    /// Waiting for approval or a seat.
+    Pending,
+    /// Removed.
+    Removed,
+}
+
+/// A member in the roster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) id: MemberId,
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) state: MemberState,
+    /// Those in use and those retired.
+    pub(crate) devices: Vec<DeviceId>,
+    /// Devices that were retired, and what of each still counts.
+    pub(crate) retired: BTreeMap<DeviceId, Vec<Cut>>,
+    /// What of theirs counts, when not everything does.
+    pub(crate) cuts: Option<Vec<Cut>>,
+    /// Roles that they had, each with what they wrote under it; the earliest first.
+    pub(crate) past: Vec<(Role, Vec<Cut>)>,
+    /// Whether no invite leads them back.
+    pub(crate) barred: bool,
+    /// The entry that removed them and the role of its author.
+    removed: Option<(usize, Role)>,
+    /// Invite they came by and the entry that says so, where a seat is still to be taken.
+    invite: Option<(InviteId, MessageId)>,
+}
+
+/// A record's place, as a cut sees it.
+pub(crate) struct Place<'a> {
+    pub(crate) feed: &'a FeedKey,
+    pub(crate) sequence: u64,
+    pub(crate) id: MessageId,
+    /// Whether a later record of the feed, by its id, is here and follows from this one. In a forked feed a lower
+    /// sequence number alone says nothing.
+    pub(crate) leads_to: &'a dyn Fn(&MessageId) -> bool,
+}
+
+impl Place<'_> {
+    fn within(&self, cuts: &[Cut]) -> bool {
+        cuts.iter().any(|cut| {
+            cut.room == self.feed.room
+                && cut.device == self.feed.device
+                && cut.incarnation == self.feed.incarnation
+                && (self.id == cut.last
+                    || (self.sequence < cut.sequence && (self.leads_to)(&cut.last)))
+        })
+    }
+}
+
+impl Member {
+    /// Whether a record of one of their feeds counts.
+    fn accepts(&self, place: &Place<'_>) -> bool {
+        let retired = self.retired.get(&place.feed.device);
+        if retired.is_some_and(|cuts| !place.within(cuts)) {
+            return false;
+        }
+        match (&self.cuts, self.state) {
+            (_, MemberState::Pending) => false,
+            (None, state) => state == MemberState::Member,
+            (Some(cuts), _) => place.within(cuts),
+        }
+    }
+
+    /// The role under which they wrote a record.
+    fn role_at(&self, place: &Place<'_>) -> Role {
+        let former = self.past.iter().find(|(_, cuts)| place.within(cuts));
+        former.map_or(self.role, |(role, _)| *role)
+    }
+
+    /// Ends of feeds at which something of theirs stops counting, or counts otherwise.
+    fn cut_ends(&self) -> impl Iterator<Item = &MessageId> {
+        let lists = self.cuts.iter().chain(self.retired.values());
+        let lists = lists.chain(self.past.iter().map(|(_, cuts)| cuts));
+        lists.flatten().map(|cut| &cut.last)
+    }
+
+    /// Devices in use.
+    pub(crate) fn live_devices(&self) -> impl Iterator<Item = &DeviceId> {
+        self.devices
+            .iter()
+            .filter(|device| !self.retired.contains_key(device))
+    }
+
+    /// Whether one more device may be theirs.
+    pub(crate) fn has_place_for(&self, device: &DeviceId) -> bool {
+        self.live_devices().count() < MAX_DEVICES
+            && self.devices.len() < MAX_DEVICES_EVER
+            && !self.devices.contains(device)
+    }
+}
+
+/// An invite in the roster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Invite {
+    pub(crate) id: InviteId,
+    pub(crate) role: Role,
+    pub(crate) seats: u32,
+    pub(crate) used: u32,
+    pub(crate) expires_at: i64,
+    pub(crate) approve: bool,
+    pub(crate) revoked: bool,
+    pub(crate) by: MemberId,
+    /// Joins by it that took effect.
+    pub(crate) joins: Vec<MessageId>,
+    entry: usize,
+}
+
+/// A room in the roster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) id: RoomId,
+    pub(crate) name: String,
+    pub(crate) audience: Audience,
+}
+
+/// An epoch: the secret of the space since then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Epoch {
+    /// The entry that began it.
+    pub(crate) entry: MessageId,
+    /// Hash of its secret.
+    pub(crate) hash: SecretHash,
+}
+
+/// What the fold gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Roster {
+    /// In the order of their first admission.
+    pub(crate) members: Vec<Member>,
+    /// In the order of their creation.
+    pub(crate) rooms: Vec<Room>,
+    /// In the order of their opening.
+    pub(crate) invites: Vec<Invite>,
+    /// The latest epochs: more than one where removals did not see each other, none since the founding.
+    pub(crate) epochs: Vec<Epoch>,
+}
+
+impl Roster {
+    /// A member.
+    pub(crate) fn member(&self, id: &MemberId) -> Option<&Member> {
+        self.members.iter().find(|m| m.id == *id)
+    }
+
+    /// The member that a device belongs to.
+    pub(crate) fn of_device(&self, device: &DeviceId) -> Option<&Member> {
+        self.members.iter().find(|m| m.devices.contains(device))
+    }
+
+    /// Standing of the member that a device belongs to, as far as this device goes: a retired one is out.
+    pub(crate) fn standing_of(&self, device: &DeviceId) -> Option<(MemberId, MemberState)> {
+        let member = self.of_device(device)?;
+        let state = if member.retired.contains_key(device) {
+            MemberState::Removed
+        } else {
+            member.state
+        };
+        Some((member.id, state))
+    }
+
+    /// A room.
+    pub(crate) fn room(&self, room: &RoomId) -> Option<&Room> {
+        self.rooms.iter().find(|r| r.id == *room)
+    }
+
+    /// Whether there is such a room.
+    pub(crate) fn has_room(&self, room: &RoomId) -> bool {
+        self.room(room).is_some()
+    }
+
+    /// Whether one who is in may read a room.
+    pub(crate) fn reads(&self, member: &MemberId, room: &RoomId) -> bool {
+        match (self.room(room), self.member(member)) {
+            (Some(room), Some(member)) if member.state == MemberState::Member => {
+                room.audience.admits(&member.id, member.role)
+            }
+            _ => false,
+        }
+    }
+
+    /// The member whose record it is and the role under which it was written, if it counts.
+    pub(crate) fn author(&self, place: &Place<'_>) -> Option<(&Member, Role)> {
+        let room = self.room(&place.feed.room)?;
+        let member = self.of_device(&place.feed.device)?;
+        if !member.accepts(place) {
+            return None;
+        }
+        let role = member.role_at(place);
+        let meant = role.may(Permission::Write) && room.audience.admits(&member.id, role);
+        meant.then_some((member, role))
+    }
+
+    /// Whether the records of a device are of use: it belongs to one who is or was in.
+    pub(crate) fn counts(&self, device: &DeviceId) -> bool {
+        self.of_device(device)
+            .is_some_and(|member| member.state != MemberState::Pending)
+    }
+
+    /// Whether what counts of a device's feeds ends at this record.
+    pub(crate) fn is_cut_at(&self, device: &DeviceId, id: &MessageId) -> bool {
+        self.of_device(device)
+            .is_some_and(|member| member.cut_ends().any(|end| end == id))
+    }
+
+    /// An invite.
+    pub(crate) fn invite(&self, id: &InviteId) -> Option<&Invite> {
+        self.invites.iter().find(|i| i.id == *id)
+    }
+
+    /// Whether a member ranks strictly above another: a higher role, or among owners the earlier admitted.
+    pub(crate) fn outranks(&self, above: &MemberId, below: &MemberId) -> bool {
+        let place = |id: &MemberId| {
+            self.members
+                .iter()
+                .position(|m| m.id == *id)
+                .map(|i| (i, self.member(id)))
+        };
+        match (place(above), place(below)) {
+            (Some((i, Some(a))), Some((j, Some(b)))) => {
+                a.role > b.role || (a.role == Role::Owner && b.role == Role::Owner && i < j)
+            }
+            _ => false,
+        }
+    }
+
+    fn member_mut(&mut self, id: &MemberId) -> Option<&mut Member> {
+        self.members.iter_mut().find(|m| m.id == *id)
+    }
+
+    fn invite_mut(&mut self, id: &InviteId) -> Option<&mut Invite> {
+        self.invites.iter_mut().find(|i| i.id == *id)
+    }
+
+    /// How many wait.
+    pub(crate) fn pending(&self) -> usize {
+        let pending = |m: &&Member| m.state == MemberState::Pending;
+        self.members.iter().filter(pending).count()
+    }
+
+    fn owners(&self) -> usize {
+        self.members
+            .iter()
+            .filter(|m| m.role == Role::Owner && m.state == MemberState::Member)
+            .count()
+    }
+}
+
+impl Member {
+    fn new(id: MemberId, name: &str, role: Role, state: MemberState, device: DeviceId) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            role,
+            state,
+            devices: vec![device],
+            retired: BTreeMap::new(),
+            past: Vec::new(),
+            barred: false,
+            cuts: None,
+            removed: None,
+            invite: None,
+        }
+    }
+}
+
+/// What it takes to remove, admit or change one of this role.
+pub(crate) fn needed(role: Role) -> Permission {
+    match role {
+        Role::Observer | Role::Student => Permission::RemoveStudents,
+        Role::Teacher => Permission::NameTeachers,
+        Role::Owner => Permission::NameOwners,
+    }
+}
+
+/// What it takes to invite into this role.
+pub(crate) fn needed_to_invite(role: Role) -> Permission {
+    match role {
+        Role::Observer | Role::Student => Permission::InviteStudents,
+        Role::Teacher => Permission::NameTeachers,
+        Role::Owner => Permission::NameOwners,
+    }
+}

@@ -1,0 +1,346 @@
+//! Scenes about who is in: removals and epochs, devices, and rooms that not all may read.
+
+use artel_domain::{Audience, Content, Role};
+
+use super::{
+    super::{CommandError, Event, MemberState, Reason},
+    hosts::World,
+};
+
+fn remove(world: &mut World, by: usize, whom: usize, barred: bool) {
+    let member = world.hosts[whom].node.member();
+    let space = world.hosts[by].node.spaces()[0].space;
+    world
+        .with(by, |node, ledger, now| {
+            node.remove(ledger, now, space, member, barred)
+        })
+        .unwrap();
+}
+
+#[test]
+fn one_who_is_removed_hears_of_it_and_is_cut_off() {
+    let mut world = World::new(40, 3);
+    let (space, room) = world.found();
+    remove(&mut world, 0, 2, false);
+    world.say(0, space, room, "not for you");
+    world.run(5_000);
+    assert_eq!(world.hosts[2].node.spaces()[0].state, MemberState::Removed);
+    let dropped = |host: usize| world.hosts[host].dropped.contains(&(2, Reason::Removed));
+    assert!(dropped(0), "{:?}", world.hosts[0].dropped);
+    assert!(dropped(1), "{:?}", world.hosts[1].dropped);
+    world.say(1, space, room, "among ourselves");
+    world.link_all();
+    world.run(10_000);
+    assert_eq!(world.texts(0, room), ["not for you", "among ourselves"]);
+    assert!(world.texts(2, room).is_empty());
+    let refused = world.with(2, |node, ledger, now| {
+        node.send(
+            ledger,
+            now,
+            space,
+            room,
+            Content::Text {
+                text: "me too".into(),
+                reply_to: None,
+                attachments: Vec::new(),
+            },
+        )
+    });
+    assert!(matches!(refused, Err(CommandError::Forbidden { .. })));
+}
+
+/// Who was removed knows the old secret, and is told nothing for it; who was only away comes in with it all the same.
+#[test]
+fn an_epoch_shuts_out_the_removed_and_nobody_else() {
+    let mut world = World::new(41, 5);
+    let (space, room) = world.found();
+    for other in 0..4 {
+        world.cut(other, 4);
+    }
+    for other in [0, 1, 2] {
+        world.cut(other, 3);
+    }
+    // 3 and 4 are away while 2 is removed, and then 4 as well.
+    remove(&mut world, 0, 2, false);
+    world.run(1_000);
+    remove(&mut world, 0, 4, false);
+    world.say(1, space, room, "news");
+    world.run(3_000);
+    for host in [0, 1] {
+        world.restart(host);
+    }
+    world.link(0, 1);
+    // 2 and 4 believe themselves to be members, as far as they know of it; 3 is one.
+    for outsider in [2, 4] {
+        world.link(0, outsider);
+        world.link(1, outsider);
+    }
+    world.link(1, 3);
+    world.run(10_000);
+    assert_eq!(world.texts(3, room), ["news"]);
+    for outsider in [2, 4] {
+        assert!(world.texts(outsider, room).is_empty(), "{outsider}");
+        let device = world.hosts[outsider].node.device();
+        for host in [0, 1, 3] {
+            assert!(world.hosts[host].node.peer_spaces(&device).is_empty());
+        }
+    }
+    // A newcomer, who has never heard of any secret, and 3 find each other by the newest one.
+    let epoch_known = |host: usize| {
+        let ledger = &world.hosts[host].ledger;
+        super::super::Ledger::secrets(ledger, &space).unwrap().len()
+    };
+    // The founding, and two removals.
+    assert_eq!([epoch_known(0), epoch_known(1)], [3, 3]);
+    assert!(epoch_known(3) >= 2, "the latest came over");
+    assert_eq!(epoch_known(4), 1);
+}
+
+#[test]
+fn a_newcomer_after_an_epoch_meets_those_it_never_saw() {
+    let mut world = World::new(42, 4);
+    let space = world
+        .with(0, |node, ledger, now| {
+            node.found_space(ledger, now, "Class")
+        })
+        .unwrap();
+    let code = world.invite(0, space, 40);
+    for host in [1, 2] {
+        world
+            .with(host, |node, ledger, now| node.join(ledger, now, &code))
+            .unwrap();
+        world.link(0, host);
+    }
+    world.link(1, 2);
+    world.run(5_000);
+    let room = world.hosts[0].node.rooms(&space)[0].room;
+    world
+        .with(0, |node, ledger, now| node.rotate(ledger, now, space))
+        .unwrap();
+    world.run(5_000);
+    // 3 joins through 1, then meets 2, who has not heard of 3 yet.
+    world.cut(1, 2);
+    world.cut(0, 2);
+    world
+        .with(3, |node, ledger, now| node.join(ledger, now, &code))
+        .unwrap();
+    world.link(1, 3);
+    world.run(5_000);
+    world.cut(1, 3);
+    world.link(2, 3);
+    world.say(3, space, room, "hello from the new one");
+    world.run(5_000);
+    assert_eq!(world.texts(2, room), ["hello from the new one"]);
+}
+
+#[test]
+fn a_retired_device_is_out_and_the_person_stays() {
+    let mut world = World::new(43, 3);
+    let (space, room) = world.found();
+    world.say(2, space, room, "before");
+    world.run(1_000);
+    let device = world.hosts[2].node.device();
+    let by_student = world.with(1, |node, ledger, now| {
+        node.retire_device(ledger, now, space, device)
+    });
+    assert!(matches!(by_student, Err(CommandError::Forbidden { .. })));
+    world
+        .with(0, |node, ledger, now| {
+            node.retire_device(ledger, now, space, device)
+        })
+        .unwrap();
+    world.run(5_000);
+    assert!(world.hosts[0].dropped.contains(&(2, Reason::Removed)));
+    let member = world.hosts[2].node.member();
+    assert_eq!(world.state(1, space, member), MemberState::Member);
+    assert_eq!(world.texts(1, room), ["before"]);
+    let again = world.with(0, |node, ledger, now| {
+        node.retire_device(ledger, now, space, device)
+    });
+    assert!(matches!(again, Err(CommandError::NoDevice)));
+}
+
+#[test]
+fn the_last_owner_cannot_leave_and_another_can() {
+    let mut world = World::new(44, 2);
+    let (space, _) = world.found();
+    let (me, other) = (world.hosts[0].node.member(), world.hosts[1].node.member());
+    let leave = |world: &mut World| {
+        world.with(0, |node, ledger, now| {
+            node.remove(ledger, now, space, me, false)
+        })
+    };
+    assert!(matches!(leave(&mut world), Err(CommandError::LastOwner)));
+    let down = world.with(0, |node, ledger, now| {
+        node.set_role(ledger, now, space, me, Role::Student)
+    });
+    assert!(matches!(down, Err(CommandError::LastOwner)));
+    world
+        .with(0, |node, ledger, now| {
+            node.set_role(ledger, now, space, other, Role::Owner)
+        })
+        .unwrap();
+    world.run(1_000);
+    leave(&mut world).unwrap();
+    world.run(1_000);
+    assert_eq!(world.state(1, space, me), MemberState::Removed);
+    assert_eq!(world.hosts[1].node.spaces()[0].role, Some(Role::Owner));
+}
+
+/// Nothing of a room reaches the machine of one who may not read it, not even through others or by asking.
+#[test]
+fn a_room_reaches_its_readers_only() {
+    let mut world = World::new(45, 4);
+    let (space, open) = world.found();
+    let teacher = world.hosts[1].node.member();
+    world
+        .with(0, |node, ledger, now| {
+            node.set_role(ledger, now, space, teacher, Role::Teacher)
+        })
+        .unwrap();
+    world.run(1_000);
+    let chosen = world.hosts[2].node.member();
+    let create = |world: &mut World, name: &str, audience| {
+        world
+            .with(1, |node, ledger, now| {
+                node.create_room(ledger, now, space, name, audience)
+            })
+            .unwrap()
+    };
+    let staff = create(&mut world, "Teachers", Audience::Teachers);
+    let few = create(&mut world, "Few", Audience::Chosen(vec![chosen]));
+    world.run(1_000);
+    world.say(0, space, staff, "about the pupils");
+    let secret = world.say(1, space, few, "for two");
+    world.say(3, space, open, "for all");
+    world.run(3_000);
+    assert_eq!(world.texts(0, staff), ["about the pupils"]);
+    assert_eq!(world.texts(1, staff), ["about the pupils"]);
+    assert_eq!(world.texts(2, few), ["for two"]);
+    for host in 0..4 {
+        assert_eq!(world.texts(host, open), ["for all"]);
+    }
+    let names = |host: usize| -> Vec<String> {
+        let rooms = world.hosts[host].node.rooms(&space);
+        rooms.into_iter().map(|room| room.name).collect()
+    };
+    assert_eq!(names(3), ["General"]);
+    assert_eq!(names(2), ["General", "Few"]);
+    assert_eq!(names(0), ["General", "Teachers"]);
+    // Asking for it outright gives nothing.
+    let asker = world.hosts[3].node.device();
+    let before = world.sent;
+    for room in [staff, few] {
+        let writer = world.hosts[1].node.device();
+        let incarnation = artel_domain::Incarnation::from_bytes([0; 16]);
+        let want = super::super::frame::Frame::Want {
+            space,
+            room,
+            device: writer,
+            incarnation,
+            from: 1,
+        };
+        let bodies = super::super::frame::Frame::WantBodies {
+            space,
+            records: vec![secret],
+        };
+        let list = super::super::frame::Frame::WantList {
+            message: secret,
+            index: 0,
+            from: 0,
+        };
+        for frame in [want, bodies, list] {
+            world
+                .with(1, |node, ledger, now| {
+                    node.received(ledger, now, asker, &frame.encode())
+                })
+                .unwrap();
+        }
+    }
+    world.run(1_000);
+    let refusals = 2;
+    assert!(
+        world.sent - before <= refusals,
+        "only that there are no such files"
+    );
+    for host in [0, 3] {
+        assert_eq!(
+            super::super::Ledger::record(&world.hosts[host].ledger, &secret).unwrap(),
+            None
+        );
+    }
+    let intruder = world.with(3, |node, ledger, now| {
+        node.send(
+            ledger,
+            now,
+            space,
+            staff,
+            Content::Text {
+                text: "let me in".into(),
+                reply_to: None,
+                attachments: Vec::new(),
+            },
+        )
+    });
+    assert!(matches!(intruder, Err(CommandError::NoRoom)));
+    // Promoted, a student reads what was written before; demoted again, their words stay and new ones do not count.
+    world
+        .with(0, |node, ledger, now| {
+            node.set_role(ledger, now, space, chosen, Role::Teacher)
+        })
+        .unwrap();
+    world.run(3_000);
+    assert_eq!(world.texts(2, staff), ["about the pupils"]);
+    world.say(2, space, staff, "thanks");
+    world.run(3_000);
+    for other in [0, 1, 3] {
+        world.cut(2, other);
+    }
+    world
+        .with(0, |node, ledger, now| {
+            node.set_role(ledger, now, space, chosen, Role::Student)
+        })
+        .unwrap();
+    world.say(2, space, staff, "not heard of it yet");
+    world.run(1_000);
+    world.link(1, 2);
+    world.run(5_000);
+    assert_eq!(world.texts(1, staff), ["about the pupils", "thanks"]);
+    assert!(
+        !world
+            .events(0)
+            .iter()
+            .any(|event| matches!(event, Event::Forked(_)))
+    );
+}
+
+/// A restored profile is a new device; the first member met lets it in, and what it writes counts.
+#[test]
+fn a_new_machine_of_a_member_is_let_in_by_any_other() {
+    let mut world = World::new(46, 3);
+    let (space, room) = world.found();
+    world.say(2, space, room, "from the old machine");
+    world.run(2_000);
+    world.move_to_new_device(2);
+    let early = world.with(2, |node, ledger, now| {
+        let content = Content::Text {
+            text: "too early".into(),
+            reply_to: None,
+            attachments: Vec::new(),
+        };
+        node.send(ledger, now, space, room, content)
+    });
+    assert!(matches!(early, Err(CommandError::NotEnrolled)));
+    world.link(1, 2);
+    world.run(5_000);
+    world.say(2, space, room, "from the new machine");
+    world.run(3_000);
+    assert_eq!(
+        world.texts(0, room),
+        ["from the old machine", "from the new machine"]
+    );
+    let member = world.hosts[2].node.member();
+    let members = world.hosts[0].node.members(&space);
+    let devices = &members.iter().find(|m| m.member == member).unwrap().devices;
+    assert_eq!(devices.len(), 2);
+}

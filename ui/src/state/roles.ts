@@ -1,0 +1,22 @@
+/** Who may do what to whom. The core decides; the page only leaves out what it would refuse. */
+export const roles = ['owner', 'teacher', 'student', 'observer'] as const;
+export type Role = (typeof roles)[number];
+
+const staff: readonly string[] = ['owner', 'teacher'];
+
+/** Whether a role may change, remove or invite those of another. */
+export function mayChange(mine: string, theirs: string): boolean {
+  return mine === 'owner' || (mine === 'teacher' && !staff.includes(theirs));
+}
+
+/** The roles that someone may be given, besides the one they have. */
+export function rolesFor(mine: string, theirs: string): Role[] {
+  if (!mayChange(mine, theirs)) return [];
+  return roles.filter((role) => role !== theirs && mayChange(mine, role));
+}
+
+/** Where a role stands, the highest first. */
+export function rank(role: string): number {
+  const at = roles.findIndex((known) => known === role);
+  return at < 0 ? roles.length : at;
+}
