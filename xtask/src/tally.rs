@@ -65,6 +65,8 @@ impl fmt::Display for Tally {
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     tally: Tally,
+    /// nextest speaks: lines of the inner runner are output of its tests, and would count twice.
+    nextest: bool,
     /// Inside the output of a test that passed.
     quiet: bool,
     /// The test whose output this is said already that it was skipped.
@@ -83,6 +85,7 @@ impl Reader {
             return true;
         }
         if let Some(name) = nextest(text, &["PASS"]) {
+            self.nextest = true;
             self.tally.passed += 1;
             self.said = false;
             // Its output follows; only skips in it matter.
@@ -101,6 +104,7 @@ impl Reader {
                 "LEAK-FAIL",
             ],
         ) {
+            self.nextest = true;
             self.fail(name);
             self.quiet = false;
             return true;
@@ -117,7 +121,7 @@ impl Reader {
             let _ = rest;
             return true;
         }
-        if let Some(name) = text.strip_prefix("test ") {
+        if let Some(name) = text.strip_prefix("test ").filter(|_| !self.nextest) {
             if name.ends_with(" ... ok") || name.ends_with(" - should panic ... ok") {
                 self.tally.passed += 1;
             } else if let Some(name) = name.strip_suffix(" ... FAILED") {
@@ -214,7 +218,8 @@ mod tests {
         let (tally, shown) = read(
             "    Starting 4 tests across 2 binaries\n\
              \x20       PASS [   0.010s] (1/4) artel-store profile::opens\n\
-             \x20 stdout ───\n\n    running 1 test\n    chatter\n    test profile::opens ... \n\n\
+             \x20 stdout ───\n\n    running 1 test\n    chatter\n    test profile::opens ... ok\n\n    \
+             test result: ok. 1 passed; 0 failed\n\n\
              \x20       PASS [   0.010s] (2/4) artel-compute gpu::equal\n\
              \x20 stderr ───\n    SKIPPED gpu::equal: no adapter\n\
              \x20       FAIL [   1.010s] (3/4) artel-sync meets\n\

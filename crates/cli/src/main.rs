@@ -76,7 +76,7 @@ enum Command {
     #[command(subcommand, after_help = "Example: artel space new \"Class 7B\"")]
     Space(c::space::SpaceCommand),
     /// The devices of this person
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: artel device list")]
     Device(c::device::DeviceCommand),
     /// Rooms: new, list, send, read, save
     #[command(

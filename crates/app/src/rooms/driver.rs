@@ -231,6 +231,17 @@ pub(super) struct Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         let _ = self.inputs.send(Input::Stop);
+        let thread = self
+            .thread
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // The thread holds the store: a process that ended meanwhile would pull the cipher from under its last close.
+        if let Some(thread) = thread
+            && thread.thread().id() != thread::current().id()
+        {
+            let _ = thread.join();
+        }
     }
 }
 
