@@ -302,6 +302,12 @@ impl Node {
         }
     }
 
+    fn device_counts(&self, feed: &FeedKey) -> bool {
+        self.spaces
+            .get(&feed.space)
+            .is_some_and(|space| space.roster.counts(&feed.device))
+    }
+
     /// A peer did not give what it claimed to have: others are asked first.
     fn give_up(&mut self, now: i64, peer: &Peer, feed: FeedKey) {
         if let Some(session) = self.sessions.get_mut(peer) {
@@ -451,7 +457,10 @@ impl Node {
                     }
                 }
             }
-            Taken::Unwanted if asked.is_some() => self.give_up(now, peer, feed),
+            // Of a device that the roster does not know yet it is wanted soon.
+            Taken::Unwanted if asked.is_some() && self.device_counts(&feed) => {
+                self.give_up(now, peer, feed);
+            }
             Taken::All | Taken::Unwanted => {}
         }
         self.want_next(now, peer);
