@@ -9,7 +9,9 @@ use crate::{
     attachment::Attachment,
     control::Control,
     id::{BodyHash, MessageId},
-    limits::{MAX_ATTACHMENTS, MAX_BODY, MAX_EDITS, MAX_FACT, MAX_FACTS, MAX_TEXT},
+    limits::{
+        MAX_ATTACHMENTS, MAX_BODY, MAX_EDITS, MAX_FACT, MAX_FACTS, MAX_PAGE_CHANGE, MAX_TEXT,
+    },
     signed::{RecordError, decode_exact},
 };
 
@@ -60,6 +62,11 @@ pub enum Content {
         /// Edits of the message that its eraser knows, which are erased with it.
         edits: Vec<MessageId>,
     },
+    /// A change of a shared page; only in the page's own feeds.
+    Page {
+        /// An automerge change, uncompressed.
+        change: Vec<u8>,
+    },
     /// A control entry; only in the control room.
     Control(Control),
     /// Of a kind that a newer version writes.
@@ -89,6 +96,7 @@ const TEXT: u16 = 1;
 const RESULT: u16 = 2;
 const EDIT: u16 = 3;
 const DELETE: u16 = 4;
+const PAGE: u16 = 5;
 const CONTROL: u16 = 64;
 
 impl Content {
@@ -127,6 +135,9 @@ impl Content {
             }
             Self::Delete { edits, .. } if edits.len() > MAX_EDITS => {
                 broken("a deletion lists at most 256 edits")
+            }
+            Self::Page { change } if change.len() > MAX_PAGE_CHANGE => {
+                broken("a change of a page has at most 63 KiB; save it in smaller steps")
             }
             Self::Result(manifest) => {
                 let long = |text: &String| text.len() > MAX_FACT;
@@ -200,6 +211,7 @@ impl Body {
                     edits: edits.clone(),
                 }),
             ),
+            Content::Page { change } => (PAGE, Ok(change.clone())),
             Content::Control(control) => (CONTROL, postcard::to_stdvec(control)),
             Content::Unknown(_) => {
                 return Err(RecordError::Rule {
@@ -287,6 +299,9 @@ fn decode_content(kind: u16, payload: &[u8]) -> Option<Content> {
             let DeleteWire { target, edits } = wire(payload)?;
             Content::Delete { target, edits }
         }
+        PAGE => Content::Page {
+            change: payload.to_vec(),
+        },
         CONTROL => Content::Control(wire(payload)?),
         other => Content::Unknown(other),
     })

@@ -220,6 +220,16 @@ pub enum Control {
         /// What of theirs under a higher former role still counts.
         cuts: Vec<Cut>,
     },
+    /// Opens a shared page of a room, in place of the one it had. The page's feeds are those of the room
+    /// [`RoomId::derive`] of space, writing device and nonce.
+    PageOpen {
+        /// Makes the id.
+        nonce: [u8; 16],
+        /// The room that it belongs to; its readers are the page's.
+        room: RoomId,
+        /// Whether students edit it. Stays so: to change it, open another page with the same text.
+        students: bool,
+    },
 }
 
 impl Control {
@@ -274,6 +284,7 @@ impl Control {
             | Self::Unbar { .. }
             | Self::RetireDevice { .. }
             | Self::Rotate { .. }
+            | Self::PageOpen { .. }
             | Self::SetRole { .. } => Ok(()),
         }
     }

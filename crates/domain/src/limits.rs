@@ -24,6 +24,14 @@ pub const MAX_NAME: usize = 200;
 pub const MAX_FILE_NAME: usize = 255;
 /// Media type of an attached file.
 pub const MAX_MEDIA_TYPE: usize = 100;
+/// Text of a shared page.
+pub const MAX_PAGE_TEXT: usize = 32 * 1_024;
+/// One change of a shared page: a body, less what surrounds it.
+pub const MAX_PAGE_CHANGE: usize = MAX_BODY - 64;
+/// Operations of one change of a shared page.
+pub const MAX_PAGE_OPERATIONS: usize = 2 * MAX_PAGE_TEXT;
+/// Operations of a shared page in all, those that were undone counted; later changes do not count.
+pub const MAX_PAGE_HISTORY: usize = 1_000_000;
 /// Files attached to one message.
 pub const MAX_ATTACHMENTS: usize = 32;
 /// Name and value pairs of a result.

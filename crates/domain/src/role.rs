@@ -73,6 +73,8 @@ pub enum Permission {
     Countersign,
     /// Create rooms.
     CreateRooms,
+    /// Open shared pages, and edit those not open to students.
+    EditPages,
     /// Invite and admit students and observers, revoke such invites.
     InviteStudents,
     /// Delete others' messages.
@@ -115,6 +117,11 @@ pub const TABLE: &[Row] = {
         row(Permission::Write, "write, react, attach, report", WRITERS),
         row(Permission::Countersign, "countersign a join", WRITERS),
         row(Permission::CreateRooms, "create rooms", STAFF),
+        row(
+            Permission::EditPages,
+            "open shared pages, and edit those not open to students",
+            STAFF,
+        ),
         row(
             Permission::InviteStudents,
             "invite and admit students",
@@ -163,6 +170,7 @@ mod tests {
         | write, react, attach, report | ✓ | ✓ | ✓ | – |
         | countersign a join | ✓ | ✓ | ✓ | – |
         | create rooms | ✓ | ✓ | – | – |
+        | open shared pages, and edit those not open to students | ✓ | ✓ | – | – |
         | invite and admit students | ✓ | ✓ | – | – |
         | delete others' messages | ✓ | ✓ | – | – |
         | remove students | ✓ | ✓ | – | – |

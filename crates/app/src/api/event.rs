@@ -25,6 +25,11 @@ pub enum Event {
     Spaces,
     /// Peers came or went; ask again.
     Peers,
+    /// The notes of a room changed; ask again.
+    Notes {
+        /// Room id.
+        room: String,
+    },
     /// Price series changed; ask again.
     Market,
     /// Products changed; ask again.

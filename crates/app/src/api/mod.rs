@@ -16,6 +16,7 @@ pub mod images;
 pub mod jobs;
 pub mod machine;
 pub mod market;
+pub mod notes;
 pub mod profile;
 pub mod rooms;
 
@@ -144,6 +145,9 @@ commands! {
         "room.read" rooms::RoomRead => rooms::Page,
         "room.seen" rooms::RoomSeen => (),
         "room.save" rooms::AttachmentSave => rooms::Saved,
+        "notes.show" notes::NotesShow => notes::Notes,
+        "notes.open" notes::NotesOpen => notes::Notes,
+        "notes.edit" notes::NotesEdit => notes::Notes,
         "share" rooms::Share => rooms::Sent,
         "node.start" rooms::NodeStart => rooms::NodeInfo,
         "net.peers" rooms::NetPeers => rooms::Peers,

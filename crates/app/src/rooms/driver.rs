@@ -17,7 +17,8 @@ use artel_store::{Connection, StoreError, addresses, identity};
 use artel_sync::{
     net::{self, LinkId, Network, device_of},
     protocol::{
-        CommandError, Entropy, Event, Identity, Lane, Ledger, LedgerError, Node, Output, Reason,
+        CommandError, Entropy, Event, Identity, Lane, Ledger, LedgerError, Node, Output, PageError,
+        Reason,
     },
 };
 use tokio::sync::{broadcast, oneshot, watch};
@@ -92,11 +93,13 @@ fn command_error(reason: &CommandError) -> AppError {
         | CommandError::NoAttachment
         | CommandError::NoMember
         | CommandError::NoDevice
+        | CommandError::NoPage
         | CommandError::NoInvite => Code::NotFound,
         CommandError::Forbidden { .. } | CommandError::LastOwner | CommandError::NotEnrolled => {
             Code::NotAllowed
         }
-        CommandError::Record(_) => Code::BadArguments,
+        CommandError::Page(PageError::Failed) => Code::Internal,
+        CommandError::Record(_) | CommandError::Page(_) => Code::BadArguments,
         CommandError::AlreadyMember => Code::Exists,
         CommandError::Ledger(_) | CommandError::Entropy(_) | CommandError::Feed(_) => {
             Code::Internal
@@ -105,6 +108,9 @@ fn command_error(reason: &CommandError) -> AppError {
     let error = AppError::new(code, reason.to_string());
     match reason {
         CommandError::Forbidden { .. } => error.hint("Ask a teacher or the owner of the space."),
+        CommandError::NoPage => {
+            error.hint("A teacher opens it: artel room notes ROOM --open-to students")
+        }
         _ => error,
     }
 }

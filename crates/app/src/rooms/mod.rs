@@ -7,7 +7,7 @@
 //! | `view` | messages as shown, in the same transaction |
 //! | `network` | the libp2p network: start, stop, peers |
 //! | `names` | names and ids that users give |
-//! | `spaces`, `moderation`, `messages`, `attachments`, `share` | the commands |
+//! | `spaces`, `moderation`, `messages`, `notes`, `attachments`, `share` | the commands |
 //! | `stash` | pasted content until it is sent |
 
 mod attachments;
@@ -17,6 +17,7 @@ mod messages;
 mod moderation;
 mod names;
 mod network;
+mod notes;
 mod share;
 mod spaces;
 mod stash;

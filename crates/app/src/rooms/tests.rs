@@ -6,7 +6,7 @@ use artel_store::profile;
 
 use super::*;
 use crate::{
-    api::{Handle, rooms as api},
+    api::{Event, Handle, notes, rooms as api},
     error::Code,
     installation::{NewDevice, new_member},
 };
@@ -492,4 +492,78 @@ async fn pasted_content_is_a_file_until_it_is_sent() {
     assert!(!folder.exists());
     ann.session.close().await;
     ben.session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notes_are_shared_and_merged() {
+    let (ann, ben) = (Host::new("Ann").await, Host::new("Бен").await);
+    ann.found("Class").await;
+    let at_ann = ann.start().await;
+    ben.start().await;
+    let invite = ann.invite("Class", 3600).await;
+    ben.join(&invite, &at_ann).await.unwrap();
+    ben.until_texts("General", &[]).await;
+    let show = async |host: &Host| {
+        let room = "General".to_owned();
+        host.session.handle(notes::NotesShow { room }).await
+    };
+    let edit = async |host: &Host, base: &notes::Notes, text: &str| {
+        let command = notes::NotesEdit {
+            room: "General".to_owned(),
+            base: base.base.clone(),
+            text: text.to_owned(),
+        };
+        host.session.handle(command).await
+    };
+    let none = show(&ann).await.unwrap();
+    assert!(!none.opened && none.may_open);
+    let refused = edit(&ann, &none, "too early").await.unwrap_err();
+    assert_eq!(refused.code, Code::NotFound);
+    let mut events = ben.session.events();
+    let opened = ann
+        .session
+        .handle(notes::NotesOpen {
+            room: "General".to_owned(),
+            students: true,
+        })
+        .await
+        .unwrap();
+    let first = edit(&ann, &opened, "Список:\n").await.unwrap();
+    assert_eq!(first.changed_by.as_deref(), Some("Ann"));
+    let theirs = tokio::time::timeout(SOON, async {
+        loop {
+            let notes = show(&ben).await.unwrap();
+            if notes.text == "Список:\n" {
+                break notes;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap();
+    assert!(theirs.editable && !theirs.may_open);
+    let told = async {
+        loop {
+            if let Event::Notes { .. } = events.recv().await.unwrap() {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(SOON, told).await.unwrap();
+    // Both from the same base.
+    edit(&ann, &first, "Список:\n- Ann\n").await.unwrap();
+    edit(&ben, &theirs, "Список учнів:\n").await.unwrap();
+    tokio::time::timeout(SOON, async {
+        while show(&ann).await.unwrap().text != "Список учнів:\n- Ann\n" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("both are kept");
+    let strange = notes::Notes {
+        base: vec!["x".to_owned()],
+        ..first
+    };
+    let refused = edit(&ann, &strange, "x").await.unwrap_err();
+    assert_eq!(refused.code, Code::BadArguments);
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use artel_domain::{
-    Attachment, Body, Content, FileId, MemberId, MessageId, SpaceId, attachment::chunk_count,
-    limits::CHUNK,
+    Attachment, Body, Content, FileId, MemberId, MessageId, RoomId, SpaceId,
+    attachment::chunk_count, limits::CHUNK,
 };
 use artel_store::{
     Connection, StoreError,
@@ -55,6 +55,8 @@ pub(super) struct Changes {
     peers: bool,
     overflow: bool,
     messages: BTreeSet<MessageId>,
+    /// Rooms whose notes changed.
+    notes: BTreeSet<RoomId>,
     files: HashMap<FileId, u64>,
     /// Attachments to ask for at once.
     pub wanted: Vec<(MessageId, u8)>,
@@ -119,6 +121,9 @@ pub(super) fn apply(
             rooms::erase(tx, id)?;
             changes.touch(*id);
         }
+        Event::PageChanged { room, .. } => {
+            changes.notes.insert(*room);
+        }
         Event::Delivered { last, .. } => {
             changes.delivered = true;
             changes.touch(*last);
@@ -173,7 +178,7 @@ fn show(
             changes.touch(*target);
             return Ok(());
         }
-        Some(Content::Control(_)) => return Ok(()),
+        Some(Content::Control(_) | Content::Page { .. }) => return Ok(()),
         Some(Content::Text { .. } | Content::Result(_) | Content::Unknown(_)) | None => {}
     }
     if shown.room == shown.space.control_room() {
@@ -383,6 +388,13 @@ pub(super) fn events(
             }
         }
     }
+    events.extend(
+        std::mem::take(&mut changes.notes)
+            .into_iter()
+            .map(|room| api::Event::Notes {
+                room: room.to_string(),
+            }),
+    );
     if changes.spaces || changes.overflow {
         events.push(api::Event::Spaces);
     }

@@ -1,12 +1,22 @@
 //! `artel room`.
 
-use std::{collections::HashSet, path::PathBuf, time::Duration};
-
-use artel_app::api::{
-    Event,
-    rooms::{AttachmentSave, Message, NodeStart, RoomList, RoomNew, RoomRead, RoomSend},
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
 };
-use clap::{Args, Subcommand};
+
+use artel_app::{
+    api::{
+        Event,
+        notes::{MAX_TEXT, NotesEdit, NotesOpen, NotesShow},
+        rooms::{AttachmentSave, Message, NodeStart, RoomList, RoomNew, RoomRead, RoomSend},
+    },
+    error::{AppError, Code},
+};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{
     client::Client,
@@ -50,6 +60,11 @@ pub(crate) enum RoomCommand {
     /// Read a room, oldest message first
     #[command(after_help = "Example: artel room read General --follow")]
     Read(ReadArgs),
+    /// Show or edit the notes of a room, which its members share
+    #[command(after_help = "Examples:\n  artel room notes General\n  \
+        artel room notes General --open-to students\n  artel room notes General --edit plan.md\n\n\
+        What others write at the same time is kept.")]
+    Notes(NotesArgs),
     /// Save an attached file to a new file
     #[command(after_help = "Example: artel room save ATTACHMENT --to Downloads\n\n\
         Ids of attachments stand beside the messages. An existing file is never overwritten.")]
@@ -88,6 +103,28 @@ pub(crate) struct ReadArgs {
     /// Go on with new messages until Ctrl-C
     #[arg(long, conflicts_with = "before")]
     follow: bool,
+}
+
+/// Arguments of `room notes`.
+#[derive(Args)]
+pub(crate) struct NotesArgs {
+    /// Id or name of the room; SPACE/ROOM where the name is not unique
+    room: String,
+    /// A file with the new text, at most 32 KiB; - is standard input
+    #[arg(long, value_name = "FILE")]
+    edit: Option<PathBuf>,
+    /// Open notes where there are none, or change who edits them
+    #[arg(long, value_name = "WHO", value_enum)]
+    open_to: Option<Editors>,
+}
+
+/// Who edits notes.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Editors {
+    /// Teachers and owners
+    Teachers,
+    /// Students as well
+    Students,
 }
 
 /// Arguments of `room save`.
@@ -169,6 +206,7 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow
             }
         }
         RoomCommand::Read(args) => return read(context, client, args).await,
+        RoomCommand::Notes(args) => notes(context, client, args).await?,
         RoomCommand::Save(args) => {
             let saved = client
                 .call(AttachmentSave {
@@ -184,13 +222,67 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow
 }
 
 /// Absolute form of a path; a separator at its end says that it is a folder.
-fn folder_or_file(path: &std::path::Path) -> anyhow::Result<String> {
+fn folder_or_file(path: &Path) -> anyhow::Result<String> {
     let mut text = absolute(path)?;
     let given_as_folder = path.to_string_lossy().ends_with(std::path::is_separator);
     if given_as_folder && !text.ends_with(std::path::is_separator) {
         text.push(std::path::MAIN_SEPARATOR);
     }
     Ok(text)
+}
+
+async fn notes(context: &Context, client: &Client, args: NotesArgs) -> anyhow::Result<()> {
+    let NotesArgs {
+        room,
+        edit,
+        open_to,
+    } = args;
+    // Before anything is opened: a file that cannot be read changes nothing.
+    let text = edit.as_deref().map(notes_text).transpose()?;
+    let mut notes = match open_to {
+        Some(editors) => {
+            let students = editors == Editors::Students;
+            let room = room.clone();
+            client.call(NotesOpen { room, students }).await?
+        }
+        None => client.call(NotesShow { room: room.clone() }).await?,
+    };
+    if let Some(text) = text {
+        let base = notes.base;
+        notes = client.call(NotesEdit { room, base, text }).await?;
+    }
+    context
+        .output
+        .one(&notes, || notes.text.trim_end_matches('\n').to_owned())?;
+    if !notes.opened {
+        context.output.hint(if notes.may_open {
+            "This room has no notes yet. Open some: artel room notes ROOM --open-to students"
+        } else {
+            "This room has no notes yet. A teacher can open some."
+        });
+    }
+    Ok(())
+}
+
+/// The text for notes; reads no more than one byte beyond what they hold.
+fn notes_text(path: &Path) -> anyhow::Result<String> {
+    let limit = u64::try_from(MAX_TEXT + 1).unwrap_or(u64::MAX);
+    let failed = |reason| {
+        AppError::new(Code::File, format!("{}: {reason}", path.display()))
+            .param("path", path.display())
+            .hint("Give a text file in UTF-8.")
+    };
+    let mut bytes = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+    }
+    .map_err(|reason| failed(reason.to_string()))?;
+    if bytes.len() > MAX_TEXT {
+        return Err(failed("notes have at most 32 KiB".to_owned()).into());
+    }
+    Ok(String::from_utf8(bytes).map_err(|_| failed("it is not text in UTF-8".to_owned()))?)
 }
 
 async fn read(context: &Context, client: &Client, args: ReadArgs) -> anyhow::Result<Exit> {

@@ -142,6 +142,13 @@ pub enum Event {
         /// The record.
         id: MessageId,
     },
+    /// The shared page of a room changed; ask again.
+    PageChanged {
+        /// Space.
+        space: SpaceId,
+        /// Room that the page belongs to.
+        room: RoomId,
+    },
     /// A peer holds this device's own records with `from < sequence <= through` of this feed, durably.
     Delivered {
         /// Feed of this device.
@@ -279,6 +286,12 @@ pub enum CommandError {
     /// The invite leads into a space that this member is in already.
     #[error("this member is in that space already")]
     AlreadyMember,
+    /// The room has no page.
+    #[error("this room has no page yet; a teacher can open one")]
+    NoPage,
+    /// The page does not take the text.
+    #[error(transparent)]
+    Page(#[from] super::page::PageError),
     /// automerge failed on this node's own data.
     #[error("the feed cannot be written: {0}")]
     Feed(&'static str),

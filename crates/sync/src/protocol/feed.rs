@@ -1,17 +1,19 @@
 //! Feeds as automerge documents: one map a term, one key a record, the body's hash as its value.
 //!
 //! A change of a feed is so narrow that every part of it is foreseen: the one operation puts the body's hash under
-//! the record's place, the actor is the incarnation, the only dependency is the change before. [`check`] holds a
-//! change against that before any document sees it. automerge runs behind `catch_unwind`; a document that panicked
-//! is thrown away.
+//! the record's place, the actor is the incarnation, the only dependency is the change before. So nothing from outside
+//! is ever parsed: [`check`] makes the change that the envelope calls for, and compares the bytes. automerge runs
+//! behind `catch_unwind`; a document that panicked is thrown away.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    num::NonZeroU64,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use artel_domain::{BodyHash, ChangeHash, Envelope, Incarnation, limits::MAX_CHANGE};
 use automerge::{
-    ActorId, Automerge, Change, ROOT, ReadDoc, ScalarValue,
-    legacy::{Key, ObjectId, OpType},
-    transaction::{CommitOptions, Transactable},
+    ActorId, Automerge, Change, ExpandedChange, ROOT, ReadDoc, ScalarValue,
+    legacy::{ObjectId, Op, OpType},
 };
 use thiserror::Error;
 
@@ -20,11 +22,9 @@ use thiserror::Error;
 pub(crate) enum FeedError {
     #[error("a change is too large")]
     TooLarge,
-    #[error("a change is damaged")]
+    #[error("a stored change is damaged")]
     Damaged,
-    #[error("a change is not the one its envelope names")]
-    NotTheOne,
-    #[error("a change does more than its record may")]
+    #[error("a change is not the one its envelope calls for")]
     Foreign,
     #[error("a document did not take its changes")]
     Refused,
@@ -32,7 +32,7 @@ pub(crate) enum FeedError {
     Panicked,
 }
 
-fn guarded<T>(work: impl FnOnce() -> Result<T, FeedError>) -> Result<T, FeedError> {
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, FeedError>) -> Result<T, FeedError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(FeedError::Panicked))
 }
 
@@ -41,10 +41,39 @@ fn key(place: u64) -> String {
     format!("{place:04}")
 }
 
-/// First bytes of an uncompressed change: automerge's magic number, a checksum of four bytes, the chunk's type.
-/// Compressed ones are refused, so that a small change cannot unfold into a large one.
-fn is_plain(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x85, 0x6f, 0x4a, 0x83]) && bytes.get(8) == Some(&1)
+/// The one change that puts a body's hash at a place of a term, after the change before it there.
+pub(super) fn put(
+    incarnation: &Incarnation,
+    place: u64,
+    previous: Option<&ChangeHash>,
+    body: &BodyHash,
+) -> Result<Change, FeedError> {
+    let start_op = NonZeroU64::new(place).ok_or(FeedError::Refused)?;
+    let deps = match (place, previous) {
+        (1, _) => Vec::new(),
+        (_, Some(previous)) => vec![automerge::ChangeHash(*previous.as_bytes())],
+        (_, None) => return Err(FeedError::Foreign),
+    };
+    guarded(|| {
+        Ok(Change::from(ExpandedChange {
+            operations: vec![Op {
+                action: OpType::Put(ScalarValue::Bytes(body.as_bytes().to_vec())),
+                obj: ObjectId::Root,
+                key: key(place).as_str().into(),
+                pred: Vec::new().into(),
+                insert: false,
+            }],
+            actor_id: ActorId::from(incarnation.as_bytes().as_slice()),
+            hash: None,
+            seq: place,
+            start_op,
+            time: 0,
+            message: None,
+            deps,
+            extra_bytes: Vec::new(),
+            author: None,
+        }))
+    })
 }
 
 /// Holds a change against its envelope; `previous` is the change before it in the same feed.
@@ -56,53 +85,22 @@ pub(crate) fn check(
     if bytes.len() > MAX_CHANGE {
         return Err(FeedError::TooLarge);
     }
-    if !is_plain(bytes) {
-        return Err(FeedError::Damaged);
+    let change = put(
+        &envelope.incarnation,
+        envelope.place(),
+        previous,
+        &envelope.body,
+    )?;
+    if change.raw_bytes() == bytes && change.hash().0 == *envelope.change.as_bytes() {
+        Ok(change)
+    } else {
+        Err(FeedError::Foreign)
     }
-    guarded(|| {
-        let change = Change::from_bytes(bytes.to_vec()).map_err(|_| FeedError::Damaged)?;
-        if change.hash().0 != *envelope.change.as_bytes() || change.raw_bytes() != bytes {
-            return Err(FeedError::NotTheOne);
-        }
-        let place = envelope.place();
-        let deps_right = match (place, previous) {
-            (1, _) => change.deps().is_empty(),
-            (_, Some(previous)) => {
-                change.deps().len() == 1
-                    && change.deps().iter().all(|d| d.0 == *previous.as_bytes())
-            }
-            (_, None) => false,
-        };
-        let expected = deps_right
-            && change.actor_id().to_bytes() == envelope.incarnation.as_bytes()
-            && change.other_actor_ids().is_empty()
-            && change.seq() == place
-            && change.start_op().get() == place
-            && change.timestamp() == 0
-            && change.message().is_none()
-            && change.extra_bytes().is_empty()
-            && change.len() == 1;
-        if !expected {
-            return Err(FeedError::Foreign);
-        }
-        let decoded = change.decode();
-        let put = decoded.operations.iter().all(|op| {
-            op.obj == ObjectId::Root
-                && matches!(&op.key, Key::Map(k) if *k == key(place).as_str())
-                && !op.insert
-                && op.pred.is_empty()
-                && matches!(&op.action, OpType::Put(ScalarValue::Bytes(b)) if b.as_slice() == envelope.body.as_ref())
-        });
-        if put && decoded.operations.len() == 1 {
-            Ok(change)
-        } else {
-            Err(FeedError::Foreign)
-        }
-    })
 }
 
 /// The document of one term of one feed (or of a branch of it).
 pub(crate) struct Document {
+    incarnation: Incarnation,
     doc: Automerge,
 }
 
@@ -110,7 +108,8 @@ impl Document {
     /// An empty one.
     pub(crate) fn new(incarnation: &Incarnation) -> Self {
         Self {
-            doc: Automerge::new().with_actor(ActorId::from(incarnation.as_bytes().as_slice())),
+            incarnation: *incarnation,
+            doc: Automerge::new(),
         }
     }
 
@@ -157,20 +156,16 @@ impl Document {
         body: &BodyHash,
     ) -> Result<(ChangeHash, Vec<u8>), FeedError> {
         guarded(|| {
-            let mut transaction = self.doc.transaction();
-            transaction
-                .put(
-                    ROOT,
-                    key(place),
-                    ScalarValue::Bytes(body.as_bytes().to_vec()),
-                )
-                .map_err(|_| FeedError::Refused)?;
-            transaction.commit_with(CommitOptions::default().with_time(0));
-            let change = self.doc.get_last_local_change().ok_or(FeedError::Refused)?;
-            Ok((
-                ChangeHash::from_bytes(change.hash().0),
-                change.raw_bytes().to_vec(),
-            ))
+            let before = match self.doc.get_heads().as_slice() {
+                [] => None,
+                [head] => Some(ChangeHash::from_bytes(head.0)),
+                _ => return Err(FeedError::Refused),
+            };
+            let change = put(&self.incarnation, place, before.as_ref(), body)?;
+            let hash = ChangeHash::from_bytes(change.hash().0);
+            let bytes = change.raw_bytes().to_vec();
+            self.apply(vec![change], &hash)?;
+            Ok((hash, bytes))
         })
     }
 
@@ -198,8 +193,12 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use artel_domain::{DeviceId, RoomId, SpaceId};
+    use automerge::transaction::{CommitOptions, Transactable};
 
-    use super::*;
+    use super::{
+        super::page::tests::{ENDLESS_SIGNED, with_columns},
+        *,
+    };
 
     fn envelope(sequence: u64, body: BodyHash, change: ChangeHash) -> Envelope {
         Envelope {
@@ -246,55 +245,95 @@ mod tests {
         let case = |envelope: Envelope, bytes: &[u8], previous: Option<&ChangeHash>| {
             check(&envelope, bytes, previous).unwrap_err()
         };
-        assert_eq!(
-            case(envelope(1, body(9), first), &bytes, None),
-            FeedError::Foreign
-        );
-        assert_eq!(
-            case(envelope(2, body(1), first), &bytes, Some(&first)),
-            FeedError::Foreign
-        );
-        assert_eq!(
-            case(envelope(1, body(1), second), &bytes, None),
-            FeedError::NotTheOne
-        );
-        assert_eq!(
-            case(envelope(2, body(2), second), &second_bytes, Some(&second)),
-            FeedError::Foreign
-        );
+        let bent = |at: usize| {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1;
+            bytes
+        };
+        let other_life = Envelope {
+            incarnation: Incarnation::from_bytes([5; 16]),
+            ..envelope(1, body(1), first)
+        };
+        for (refused, envelope, bytes, previous) in [
+            (
+                "another body",
+                envelope(1, body(9), first),
+                bytes.clone(),
+                None,
+            ),
+            (
+                "another place",
+                envelope(2, body(1), first),
+                bytes.clone(),
+                Some(&first),
+            ),
+            (
+                "another hash",
+                envelope(1, body(1), second),
+                bytes.clone(),
+                None,
+            ),
+            (
+                "another dependency",
+                envelope(2, body(2), second),
+                second_bytes.clone(),
+                Some(&second),
+            ),
+            (
+                "no dependency",
+                envelope(2, body(2), second),
+                second_bytes.clone(),
+                None,
+            ),
+            ("nothing", envelope(1, body(1), first), Vec::new(), None),
+            (
+                "damaged at the end",
+                envelope(1, body(1), first),
+                bent(bytes.len() - 1),
+                None,
+            ),
+            (
+                "damaged within",
+                envelope(1, body(1), first),
+                bent(40),
+                None,
+            ),
+            ("another life", other_life, bytes.clone(), None),
+        ] {
+            assert_eq!(
+                case(envelope, &bytes, previous),
+                FeedError::Foreign,
+                "{refused}"
+            );
+        }
         assert_eq!(
             case(envelope(1, body(1), first), &[0; 600], None),
             FeedError::TooLarge
         );
-        assert_eq!(
-            case(envelope(1, body(1), first), &[], None),
-            FeedError::Damaged
+    }
+
+    /// A run of equal operations takes a few bytes: to count 2^62 of them would take automerge for ever.
+    #[test]
+    fn a_change_that_claims_endless_operations_is_refused_at_once() {
+        let run = [ENDLESS_SIGNED.as_slice(), &[1]].concat();
+        let endless = with_columns(&[(0x42, run)]);
+        let refused = check(
+            &envelope(1, body(1), ChangeHash::from_bytes([0; 32])),
+            &endless,
+            None,
         );
-        let mut bent = bytes.clone();
-        *bent.last_mut().unwrap() ^= 1;
-        assert_eq!(
-            case(envelope(1, body(1), first), &bent, None),
-            FeedError::Damaged
-        );
-        let mut other = envelope(1, body(1), first);
-        other.incarnation = Incarnation::from_bytes([5; 16]);
-        assert_eq!(case(other, &bytes, None), FeedError::Foreign);
+        assert_eq!(refused.unwrap_err(), FeedError::Foreign);
     }
 
     #[test]
-    fn a_change_with_two_operations_is_refused() {
+    fn automerge_makes_the_same_change() {
         let mut doc = Automerge::new().with_actor(ActorId::from([4; 16].as_slice()));
         let mut transaction = doc.transaction();
-        transaction
-            .put(ROOT, "0001", ScalarValue::Bytes(vec![1; 32]))
-            .unwrap();
-        transaction
-            .put(ROOT, "0009", ScalarValue::Bytes(vec![1; 32]))
-            .unwrap();
+        let value = ScalarValue::Bytes(body(1).as_bytes().to_vec());
+        transaction.put(ROOT, "0001", value).unwrap();
         transaction.commit_with(CommitOptions::default().with_time(0));
-        let change = doc.get_last_local_change().unwrap();
-        let hash = ChangeHash::from_bytes(change.hash().0);
-        let refused = check(&envelope(1, body(1), hash), change.raw_bytes(), None);
-        assert_eq!(refused.unwrap_err(), FeedError::Foreign);
+        let made = doc.get_last_local_change().unwrap();
+        let ours = put(&Incarnation::from_bytes([4; 16]), 1, None, &body(1)).unwrap();
+        assert_eq!(made.raw_bytes(), ours.raw_bytes());
     }
 }

@@ -26,6 +26,7 @@ mod frame;
 mod ledger;
 mod memory;
 mod node;
+mod page;
 mod roster;
 
 pub use event::{CommandError, Event, Lane, Output, Peer, Reason, Refusal, Shown};
@@ -37,8 +38,10 @@ pub use ledger::{
 };
 pub use memory::MemoryLedger;
 pub use node::{
-    Entropy, Identity, InviteTerms, InviteView, MemberView, Node, RoomView, Sent, SpaceView,
+    Entropy, Identity, InviteTerms, InviteView, MemberView, Node, PageView, RoomView, Sent,
+    SpaceView,
 };
+pub use page::PageError;
 pub use roster::MemberState;
 
 #[cfg(test)]

@@ -383,7 +383,9 @@ impl Node {
     ) -> Result<Sent, CommandError> {
         self.may(&space, Permission::Write)?;
         let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
-        if !known.roster.reads(&self.member(), &room) {
+        let of_page = known.roster.room(&room).is_some_and(|r| r.page.is_some());
+        let changes_page = matches!(content, Content::Page { .. });
+        if !known.roster.reads(&self.member(), &room) || of_page || changes_page {
             return Err(CommandError::NoRoom);
         }
         let content = self.aimed(ledger, &space, &room, content)?;
@@ -417,7 +419,7 @@ impl Node {
     }
 
     /// Whether this node's member may do something in a space.
-    fn may(&self, space: &SpaceId, permission: Permission) -> Result<(), CommandError> {
+    pub(super) fn may(&self, space: &SpaceId, permission: Permission) -> Result<(), CommandError> {
         let roster = &self.spaces.get(space).ok_or(CommandError::NoSpace)?.roster;
         let role = roster
             .member(&self.member())
@@ -542,7 +544,7 @@ impl Node {
         }
     }
 
-    fn write_control(
+    pub(super) fn write_control(
         &mut self,
         ledger: &mut dyn Ledger,
         now: i64,
@@ -556,6 +558,25 @@ impl Node {
             space.control_room(),
             Content::Control(control),
         )
+    }
+
+    /// Whether this life's feed in a room can be continued. Not so in a copied profile, after a position that is a lie,
+    /// and where a control feed is full.
+    pub(super) fn goes_on(&self, space: &SpaceId, room: &RoomId) -> bool {
+        let feed = FeedKey {
+            space: *space,
+            room: *room,
+            device: self.device(),
+            incarnation: self.incarnation,
+        };
+        let full = |sequence| *room == space.control_room() && sequence >= MAX_CONTROL_FEED;
+        self.spaces.get(space).is_none_or(|known| {
+            let ends = known.ends_of(&feed);
+            ends.len() <= 1
+                && !ends
+                    .iter()
+                    .any(|head| head.standing == Standing::Void || full(head.sequence))
+        })
     }
 
     /// Writes a record into one of this node's own feeds and sends it to who is here.
@@ -582,15 +603,7 @@ impl Node {
             device: self.device(),
             incarnation: self.incarnation,
         };
-        let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
-        // A copied profile, a position that is a lie, or a control feed that is full: this life is not continued.
-        let full = |sequence| room == space.control_room() && sequence >= MAX_CONTROL_FEED;
-        if known.ends_of(&feed).len() > 1
-            || known
-                .ends_of(&feed)
-                .iter()
-                .any(|head| head.standing == Standing::Void || full(head.sequence))
-        {
+        if !self.goes_on(&space, &room) {
             self.rebirth(ledger)?;
             feed.incarnation = self.incarnation;
         }

@@ -351,7 +351,10 @@ impl Node {
                 if let Some(head) = end {
                     ledger.replace_head(Some(&child.id), &head)?;
                 }
-                if standing == Standing::Settled && child.shown {
+                if standing == Standing::Settled
+                    && child.shown
+                    && self.page_of(&child.feed).is_none()
+                {
                     let FeedKey { space, room, .. } = child.feed;
                     self.outputs.push(Output::Event(Event::Settled {
                         space,

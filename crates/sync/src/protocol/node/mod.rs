@@ -26,6 +26,7 @@ mod exchange;
 mod files;
 mod ingest;
 mod joining;
+mod pages;
 mod secrets;
 mod session;
 mod showing;
@@ -33,6 +34,7 @@ mod space;
 mod views;
 
 pub use entropy::Entropy;
+pub use pages::PageView;
 pub use views::{InviteView, MemberView, RoomView, SpaceView};
 
 /// Who this node is.

@@ -8,7 +8,7 @@ use super::{
     super::{
         event::{Event, Output, Shown},
         ledger::{FeedKey, Ledger, LedgerResult, Standing, StoredBody, StoredRecord},
-        roster::Place,
+        roster::{PageOf, Place},
     },
     Fault, Node,
     space::Space,
@@ -58,8 +58,11 @@ impl Node {
         record: StoredRecord,
         queue: &mut Vec<MessageId>,
     ) -> LedgerResult<()> {
-        let erasure = self.erasure(ledger, &record)?;
         let FeedKey { space, room, .. } = record.feed;
+        if let Some(of) = self.page_of(&record.feed) {
+            return self.consider_change(ledger, &record, of);
+        }
+        let erasure = self.erasure(ledger, &record)?;
         if erasure != Erasure::None && ledger.body(&record.id)? != Some(StoredBody::Erased) {
             ledger.erase_body(&record.id)?;
             if record.shown {
@@ -103,6 +106,33 @@ impl Node {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A record of a page's feeds: it changes the page, and does nothing else.
+    fn consider_change(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        record: &StoredRecord,
+        of: PageOf,
+    ) -> LedgerResult<()> {
+        let changes = matches!(
+            here(ledger, record)?.map(|body| body.content),
+            Some(Content::Page { .. })
+        );
+        let shown = changes && self.author(ledger, record)?.is_some();
+        if shown != record.shown {
+            ledger.update_record(&record.id, record.standing, shown, record.late)?;
+            self.outputs.push(Output::Event(Event::PageChanged {
+                space: record.feed.space,
+                room: of.room,
+            }));
+        }
+        Ok(())
+    }
+
+    pub(super) fn page_of(&self, feed: &FeedKey) -> Option<PageOf> {
+        let space = self.spaces.get(&feed.space)?;
+        space.roster.room(&feed.room)?.page
     }
 
     /// The member whose record it is and the role under which it was written, if it counts.
@@ -194,7 +224,7 @@ impl Node {
             return Ok(View::Hidden);
         };
         let allowed = match &body.content {
-            Content::Control(_) => false,
+            Content::Control(_) | Content::Page { .. } => false,
             Content::Edit { target, .. } | Content::Delete { target, .. } => {
                 let Some(other) = ledger.record(target)? else {
                     return Ok(View::Hidden);

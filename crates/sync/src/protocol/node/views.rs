@@ -161,7 +161,7 @@ impl Node {
             .roster
             .rooms
             .iter()
-            .filter(|room| space.roster.reads(&me, &room.id))
+            .filter(|room| room.page.is_none() && space.roster.reads(&me, &room.id))
             .map(|room| RoomView {
                 room: room.id,
                 name: room.name.clone(),

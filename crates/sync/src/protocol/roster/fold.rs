@@ -7,7 +7,7 @@ use artel_domain::{
 };
 
 use super::{
-    ControlSet, Epoch, Invite, Member, MemberState, Room, Roster, needed, needed_to_invite,
+    ControlSet, Epoch, Invite, Member, MemberState, PageOf, Room, Roster, needed, needed_to_invite,
     set::Entry,
 };
 
@@ -315,7 +315,31 @@ impl ControlSet {
             } if role.may(Permission::CreateRooms) => {
                 let id = RoomId::derive(&self.space, &entry.device, &nonce);
                 if !roster.has_room(&id) {
-                    roster.rooms.push(Room { id, name, audience });
+                    roster.rooms.push(Room {
+                        id,
+                        name,
+                        audience,
+                        page: None,
+                    });
+                }
+            }
+            Control::PageOpen {
+                nonce,
+                room,
+                students,
+            } if role.may(Permission::EditPages) => {
+                let id = RoomId::derive(&self.space, &entry.device, &nonce);
+                let of = roster
+                    .room(&room)
+                    .filter(|of| of.page.is_none() && of.audience.admits(&author, role));
+                if let (Some(of), false) = (of, roster.has_room(&id)) {
+                    let page = Room {
+                        id,
+                        name: of.name.clone(),
+                        audience: of.audience.clone(),
+                        page: Some(PageOf { room, students }),
+                    };
+                    roster.rooms.push(page);
                 }
             }
             Control::InviteCreate {

@@ -144,6 +144,27 @@ pub(crate) struct Room {
     pub(crate) id: RoomId,
     pub(crate) name: String,
     pub(crate) audience: Audience,
+    /// Set if these are the feeds of a shared page.
+    pub(crate) page: Option<PageOf>,
+}
+
+/// What a shared page belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PageOf {
+    /// Its room, whose readers are its readers.
+    pub(crate) room: RoomId,
+    /// Whether students edit it.
+    pub(crate) students: bool,
+}
+
+impl Room {
+    /// Whether what one of this role writes here counts; reading is another question.
+    pub(crate) fn takes_from(&self, role: Role) -> bool {
+        role.may(Permission::Write)
+            && self
+                .page
+                .is_none_or(|page| page.students || role.may(Permission::EditPages))
+    }
 }
 
 /// An epoch: the secret of the space since then.
@@ -195,6 +216,13 @@ impl Roster {
         self.rooms.iter().find(|r| r.id == *room)
     }
 
+    /// The page that a room has now: the latest that was opened.
+    pub(crate) fn page(&self, room: &RoomId) -> Option<(&Room, PageOf)> {
+        let pages = self.rooms.iter().rev();
+        let mut pages = pages.filter_map(|page| Some((page, page.page?)));
+        pages.find(|(_, of)| of.room == *room)
+    }
+
     /// Whether there is such a room.
     pub(crate) fn has_room(&self, room: &RoomId) -> bool {
         self.room(room).is_some()
@@ -218,7 +246,7 @@ impl Roster {
             return None;
         }
         let role = member.role_at(place);
-        let meant = role.may(Permission::Write) && room.audience.admits(&member.id, role);
+        let meant = room.takes_from(role) && room.audience.admits(&member.id, role);
         meant.then_some((member, role))
     }
 

@@ -22,7 +22,7 @@ fn text(words: &str) -> Content {
 }
 
 /// What a hostile member says next in its own feed, after what it has said already.
-struct Forger {
+pub(super) struct Forger {
     host: usize,
     space: SpaceId,
     room: RoomId,
@@ -31,7 +31,7 @@ struct Forger {
 }
 
 impl Forger {
-    fn new(host: usize, space: SpaceId, room: RoomId) -> Self {
+    pub(super) fn new(host: usize, space: SpaceId, room: RoomId) -> Self {
         Self {
             host,
             space,
@@ -41,7 +41,7 @@ impl Forger {
         }
     }
 
-    fn incarnation() -> artel_domain::Incarnation {
+    pub(super) fn incarnation() -> artel_domain::Incarnation {
         artel_domain::Incarnation::from_bytes([0xbb; 16])
     }
 
@@ -86,7 +86,7 @@ impl Forger {
         (envelope.id(), carried)
     }
 
-    fn say(
+    pub(super) fn say(
         &mut self,
         world: &World,
         content: Content,
@@ -102,7 +102,7 @@ impl Forger {
         self.record(world, Body::hash_of(&body), parents, Some(body))
     }
 
-    fn frame(&self, world: &World, records: Vec<Carried>) -> Vec<u8> {
+    pub(super) fn frame(&self, world: &World, records: Vec<Carried>) -> Vec<u8> {
         Frame::Records {
             space: self.space,
             room: self.room,
@@ -115,7 +115,7 @@ impl Forger {
     }
 }
 
-fn give(world: &mut World, from: usize, to: usize, frame: &[u8]) {
+pub(super) fn give(world: &mut World, from: usize, to: usize, frame: &[u8]) {
     let peer = world.hosts[from].node.device();
     world
         .with(to, |node, ledger, now| {

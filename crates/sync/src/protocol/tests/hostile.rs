@@ -1,6 +1,6 @@
 //! A member that relays others' records, and bends them.
 
-use artel_domain::{Body, Content, Envelope, Signed, limits::MAX_CHANGE, signed::Signer as _};
+use artel_domain::{Body, ChangeHash, Content, Envelope, Signed, signed::Signer as _};
 use rand::{RngExt as _, rngs::StdRng};
 
 use super::super::{
@@ -111,10 +111,16 @@ pub(super) fn forged(carried: &Carried, identity: &Identity) -> Carried {
     let body = forged_body();
     let mut value = envelope.value().clone();
     value.body = Body::hash_of(&body);
-    let mut document = super::super::feed::Document::new(&value.incarnation);
-    let (change, bytes) = document.append(value.place(), &value.body).unwrap();
-    assert!(bytes.len() < MAX_CHANGE);
-    value.change = change;
+    let sound = automerge::Change::from_bytes(carried.change.clone()).unwrap();
+    let before = sound
+        .deps()
+        .first()
+        .map(|dep| ChangeHash::from_bytes(dep.0));
+    let (place, body_hash) = (value.place(), value.body);
+    let change =
+        super::super::feed::put(&value.incarnation, place, before.as_ref(), &body_hash).unwrap();
+    let bytes = change.raw_bytes().to_vec();
+    value.change = ChangeHash::from_bytes(change.hash().0);
     let payload = postcard::to_stdvec(&value).unwrap();
     let signature = identity
         .device
