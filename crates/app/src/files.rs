@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     path::Path,
 };
 
@@ -20,10 +20,7 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), AppError> {
     if path.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let mut unfinished = unfinished_in(folder).map_err(failed)?;
     unfinished.write_all(content).map_err(failed)?;
     unfinished.as_file().sync_all().map_err(failed)?;
@@ -37,8 +34,35 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), AppError> {
     Ok(())
 }
 
+/// The folder that a file lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// Whether a file may be put at `path`: nothing is there, or a file of ours, known by how it begins. A user's own file
+/// is never written over.
+pub(crate) fn may_replace(path: &Path, opening: &[u8]) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(reason) if reason.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(reason) => return Err(reason),
+    };
+    let mut first = Vec::new();
+    file.take(opening.len() as u64).read_to_end(&mut first)?;
+    Ok(first == opening)
+}
+
 /// A file that is gone when it is dropped, readable by those who may read the user's other files.
 pub(crate) fn unfinished_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    // Said here: the error of the file itself would name a passing name that means nothing to anyone.
+    if !folder.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("there is no folder {}", folder.display()),
+        ));
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".artel-").suffix(".tmp");
     #[cfg(unix)]

@@ -404,7 +404,10 @@ pub(crate) async fn shareable(session: &Session, id: i64) -> Result<Shareable, A
             format!("job {id} is {}: it has no results to share yet", job.state),
         )
         .param("job", id)
-        .hint(format!("Let it finish first: artel jobs resume {id}")));
+        .hint(match job.state {
+            JobState::Cancelled => "Run the batch again, then share the new one.".to_owned(),
+            _ => format!("Let it finish first: artel jobs resume {id}"),
+        }));
     }
     let parameters = batch::parameters(&job).map_err(|reason| AppError::internal(&reason))?;
     let files = session
@@ -449,18 +452,23 @@ fn shared_files(
             ))
             .hint("Run the batch again, then share the new one.")
         })?;
-    let table = match &parameters.export {
-        Some(export) if export.is_file() => export.clone(),
-        _ => {
-            let table = parameters
-                .out
-                .join(format!("results-{}.csv", parameters.token));
-            table::rewrite(&table, queue, id)
-                .map_err(|reason| file_error(&table, "written", &reason))?;
-            table
-        }
+    let table = parameters
+        .out
+        .join(format!("results-{}.csv", parameters.token));
+    table::rewrite(&table, queue, id).map_err(|reason| file_error(&table, "written", &reason))?;
+    // By the name that the user gave, where that file still is what this batch left.
+    let export = parameters.export.as_ref().filter(|export| {
+        let [theirs, ours] = [export.as_path(), &table].map(std::fs::read);
+        matches!((theirs, ours), (Ok(theirs), Ok(ours)) if theirs == ours)
+    });
+    let Some(export) = export else {
+        return Ok(SharedFiles { sheet, table });
     };
-    Ok(SharedFiles { sheet, table })
+    std::fs::remove_file(&table).map_err(|reason| file_error(&table, "removed", &reason))?;
+    Ok(SharedFiles {
+        sheet,
+        table: export.clone(),
+    })
 }
 
 #[cfg(test)]

@@ -72,13 +72,13 @@ enum Command {
         after_help = "Example: artel profile new \"Olena Tkachenko\""
     )]
     Profile(c::profile::ProfileCommand),
-    /// Spaces: new, list, invite, join, members
+    /// Spaces: found, join, invite, members, roles
     #[command(subcommand, after_help = "Example: artel space new \"Class 7B\"")]
     Space(c::space::SpaceCommand),
     /// The devices of this person
     #[command(subcommand, after_help = "Example: artel device list")]
     Device(c::device::DeviceCommand),
-    /// Rooms: new, list, send, read, save
+    /// Rooms: new, list, send, read, notes, save
     #[command(
         subcommand,
         after_help = "Example: artel room send General \"Good morning\""

@@ -33,7 +33,7 @@ impl Output {
         if self.json {
             result(&serde_json::to_string(value)?)
         } else {
-            result(&text())
+            result(&plain(&text()))
         }
     }
 
@@ -56,7 +56,7 @@ impl Output {
             table.load_style(comfy_table::presets::NOTHING);
             table.set_header(header.iter().map(|title| title.to_uppercase()));
             for value in values {
-                table.add_row(row(value));
+                table.add_row(row(value).iter().map(|cell| plain(cell).into_owned()));
             }
             result(&table.to_string())?;
         }
@@ -66,7 +66,7 @@ impl Output {
     /// A word on standard error, never in the way of results.
     pub(crate) fn hint(&self, text: &str) {
         if !self.json {
-            word(text);
+            word(&plain(text));
         }
     }
 }
@@ -88,7 +88,20 @@ pub(crate) fn is_unread(error: &anyhow::Error) -> bool {
         .is_some_and(|reason| reason.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Prints why the command failed and what to do; the exit status is 1.
+/// Text from others for a terminal: nothing in it moves the cursor, changes colours, or turns the direction of writing.
+fn plain(text: &str) -> std::borrow::Cow<'_, str> {
+    let acts = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.chars().any(acts) {
+        text.replace(acts, "\u{fffd}").into()
+    } else {
+        text.into()
+    }
+}
+
+/// Prints why the command failed and what to do; the exit status is 1, or 2 where the arguments are to blame.
 pub(crate) fn fail(json: bool, error: &anyhow::Error) -> ExitCode {
     let known = error.downcast_ref::<AppError>();
     let hint = known.and_then(|known| known.hint.as_deref());
@@ -96,12 +109,16 @@ pub(crate) fn fail(json: bool, error: &anyhow::Error) -> ExitCode {
         let code = known.map_or_else(|| json!("failed"), |known| json!(known.code));
         word(&json_error(&code, &format!("{error:#}"), hint));
     } else {
-        word(&format!("artel: {error:#}"));
+        word(&plain(&format!("artel: {error:#}")));
         if let Some(hint) = hint {
-            word(&format!("  {hint}"));
+            word(&plain(&format!("  {hint}")));
         }
     }
-    ExitCode::FAILURE
+    if known.is_some_and(|known| known.code == Code::BadArguments) {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Prints help, the version, or what is wrong with the command line; that one's status is 2.
@@ -151,7 +168,14 @@ fn in_parts(text: &str) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::in_parts;
+    use super::{in_parts, plain};
+
+    #[test]
+    fn a_message_cannot_act_on_the_terminal() {
+        let hostile = "\u{1b}[31mred\u{1b}]0;title\u{7} \u{202e}txet\r over";
+        assert_eq!(plain(hostile), "�[31mred�]0;title� �txet� over");
+        assert_eq!(plain("Привіт,\n\tsvět 👋🏽"), "Привіт,\n\tsvět 👋🏽");
+    }
 
     #[test]
     fn wrong_usage_has_a_message_and_a_way_out() {

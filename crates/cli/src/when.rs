@@ -2,6 +2,9 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
+/// Ten years, in seconds.
+const LONGEST_LIFE: u64 = 3_650 * 24 * 60 * 60;
+
 /// Reads `90s`, `30m`, `24h`, `7d` or plain seconds.
 pub(crate) fn parse_lifetime(text: &str) -> Result<u64, String> {
     let wrong = || format!("\"{text}\" is not a duration; write 90s, 30m, 24h or 7d");
@@ -13,11 +16,15 @@ pub(crate) fn parse_lifetime(text: &str) -> Result<u64, String> {
         "d" => 24 * 60 * 60,
         _ => return Err(wrong()),
     };
-    digits
+    let seconds = digits
         .parse::<u64>()
         .ok()
         .and_then(|number| number.checked_mul(unit))
-        .ok_or_else(wrong)
+        .ok_or_else(wrong)?;
+    match seconds {
+        1..=LONGEST_LIFE => Ok(seconds),
+        _ => Err(format!("\"{text}\" is not between 1s and 3650d")),
+    }
 }
 
 /// A Unix time in milliseconds as local date and minute.
@@ -44,6 +51,9 @@ mod tests {
             ("1s", Some(1)),
             ("30m", Some(1_800)),
             ("7d", Some(604_800)),
+            ("3650d", Some(315_360_000)),
+            ("3651d", None),
+            ("0", None),
             ("", None),
             ("h", None),
             ("-1h", None),

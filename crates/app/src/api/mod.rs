@@ -139,6 +139,7 @@ commands! {
         "device.list" rooms::DeviceList => Vec<rooms::DeviceInfo>,
         "device.revoke" rooms::DeviceRevoke => rooms::DeviceRevoked,
         "space.members" rooms::SpaceMembers => Vec<rooms::MemberInfo>,
+        "space.join_cancel" rooms::SpaceJoinCancel => (),
         "room.new" rooms::RoomNew => rooms::RoomInfo,
         "room.list" rooms::RoomList => Vec<rooms::RoomInfo>,
         "room.send" rooms::RoomSend => rooms::Sent,

@@ -36,14 +36,12 @@ pub struct NotesEdit {
 /// The notes of a room.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct Notes {
-    /// Whether there are any; if not, the rest is empty.
-    pub opened: bool,
+    /// Who edits them: `teachers` (and owners), or `students` as well. Absent if there are none; then the rest is empty.
+    pub editors: Option<String>,
     /// The text.
     pub text: String,
     /// What the text consists of; to be given back with a new one.
     pub base: Vec<String>,
-    /// Whether students edit them.
-    pub students: bool,
     /// Whether the caller edits them.
     pub editable: bool,
     /// Whether the caller may open notes here.

@@ -176,6 +176,13 @@ pub struct RoomSeen {
     pub message: String,
 }
 
+/// Gives up joining by an invite. Nothing under way is no error.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceJoinCancel {
+    /// The invite code.
+    pub invite: String,
+}
+
 /// Fetches an attachment if needed, verifies it and writes it to a new file.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct AttachmentSave {

@@ -60,6 +60,10 @@ struct Line<'a> {
     rich_content_json: &'a str,
 }
 
+/// How the files begin that may be written over.
+const CSV_OPENING: &[u8] = b"vendor_code,sku,rich_content_json";
+const JSON_OPENING: &[u8] = b"{\"vendor_code\":";
+
 enum Writer {
     Csv(Box<csv::Writer<BufWriter<File>>>),
     JsonLines(BufWriter<File>),
@@ -122,10 +126,19 @@ pub(super) fn export(
     if out.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
-    let folder = out
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let opening = if is_csv { CSV_OPENING } else { JSON_OPENING };
+    if !files::may_replace(out, opening).map_err(failed)? {
+        return Err(AppError::new(
+            Code::Exists,
+            format!(
+                "{} is there already and is no export of products",
+                out.display()
+            ),
+        )
+        .param("path", out.display())
+        .hint("Choose another name, or move that file away."));
+    }
+    let folder = files::folder_of(out);
     let unfinished = files::unfinished_in(folder).map_err(failed)?;
     let file = BufWriter::new(unfinished.as_file().try_clone().map_err(failed)?);
     let mut writer = if is_csv {

@@ -2,13 +2,14 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufRead, BufReader, BufWriter},
+    io::{self, BufWriter},
     path::{Path, PathBuf},
 };
 
 use artel_jobs::{Item, Queue};
 
 use super::place::sync_folder;
+use crate::files;
 
 /// The first line.
 const HEADER: [&str; 8] = [
@@ -83,14 +84,7 @@ pub(super) fn rewrite(path: &Path, queue: &dyn Queue, job: i64) -> io::Result<()
 
 /// Whether a table may be written here: there is no file, or one that begins as ours do.
 pub(super) fn may_replace(path: &Path) -> io::Result<bool> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
-        Err(error) => return Err(error),
-    };
-    let mut first = Vec::new();
-    io::Read::take(BufReader::new(file), 256).read_until(b'\n', &mut first)?;
-    Ok(first == format!("{}\n", HEADER.join(",")).as_bytes())
+    files::may_replace(path, format!("{}\n", HEADER.join(",")).as_bytes())
 }
 
 fn scratch(path: &Path) -> PathBuf {

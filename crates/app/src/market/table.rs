@@ -17,6 +17,8 @@ use artel_compute::indicators::{Output, Values};
 use artel_store::market::RunFile;
 use tempfile::NamedTempFile;
 
+use crate::files;
+
 /// Memory for columns, in bytes.
 const HELD_MOST: usize = 256 << 20;
 
@@ -172,32 +174,14 @@ impl Write for Counted {
 
 /// Whether a file may be put at `path`: nothing is there, or an indicator file of ours.
 pub(super) fn may_replace(path: &Path) -> io::Result<bool> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(reason) if reason.kind() == io::ErrorKind::NotFound => return Ok(true),
-        Err(reason) => return Err(reason),
-    };
-    let mut opening = Vec::new();
-    let limit = OPENING.len() as u64;
-    Read::take(&mut file, limit).read_to_end(&mut opening)?;
-    Ok(opening == OPENING.as_bytes())
+    files::may_replace(path, OPENING.as_bytes())
 }
 
 impl Csv {
     /// Begins a file with these columns behind `symbol` and `time`.
     pub(super) fn create(path: PathBuf, columns: &[String]) -> io::Result<Self> {
-        let folder = folder_of(&path);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".artel-").suffix(".tmp");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            // The usual ones, less what the user's mask takes away; a temporary file's own are
-            // for the user alone.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
         let counted = Counted {
-            file: builder.tempfile_in(folder)?,
+            file: files::unfinished_in(files::folder_of(&path))?,
             hasher: blake3::Hasher::new(),
             size: 0,
         };

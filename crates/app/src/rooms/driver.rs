@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use artel_domain::{DeviceId, DeviceKey, MemberKey};
+use artel_domain::{DeviceId, DeviceKey, MemberKey, RecordError};
 use artel_store::{Connection, StoreError, addresses, identity};
 use artel_sync::{
     net::{self, LinkId, Network, device_of},
@@ -107,6 +107,12 @@ fn command_error(reason: &CommandError) -> AppError {
     };
     let error = AppError::new(code, reason.to_string());
     match reason {
+        CommandError::Record(RecordError::Rule { rule, .. }) => {
+            AppError::new(code, *rule).hint("Nothing was done. Mend it and try again.")
+        }
+        CommandError::LastOwner => {
+            error.hint("Name another one first: artel space role SPACE MEMBER owner")
+        }
         CommandError::Forbidden { .. } => error.hint("Ask a teacher or the owner of the space."),
         CommandError::NoPage => {
             error.hint("A teacher opens it: artel room notes ROOM --open-to students")

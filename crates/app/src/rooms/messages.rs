@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{attachments, ledger, names, view};
 use crate::{
     api::{self as wire, Command, Handle, rooms as api},
-    error::AppError,
+    error::{AppError, Code},
     session::Session,
 };
 
@@ -125,6 +125,20 @@ impl Handle<api::RoomSend> for Session {
             .rooms
             .look(move |node| names::room(node, &text))
             .await??;
+        if let Some(target) = reply_to {
+            let (space, room) = (space.space, room.room);
+            let found = self
+                .core
+                .read(move |connection| rooms::message(connection, &target))
+                .await?;
+            if found.is_none_or(|found| (found.space, found.room) != (space, room)) {
+                return Err(AppError::new(
+                    Code::NotFound,
+                    format!("there is no message {target} in this room to reply to"),
+                )
+                .hint("Ids stand beside the messages: artel --json room read ROOM"));
+            }
+        }
         let paths: Vec<PathBuf> = command.attach.iter().map(PathBuf::from).collect();
         let attachments =
             attachments::take_in(&self.core, paths.clone(), attach_limit(&space), true).await?;

@@ -83,10 +83,9 @@ fn show(work: &Work<'_>, space: &SpaceView, room: &RoomView) -> Result<api::Note
         .is_some_and(|role| role.may(Permission::EditPages));
     let Some(page) = page else {
         return Ok(api::Notes {
-            opened: false,
+            editors: None,
             text: String::new(),
             base: Vec::new(),
-            students: false,
             editable: false,
             may_open,
             changed_by: None,
@@ -99,10 +98,16 @@ fn show(work: &Work<'_>, space: &SpaceView, room: &RoomView) -> Result<api::Note
         members.next().map(|member| member.name)
     };
     Ok(api::Notes {
-        opened: true,
+        editors: Some(
+            if page.students {
+                "students"
+            } else {
+                "teachers"
+            }
+            .to_owned(),
+        ),
         text: page.text,
         base: page.heads.iter().map(ToString::to_string).collect(),
-        students: page.students,
         editable: page.editable,
         may_open,
         changed_by: page.last.and_then(|(author, _)| name(author)),

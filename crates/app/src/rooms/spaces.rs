@@ -249,18 +249,36 @@ impl Handle<api::SpaceAdmit> for Session {
     }
 }
 
+fn invite_code(text: &str) -> Result<InviteCode, AppError> {
+    text.parse().map_err(|reason| {
+        AppError::new(
+            Code::InviteWrong,
+            format!("this is not an invite: {reason}"),
+        )
+        .hint("An invite is eight groups of five letters and digits. Copy it whole.")
+    })
+}
+
+impl Handle<api::SpaceJoinCancel> for Session {
+    async fn handle(
+        &self,
+        command: api::SpaceJoinCancel,
+    ) -> Result<<api::SpaceJoinCancel as Command>::Reply, AppError> {
+        let invite = invite_code(&command.invite)?.key().id();
+        self.rooms
+            .inner
+            .driver
+            .ask(move |work| Ok(work.node.cancel_join(work.ledger, invite)?))
+            .await
+    }
+}
+
 impl Handle<api::SpaceJoin> for Session {
     async fn handle(
         &self,
         command: api::SpaceJoin,
     ) -> Result<<api::SpaceJoin as Command>::Reply, AppError> {
-        let code: InviteCode = command.invite.parse().map_err(|reason| {
-            AppError::new(
-                Code::InviteWrong,
-                format!("this is not an invite: {reason}"),
-            )
-            .hint("An invite is eight groups of five letters and digits. Copy it whole.")
-        })?;
+        let code = invite_code(&command.invite)?;
         let target = command
             .address
             .as_deref()
@@ -289,14 +307,22 @@ impl Session {
                 .await
                 .map_err(|reason| network::dial_error(&reason))?;
         }
-        let invite = self
+        let (invite, waited) = self
             .rooms
             .inner
             .driver
-            .ask(move |work| Ok(work.node.join(work.ledger, work.now, &code)?))
+            .ask(move |work| {
+                let waited = work.node.is_joining(&code.key().id());
+                Ok((work.node.join(work.ledger, work.now, &code)?, waited))
+            })
             .await?;
+        if let Some(network) = self.rooms.network().await {
+            network.hurry();
+        }
         match await_join(&self.rooms, invite, wait, outcomes).await {
             Ok(joined) => Ok(joined),
+            // A request from before goes on, whatever came of asking again.
+            Err(reason) if waited => Err(reason),
             Err(reason) => {
                 self.rooms
                     .inner

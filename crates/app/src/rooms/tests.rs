@@ -516,7 +516,7 @@ async fn notes_are_shared_and_merged() {
         host.session.handle(command).await
     };
     let none = show(&ann).await.unwrap();
-    assert!(!none.opened && none.may_open);
+    assert!(none.editors.is_none() && none.may_open);
     let refused = edit(&ann, &none, "too early").await.unwrap_err();
     assert_eq!(refused.code, Code::NotFound);
     let mut events = ben.session.events();

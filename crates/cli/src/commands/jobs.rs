@@ -162,7 +162,12 @@ pub(crate) async fn follow(
     match job.state.as_str() {
         "done" => Ok(Exit::Done),
         "done_in_part" => Ok(Exit::InPart),
-        "failed" => Ok(Exit::Critical),
+        "failed" if job.error.is_none() => {
+            let message = format!("every one of the {} items failed", job.failed);
+            Err(AppError::new(Code::BadInput, message)
+                .hint(format!("Each one's reason: artel jobs failed {}", job.job))
+                .into())
+        }
         state => {
             let (message, hint) = match (&job.error, state) {
                 (Some(error), _) => (

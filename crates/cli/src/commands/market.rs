@@ -157,7 +157,8 @@ async fn import(context: &Context, args: ImportArgs) -> anyhow::Result<Exit> {
             .hint("Each one's reason is above.")
             .into());
     }
-    Ok(if failed > 0 { Exit::InPart } else { Exit::Done })
+    let in_part = failed > 0 || files.iter().any(|file| file.skipped_total > 0);
+    Ok(if in_part { Exit::InPart } else { Exit::Done })
 }
 
 fn file_row(file: &MarketFile) -> Vec<String> {

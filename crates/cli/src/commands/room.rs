@@ -12,7 +12,10 @@ use artel_app::{
     api::{
         Event,
         notes::{MAX_TEXT, NotesEdit, NotesOpen, NotesShow},
-        rooms::{AttachmentSave, Message, NodeStart, RoomList, RoomNew, RoomRead, RoomSend},
+        rooms::{
+            AttachmentSave, Message, NodeStart, Page, RoomList, RoomNew, RoomRead, RoomSeen,
+            RoomSend,
+        },
     },
     error::{AppError, Code},
 };
@@ -95,7 +98,7 @@ pub(crate) struct ReadArgs {
     /// Id or name of the room; SPACE/ROOM where the name is not unique
     room: String,
     /// At most this many messages
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Only messages before this one
     #[arg(long, value_name = "ID")]
@@ -254,7 +257,7 @@ async fn notes(context: &Context, client: &Client, args: NotesArgs) -> anyhow::R
     context
         .output
         .one(&notes, || notes.text.trim_end_matches('\n').to_owned())?;
-    if !notes.opened {
+    if notes.editors.is_none() {
         context.output.hint(if notes.may_open {
             "This room has no notes yet. Open some: artel room notes ROOM --open-to students"
         } else {
@@ -293,13 +296,8 @@ async fn read(context: &Context, client: &Client, args: ReadArgs) -> anyhow::Res
     } else {
         None
     };
-    let page = client
-        .call(RoomRead {
-            room: args.room.clone(),
-            limit: Some(args.limit),
-            before: args.before,
-        })
-        .await?;
+    let reads_on = args.before.is_none();
+    let page = last(client, &args).await?;
     if page.messages.is_empty() && !args.follow {
         context.output.hint("There are no messages.");
     } else if page.more && !args.follow {
@@ -316,9 +314,22 @@ async fn read(context: &Context, client: &Client, args: ReadArgs) -> anyhow::Res
     for message in &page.messages {
         printed.print(context, message)?;
     }
+    if reads_on {
+        seen(client, &args.room, page.messages.last()).await?;
+    }
     let Some(events) = &mut events else {
         return Ok(Exit::Done);
     };
+    // What was left out above is no news later.
+    let now = one_page(client, &args.room, None, PAGE).await?.messages;
+    let first = now.iter().position(|message| printed.knows(message));
+    for (position, message) in now.iter().enumerate() {
+        if first.is_some_and(|first| position < first) {
+            printed.skip(message);
+        } else if printed.is_news(message) {
+            printed.print(context, message)?;
+        }
+    }
     let mut stopped = std::pin::pin!(stop::requested());
     loop {
         let event = tokio::select! {
@@ -326,7 +337,11 @@ async fn read(context: &Context, client: &Client, args: ReadArgs) -> anyhow::Res
             () = &mut stopped => return Ok(Exit::Done),
         };
         match event {
-            None | Some(Event::Locked) => return Ok(Exit::Done),
+            None => return Err(gone().into()),
+            Some(Event::Locked) => {
+                context.output.hint("The profile was locked.");
+                return Ok(Exit::Done);
+            }
             Some(Event::Message { .. } | Event::Spaces) => {}
             Some(_) => continue,
         }
@@ -336,10 +351,63 @@ async fn read(context: &Context, client: &Client, args: ReadArgs) -> anyhow::Res
                 return Ok(Exit::Done);
             }
         }
-        for message in news(client, &args.room, &printed).await? {
-            printed.print(context, &message)?;
+        let news = news(client, &args.room, &printed).await?;
+        for message in &news {
+            printed.print(context, message)?;
         }
+        seen(client, &args.room, news.last()).await?;
     }
+}
+
+fn gone() -> AppError {
+    AppError::new(
+        Code::WrongState,
+        "the process that holds the profile went away",
+    )
+    .hint("Try again: this command then opens the profile itself.")
+}
+
+/// What was printed counts as read.
+async fn seen(client: &Client, room: &str, message: Option<&Message>) -> anyhow::Result<()> {
+    if let Some(message) = message {
+        let (room, message) = (room.to_owned(), message.id.clone());
+        client.call(RoomSeen { room, message }).await?;
+    }
+    Ok(())
+}
+
+async fn one_page(
+    client: &Client,
+    room: &str,
+    before: Option<String>,
+    limit: u32,
+) -> anyhow::Result<Page> {
+    let room = room.to_owned();
+    let limit = Some(limit);
+    Ok(client
+        .call(RoomRead {
+            room,
+            limit,
+            before,
+        })
+        .await?)
+}
+
+/// As many of the last messages as asked for, from as many pages as that takes.
+async fn last(client: &Client, args: &ReadArgs) -> anyhow::Result<Page> {
+    let mut whole = one_page(client, &args.room, args.before.clone(), args.limit).await?;
+    while whole.more {
+        let have = u32::try_from(whole.messages.len()).unwrap_or(u32::MAX);
+        let missing = args.limit.saturating_sub(have);
+        let first = whole.messages.first().map(|message| message.id.clone());
+        if missing == 0 || first.is_none() {
+            break;
+        }
+        let mut page = one_page(client, &args.room, first, missing).await?;
+        page.messages.append(&mut whole.messages);
+        whole = page;
+    }
+    Ok(whole)
 }
 
 /// Messages not printed yet, oldest first: the last page, and earlier ones while they hold news.
@@ -347,13 +415,7 @@ async fn news(client: &Client, room: &str, printed: &Printed) -> anyhow::Result<
     let mut news: Vec<Message> = Vec::new();
     let mut before = None;
     for _ in 0..MOST_PAGES {
-        let page = client
-            .call(RoomRead {
-                room: room.to_owned(),
-                limit: Some(PAGE),
-                before: before.take(),
-            })
-            .await?;
+        let page = one_page(client, room, before.take(), PAGE).await?;
         let first = page.messages.first().map(|message| message.id.clone());
         let all_new = page.messages.iter().all(|message| !printed.knows(message));
         let mut fresh: Vec<_> = page
@@ -363,7 +425,7 @@ async fn news(client: &Client, room: &str, printed: &Printed) -> anyhow::Result<
             .collect();
         fresh.append(&mut news);
         news = fresh;
-        if !all_new || !page.more || printed.is_empty() {
+        if !all_new || !page.more {
             break;
         }
         before = first;
@@ -383,8 +445,9 @@ impl Printed {
         (message.id.clone(), message.deleted, message.text.clone())
     }
 
-    fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+    fn skip(&mut self, message: &Message) {
+        self.messages.insert(message.id.clone());
+        self.versions.insert(Self::version(message));
     }
 
     fn knows(&self, message: &Message) -> bool {
@@ -396,8 +459,7 @@ impl Printed {
     }
 
     fn print(&mut self, context: &Context, message: &Message) -> anyhow::Result<()> {
-        self.messages.insert(message.id.clone());
-        self.versions.insert(Self::version(message));
+        self.skip(message);
         context.output.one(message, || in_words(message))
     }
 }

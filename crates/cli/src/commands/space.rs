@@ -1,8 +1,11 @@
 //! `artel space`.
 
-use artel_app::api::rooms::{
-    SpaceAdmit, SpaceInvite, SpaceInvites, SpaceJoin, SpaceLeave, SpaceList, SpaceMembers,
-    SpaceNew, SpaceRemove, SpaceRevoke, SpaceRole, SpaceUnblock,
+use artel_app::{
+    api::rooms::{
+        InviteState, SpaceAdmit, SpaceInvite, SpaceInvites, SpaceJoin, SpaceJoinCancel, SpaceLeave,
+        SpaceList, SpaceMembers, SpaceNew, SpaceRemove, SpaceRevoke, SpaceRole, SpaceUnblock,
+    },
+    error::{AppError, Code},
 };
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -11,7 +14,7 @@ use crate::{
     client::Client,
     context::{Context, Exit},
     output::Output,
-    when,
+    stop, when,
 };
 
 #[derive(Subcommand)]
@@ -202,12 +205,7 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
                         format!("{} of {}", invite.used, invite.seats),
                         when::minute(invite.expires_at),
                         invite.by.clone(),
-                        match (invite.revoked, invite.approve) {
-                            (true, _) => "revoked",
-                            (false, true) => "with approval",
-                            (false, false) => "open",
-                        }
-                        .to_owned(),
+                        invite_state(invite).to_owned(),
                         invite.id.chars().take(16).collect(),
                     ]
                 },
@@ -215,13 +213,19 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
             )?;
         }
         SpaceCommand::Join(args) => {
-            let joined = client
-                .call(SpaceJoin {
-                    invite: args.invite,
-                    address: args.address,
-                    timeout_s: Some(args.timeout),
-                })
-                .await?;
+            let invite = args.invite.clone();
+            let joining = client.call(SpaceJoin {
+                invite: args.invite,
+                address: args.address,
+                timeout_s: Some(args.timeout),
+            });
+            let joined = tokio::select! {
+                joined = joining => joined?,
+                () = stop::requested() => {
+                    client.call(SpaceJoinCancel { invite }).await?;
+                    return Err(AppError::new(Code::Cancelled, "joining was stopped").into());
+                }
+            };
             output.one(&joined, || match joined.state.as_str() {
                 "member" => format!("You are a member of {}.", joined.name),
                 _ => format!("{} was asked; a teacher has to admit you.", joined.name),
@@ -310,6 +314,22 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
         }
     }
     Ok(Exit::Done)
+}
+
+/// Whether an invite still leads in.
+fn invite_state(invite: &InviteState) -> &'static str {
+    let now = jiff::Timestamp::now().as_millisecond();
+    if invite.revoked {
+        "revoked"
+    } else if invite.expires_at < now {
+        "expired"
+    } else if invite.used >= invite.seats {
+        "used up"
+    } else if invite.approve {
+        "with approval"
+    } else {
+        "open"
+    }
 }
 
 async fn remove(

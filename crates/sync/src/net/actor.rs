@@ -220,6 +220,10 @@ impl Actor {
             }
             Command::Disconnect { link, pause } => self.leave(link, pause, Ended::ByUs),
             Command::Overrun(link) => self.cut(link, Ended::Overrun),
+            Command::Hurry => {
+                self.book.hurry(Instant::now());
+                self.dial_due();
+            }
             Command::Stop => {}
         }
     }

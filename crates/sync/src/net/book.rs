@@ -227,6 +227,15 @@ impl Book {
         }
     }
 
+    /// Ends all pauses: someone waits to meet a peer.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        let known = self.peers.values_mut().map(|entry| &mut entry.schedule);
+        let unknown = self.unknown.values_mut().map(|(_, schedule)| schedule);
+        for schedule in known.chain(unknown) {
+            schedule.next = schedule.next.min(now);
+        }
+    }
+
     /// At most `most` attempts that are due; each is marked as being made.
     pub(super) fn due(&mut self, now: Instant, most: usize) -> Vec<Attempt> {
         let mut due = Vec::new();
@@ -302,6 +311,18 @@ mod tests {
         book.disconnected(&peer, Duration::ZERO, now);
         assert!(book.due(now, 8).is_empty());
         assert_eq!(book.due(now + FIRST_PAUSE, 8).len(), 1);
+    }
+
+    #[test]
+    fn who_hurries_does_not_wait_for_a_pause() {
+        let mut book = Book::default();
+        let now = Instant::now();
+        book.learn(target(None, 1), FoundBy::Typed, now);
+        let attempts = book.due(now, 9);
+        book.failed(&attempts[0], now);
+        assert!(book.due(now, 9).is_empty());
+        book.hurry(now);
+        assert_eq!(book.due(now, 9).len(), 1);
     }
 
     #[test]

@@ -270,6 +270,7 @@ enum Command {
         pause: Duration,
     },
     Overrun(LinkId),
+    Hurry,
     Stop,
 }
 
@@ -344,6 +345,11 @@ impl Network {
     /// Gives addresses known from earlier; they are dialled from time to time.
     pub fn remember(&self, targets: Vec<Target>) {
         let _ = self.commands.send(Command::Remember(targets));
+    }
+
+    /// Tries every known address again now, without waiting for the end of its pause.
+    pub fn hurry(&self) {
+        let _ = self.commands.send(Command::Hurry);
     }
 
     /// Closes all connections and waits for the end.

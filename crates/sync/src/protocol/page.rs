@@ -128,9 +128,8 @@ impl Page {
             let known = HashSet::from([first.hash().0]);
             let mut doc = Automerge::new();
             doc.apply_changes([first]).map_err(|_| FeedError::Refused)?;
-            let text = match doc.get(ROOT, TEXT) {
-                Ok(Some((_, text))) => text,
-                _ => return Err(FeedError::Refused),
+            let Ok(Some((_, text))) = doc.get(ROOT, TEXT) else {
+                return Err(FeedError::Refused);
             };
             Ok(Self {
                 doc,
@@ -635,10 +634,10 @@ pub(super) mod tests {
         let number = |mut value: usize| {
             let mut out = Vec::new();
             while value >= 0x80 {
-                out.push((value & 0x7f) as u8 | 0x80);
+                out.push(u8::try_from(value & 0x7f).unwrap() | 0x80);
                 value >>= 7;
             }
-            out.push(value as u8);
+            out.push(u8::try_from(value).unwrap());
             out
         };
         let mut inner = vec![1];
@@ -653,9 +652,9 @@ pub(super) mod tests {
             inner.push(*specification);
             inner.extend(number(data.len()));
         }
-        columns
-            .iter()
-            .for_each(|(_, data)| inner.extend_from_slice(data));
+        for (_, data) in columns {
+            inner.extend_from_slice(data);
+        }
         let body = [vec![1], number(inner.len()), inner].concat();
         let checksum = Sha256::digest(&body);
         [&[0x85, 0x6f, 0x4a, 0x83], &checksum[..4], &body].concat()

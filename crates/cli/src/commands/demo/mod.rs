@@ -26,6 +26,7 @@ use artel_app::{
             SpaceJoin, SpaceNew,
         },
     },
+    error::{AppError, Code},
     host::Host,
     session::Session,
 };
@@ -34,6 +35,7 @@ use serde::Serialize;
 use crate::{
     context::{Context, Exit, absolute},
     output::Output,
+    stop,
 };
 
 /// How long any single wait may take before the demo gives up.
@@ -65,7 +67,12 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
         output: &context.output,
         scratch: scratch.path(),
     };
-    let outcome = demo.run(&context.backend()).await;
+    let backend = context.backend();
+    let outcome = tokio::select! {
+        outcome = demo.run(&backend) => outcome,
+        // The folder goes all the same.
+        () = stop::requested() => Err(AppError::new(Code::Cancelled, "the demo was stopped").into()),
+    };
     scratch
         .close()
         .context("the temporary folder could not be removed")?;

@@ -171,6 +171,15 @@ impl Node {
             return Err(CommandError::AlreadyMember);
         }
         self.now = now;
+        // Under way already: whoever is connected is asked again, and what is known is told again.
+        if let Some(joining) = self.joins.get_mut(&invite) {
+            joining.told = false;
+            for session in self.sessions.values_mut() {
+                session.asked.remove(&invite);
+            }
+            self.retag();
+            return Ok(invite);
+        }
         let name = self.identity.name.clone();
         let row = JoinRow {
             invite,
@@ -192,6 +201,11 @@ impl Node {
         }
         self.retag();
         Ok(invite)
+    }
+
+    /// Whether a join by this invite is under way.
+    pub fn is_joining(&self, invite: &InviteId) -> bool {
+        self.joins.contains_key(invite)
     }
 
     /// Gives up joining. None under way is no error.

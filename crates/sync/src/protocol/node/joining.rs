@@ -12,7 +12,7 @@ use super::{
         event::{CommandError, Event, Output, Peer, Refusal},
         frame::{Frame, Verdict},
         ledger::{JoinRow, Ledger, LedgerResult, SpaceRow},
-        roster::MemberState,
+        roster::{Member, MemberState},
     },
     Fault, Node,
     session::Asked,
@@ -67,6 +67,13 @@ impl Node {
             .map_err(|_| Fault::Broke("a certificate is not sound"))?;
         if certificate.value().device != *peer {
             return Err(Fault::Broke("a certificate of another device"));
+        }
+        let answered = self
+            .sessions
+            .get(peer)
+            .is_some_and(|session| session.asked.get(&invite) == Some(&Asked::Done));
+        if answered {
+            return Ok(());
         }
         if joining.row.genesis.is_none() {
             joining.row.genesis = Some(genesis.to_vec());
@@ -151,7 +158,10 @@ impl Node {
             return Ok(Verdict::Refused(Refusal::Unsound));
         };
         let joiner = certificate.value().member;
-        if let Some(verdict) = answer(space, &joiner, peer) {
+        let waits_by = space.roster.member(&joiner).and_then(Member::waits_by);
+        // One who waits may have found an invite that leads further.
+        let better = waits_by.is_some_and(|waits_by| waits_by != claim.invite);
+        if let Some(verdict) = answer(space, &joiner, peer).filter(|_| !better) {
             return Ok(verdict);
         }
         let Some(invite) = space.roster.invite(&claim.invite) else {
@@ -179,6 +189,9 @@ impl Node {
         };
         if let Some(refusal) = refusal {
             return Ok(Verdict::Refused(refusal));
+        }
+        if better && (invite.approve || invite.used >= invite.seats) {
+            return Ok(Verdict::Pending);
         }
         self.write(
             ledger,

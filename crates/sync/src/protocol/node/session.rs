@@ -306,6 +306,8 @@ impl Node {
             return Err(Fault::Broke("tags before a greeting"));
         }
         session.tags = tags.into_iter().collect();
+        // Who sends the tag of an invite (again) is answered (again): it may have begun anew.
+        session.joiner.clear();
         self.match_tags(peer);
         self.send_frame(peer, &Frame::TagsSeen);
         Ok(())

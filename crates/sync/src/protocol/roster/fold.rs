@@ -267,6 +267,9 @@ impl ControlSet {
                     }
                     (old.state, old.role, old.cuts, old.removed) = (state, role, None, None);
                     name.clone_into(&mut old.name);
+                } else if old.state == MemberState::Pending && seat {
+                    // Another invite leads further than the one by which they wait.
+                    (old.state, old.role) = (state, role);
                 } else if old.devices.contains(&device) {
                     return;
                 }

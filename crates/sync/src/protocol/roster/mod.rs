@@ -107,6 +107,12 @@ impl Member {
         lists.flatten().map(|cut| &cut.last)
     }
 
+    /// The invite by which they wait for approval or a seat.
+    pub(crate) fn waits_by(&self) -> Option<InviteId> {
+        let waits = self.state == MemberState::Pending;
+        self.invite.filter(|_| waits).map(|(invite, _)| invite)
+    }
+
     /// Devices in use.
     pub(crate) fn live_devices(&self) -> impl Iterator<Item = &DeviceId> {
         self.devices

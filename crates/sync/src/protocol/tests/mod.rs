@@ -4,6 +4,7 @@ mod attacks;
 mod fold;
 mod hostile;
 mod hosts;
+mod joining;
 mod membership;
 mod pages;
 mod scenes;

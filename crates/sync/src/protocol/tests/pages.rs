@@ -74,8 +74,7 @@ fn a_page_travels_and_what_is_written_apart_is_merged() {
     assert!(
         world
             .events(2)
-            .iter()
-            .any(|event| *event == Event::PageChanged { space, room })
+            .contains(&Event::PageChanged { space, room })
     );
     // Apart, both write; 2 restarts meanwhile.
     for other in [0, 1] {

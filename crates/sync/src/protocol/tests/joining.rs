@@ -1,0 +1,139 @@
+//! Scenes about joining again: while a request waits, after leaving, by a better invite.
+
+use artel_domain::{InviteCode, Role, SpaceId};
+
+use super::{
+    super::{Event, InviteTerms, MemberState, Refusal},
+    hosts::World,
+};
+
+fn class(world: &mut World) -> SpaceId {
+    world
+        .with(0, |node, ledger, now| {
+            node.found_space(ledger, now, "Class")
+        })
+        .unwrap()
+}
+
+fn invite(world: &mut World, space: SpaceId, approve: bool, lasts: i64) -> InviteCode {
+    let terms = InviteTerms {
+        role: Role::Student,
+        seats: 40,
+        expires_at: world.now + lasts,
+        approve,
+    };
+    world
+        .with(0, |node, ledger, now| {
+            node.create_invite(ledger, now, space, terms)
+        })
+        .unwrap()
+}
+
+fn join(world: &mut World, host: usize, code: &InviteCode) {
+    world
+        .with(host, |node, ledger, now| node.join(ledger, now, code))
+        .unwrap();
+}
+
+fn count(world: &World, host: usize, is: impl Fn(&Event) -> bool) -> usize {
+    world.events(host).iter().filter(|event| is(event)).count()
+}
+
+#[test]
+fn joining_again_while_pending_tells_the_same_and_loses_nothing() {
+    let mut world = World::new(80, 2);
+    let space = class(&mut world);
+    let code = invite(&mut world, space, true, 86_400_000);
+    world.link(0, 1);
+    join(&mut world, 1, &code);
+    world.run(2_000);
+    let pending = |world: &World| count(world, 1, |event| matches!(event, Event::Pending { .. }));
+    let refused =
+        |world: &World| count(world, 1, |event| matches!(event, Event::JoinRefused { .. }));
+    assert_eq!((pending(&world), refused(&world)), (1, 0));
+    join(&mut world, 1, &code);
+    world.run(2_000);
+    assert_eq!((pending(&world), refused(&world)), (2, 0));
+    let member = world.hosts[1].node.member();
+    world
+        .with(0, |node, ledger, now| {
+            node.admit(ledger, now, space, member)
+        })
+        .unwrap();
+    world.run(6_000);
+    assert_eq!(world.state(1, space, member), MemberState::Member);
+}
+
+#[test]
+fn a_refusal_is_the_same_each_time() {
+    let mut world = World::new(81, 2);
+    let space = class(&mut world);
+    let code = invite(&mut world, space, false, 1_000);
+    world.run(2_000);
+    world.link(0, 1);
+    for times in 1..=3 {
+        join(&mut world, 1, &code);
+        world.run(2_000);
+        let expired = |event: &Event| {
+            matches!(
+                event,
+                Event::JoinRefused {
+                    refusal: Refusal::Expired,
+                    ..
+                }
+            )
+        };
+        assert_eq!(count(&world, 1, expired), times);
+        let id = code.key().id();
+        world
+            .with(1, |node, ledger, _| node.cancel_join(ledger, id))
+            .unwrap();
+    }
+}
+
+#[test]
+fn one_who_left_comes_back_in_the_same_session() {
+    let mut world = World::new(82, 3);
+    let (space, room) = world.found();
+    let member = world.hosts[1].node.member();
+    world
+        .with(1, |node, ledger, now| {
+            node.remove(ledger, now, space, member, false)
+        })
+        .unwrap();
+    world.run(5_000);
+    let code = invite(&mut world, space, false, 86_400_000);
+    world.run(2_000);
+    join(&mut world, 1, &code);
+    world.link_all();
+    world.run(3_000);
+    let back =
+        |event: &Event| matches!(event, Event::Joined { invite, .. } if *invite == code.key().id());
+    assert_eq!(count(&world, 1, back), 1);
+    world.say(1, space, room, "here again");
+    world.run(3_000);
+    assert_eq!(world.texts(0, room), ["here again"]);
+}
+
+#[test]
+fn a_better_invite_leads_further_than_the_one_that_waits() {
+    let mut world = World::new(83, 2);
+    let space = class(&mut world);
+    let slow = invite(&mut world, space, true, 86_400_000);
+    world.link(0, 1);
+    join(&mut world, 1, &slow);
+    world.run(2_000);
+    let other = invite(&mut world, space, true, 86_400_000);
+    join(&mut world, 1, &other);
+    world.run(10_000);
+    let member = world.hosts[1].node.member();
+    assert_eq!(world.state(0, space, member), MemberState::Pending);
+    let entries = world.hosts[0].node.invites(&space).len();
+    assert_eq!(entries, 2);
+    let open = invite(&mut world, space, false, 86_400_000);
+    join(&mut world, 1, &open);
+    world.run(6_000);
+    for host in [0, 1] {
+        assert_eq!(world.state(host, space, member), MemberState::Member);
+    }
+}
