@@ -253,6 +253,8 @@ pub struct InviteInfo {
     pub id: String,
     /// The code: eight groups of five characters.
     pub invite: String,
+    /// The code with hints where this node is, for a QR code or to paste.
+    pub link: String,
     /// Space it leads to.
     pub space: String,
     /// Role of those who join.

@@ -6,13 +6,14 @@
 //! | `ledger` | the sync core's storage on that transaction |
 //! | `view` | messages as shown, in the same transaction |
 //! | `network` | the libp2p network: start, stop, peers |
-//! | `names` | names and ids that users give |
+//! | `names`, `link` | names, ids and invites that users give |
 //! | `spaces`, `moderation`, `messages`, `notes`, `attachments`, `share` | the commands |
 //! | `stash` | pasted content until it is sent |
 
 mod attachments;
 mod driver;
 mod ledger;
+mod link;
 mod messages;
 mod moderation;
 mod names;

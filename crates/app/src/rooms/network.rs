@@ -41,7 +41,7 @@ struct Peer {
 #[derive(Debug, Default)]
 pub(super) struct PeerTable {
     peers: HashMap<artel_domain::DeviceId, Peer>,
-    addresses: Vec<String>,
+    pub(super) addresses: Vec<String>,
 }
 
 impl PeerTable {

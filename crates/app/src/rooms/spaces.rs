@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     State,
     driver::{Failed, Outcome},
-    names, network,
+    link, names, network,
 };
 use crate::{
     api::{Command, Handle, rooms as api},
@@ -133,6 +133,7 @@ impl Handle<api::SpaceInvite> for Session {
         let lifetime = command.expires_s.unwrap_or(LIFETIME_S);
         let lifetime_ms = i64::try_from(lifetime.saturating_mul(1000)).unwrap_or(i64::MAX);
         let approve = command.approve || above_student;
+        let addresses = self.rooms.inner.driver.signals.peers().addresses.clone();
         self.rooms
             .inner
             .driver
@@ -151,6 +152,7 @@ impl Handle<api::SpaceInvite> for Session {
                 Ok(api::InviteInfo {
                     id: code.key().id().to_string(),
                     invite: code.to_string(),
+                    link: link::write(&code, &addresses),
                     space: space.space.to_string(),
                     role: role.name().to_owned(),
                     seats,
@@ -249,22 +251,12 @@ impl Handle<api::SpaceAdmit> for Session {
     }
 }
 
-fn invite_code(text: &str) -> Result<InviteCode, AppError> {
-    text.parse().map_err(|reason| {
-        AppError::new(
-            Code::InviteWrong,
-            format!("this is not an invite: {reason}"),
-        )
-        .hint("An invite is eight groups of five letters and digits. Copy it whole.")
-    })
-}
-
 impl Handle<api::SpaceJoinCancel> for Session {
     async fn handle(
         &self,
         command: api::SpaceJoinCancel,
     ) -> Result<<api::SpaceJoinCancel as Command>::Reply, AppError> {
-        let invite = invite_code(&command.invite)?.key().id();
+        let invite = link::read(&command.invite)?.code.key().id();
         self.rooms
             .inner
             .driver
@@ -278,7 +270,7 @@ impl Handle<api::SpaceJoin> for Session {
         &self,
         command: api::SpaceJoin,
     ) -> Result<<api::SpaceJoin as Command>::Reply, AppError> {
-        let code = invite_code(&command.invite)?;
+        let link::Link { code, targets } = link::read(&command.invite)?;
         let target = command
             .address
             .as_deref()
@@ -287,6 +279,10 @@ impl Handle<api::SpaceJoin> for Session {
         let wait = command.timeout_s.map_or(LOOK_FOR, Duration::from_secs);
         let outcomes = self.rooms.inner.driver.signals.outcomes.subscribe();
         let guest = self.rooms.ensure_network(&self.core).await?;
+        if let Some(network) = self.rooms.network().await {
+            // Where the inviter was when the link was made; found otherwise, it is met all the same.
+            network.remember(targets);
+        }
         let joined = self.join(code, target, wait, outcomes).await;
         guest.leave().await;
         joined

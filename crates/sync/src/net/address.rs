@@ -105,6 +105,12 @@ impl Target {
         self.socket.port() != 0 && !ip.is_unspecified() && !ip.is_multicast()
     }
 
+    /// Whether it lies within the room: a private, shared or link-local address, or this machine.
+    pub fn is_local(&self) -> bool {
+        let ip = self.socket.ip();
+        ip.is_loopback() || super::discovery::is_local(ip)
+    }
+
     /// The multiaddress without the peer.
     pub fn transport_address(&self) -> Multiaddr {
         Multiaddr::from(self.socket.ip()).with(Protocol::Tcp(self.socket.port()))
