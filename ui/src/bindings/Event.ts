@@ -18,7 +18,11 @@ room: string,
 /**
  * The message.
  */
-message: Message, } | { "type": "spaces" } | { "type": "peers" } | { "type": "market" } | { "type": "catalog" } | { "type": "attachment", 
+message: Message, } | { "type": "spaces" } | { "type": "peers" } | { "type": "notes", 
+/**
+ * Room id.
+ */
+room: string, } | { "type": "market" } | { "type": "catalog" } | { "type": "attachment", 
 /**
  * Attachment id.
  */

@@ -13,6 +13,10 @@ id: string,
  */
 invite: string, 
 /**
+ * The code with hints where this node is, for a QR code or to paste.
+ */
+link: string, 
+/**
  * Space it leads to.
  */
 space: string, 

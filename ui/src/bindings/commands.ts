@@ -57,6 +57,10 @@ import type { NetDial } from "./NetDial";
 import type { NetPeers } from "./NetPeers";
 import type { NodeInfo } from "./NodeInfo";
 import type { NodeStart } from "./NodeStart";
+import type { Notes } from "./Notes";
+import type { NotesEdit } from "./NotesEdit";
+import type { NotesOpen } from "./NotesOpen";
+import type { NotesShow } from "./NotesShow";
 import type { Overlay } from "./Overlay";
 import type { Page } from "./Page";
 import type { PeerInfo } from "./PeerInfo";
@@ -92,6 +96,7 @@ import type { SpaceInfo } from "./SpaceInfo";
 import type { SpaceInvite } from "./SpaceInvite";
 import type { SpaceInvites } from "./SpaceInvites";
 import type { SpaceJoin } from "./SpaceJoin";
+import type { SpaceJoinCancel } from "./SpaceJoinCancel";
 import type { SpaceLeave } from "./SpaceLeave";
 import type { SpaceList } from "./SpaceList";
 import type { SpaceMembers } from "./SpaceMembers";
@@ -126,12 +131,16 @@ export interface Commands {
   "device.list": { args: DeviceList, reply: Array<DeviceInfo> },
   "device.revoke": { args: DeviceRevoke, reply: DeviceRevoked },
   "space.members": { args: SpaceMembers, reply: Array<MemberInfo> },
+  "space.join_cancel": { args: SpaceJoinCancel, reply: null },
   "room.new": { args: RoomNew, reply: RoomInfo },
   "room.list": { args: RoomList, reply: Array<RoomInfo> },
   "room.send": { args: RoomSend, reply: Sent },
   "room.read": { args: RoomRead, reply: Page },
   "room.seen": { args: RoomSeen, reply: null },
   "room.save": { args: AttachmentSave, reply: Saved },
+  "notes.show": { args: NotesShow, reply: Notes },
+  "notes.open": { args: NotesOpen, reply: Notes },
+  "notes.edit": { args: NotesEdit, reply: Notes },
   "share": { args: Share, reply: Sent },
   "node.start": { args: NodeStart, reply: NodeInfo },
   "net.peers": { args: NetPeers, reply: Peers },
