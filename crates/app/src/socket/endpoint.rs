@@ -153,26 +153,44 @@ mod unix {
     }
 }
 
+/// The security identifier in a line of `whoami /user /fo csv`: `"machine\user","S-1-5-21-1-2-3-1001"`.
+#[cfg(any(windows, test))]
+fn sid_in(line: &str) -> Option<String> {
+    let sid = line.trim().rsplit(',').next()?.trim_matches('"');
+    let parts = sid.strip_prefix("S-1-")?;
+    let digits = parts.chars().all(|c| c.is_ascii_digit() || c == '-');
+    (digits && !parts.is_empty()).then(|| sid.to_owned())
+}
+
 #[cfg(windows)]
 mod windows {
     use std::{
         io,
         path::{Path, PathBuf},
+        process::Command,
         time::Duration,
     };
 
-    use tokio::net::windows::named_pipe::{
-        ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions,
+    use interprocess::os::windows::{
+        named_pipe::{
+            PipeListenerOptions, pipe_mode,
+            tokio::{DuplexPipeStream, PipeListener},
+        },
+        security_descriptor::SecurityDescriptor,
     };
+    use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
+    use widestring::U16CString;
+
+    use super::sid_in;
 
     pub(in crate::socket) type Stream = Pipe;
 
     /// All instances of the pipe are taken (`ERROR_PIPE_BUSY`).
     const PIPE_BUSY: i32 = 231;
 
-    /// Either end of a pipe; tokio has a type for each.
+    /// Either end of a pipe.
     pub(in crate::socket) enum Pipe {
-        Server(NamedPipeServer),
+        Server(DuplexPipeStream<pipe_mode::Bytes>),
         Client(NamedPipeClient),
     }
 
@@ -180,34 +198,45 @@ mod windows {
         format!(r"\\.\pipe\artel-{}", super::hash_of(profile))
     }
 
-    /// Accepts connections of this machine.
-    pub(in crate::socket) struct Listener {
-        name: String,
-        next: NamedPipeServer,
-    }
+    /// Accepts connections of this user on this machine.
+    pub(in crate::socket) struct Listener(PipeListener<pipe_mode::Bytes, pipe_mode::Bytes>);
 
     impl Listener {
-        /// Makes the pipe. Fails where somebody else made one of this name.
+        /// Makes the pipe: for this user alone, for no other machine. Fails where somebody else made one of this name.
         pub(in crate::socket) fn bind(profile: &Path) -> Result<Self, (PathBuf, io::Error)> {
             let name = name_for(profile);
-            match ServerOptions::new()
-                .first_pipe_instance(true)
-                .reject_remote_clients(true)
-                .create(&name)
-            {
-                Ok(next) => Ok(Self { name, next }),
-                Err(reason) => Err((name.into(), reason)),
-            }
+            let bound = only_for_me().and_then(|descriptor| {
+                let path = U16CString::from_str(&name).map_err(io::Error::other)?;
+                PipeListenerOptions::new()
+                    .path(path)
+                    .security_descriptor(Some(descriptor))
+                    .create_tokio_duplex::<pipe_mode::Bytes>()
+            });
+            bound.map(Self).map_err(|reason| (name.into(), reason))
         }
 
         /// The next connection.
         pub(in crate::socket) async fn accept(&mut self) -> io::Result<Pipe> {
-            self.next.connect().await?;
-            let following = ServerOptions::new()
-                .reject_remote_clients(true)
-                .create(&self.name)?;
-            Ok(Pipe::Server(std::mem::replace(&mut self.next, following)))
+            self.0.accept().await.map(Pipe::Server)
         }
+    }
+
+    /// Everything to this user, nothing to anyone else, and no inherited rights (`P`).
+    fn only_for_me() -> io::Result<SecurityDescriptor> {
+        let text = format!("D:P(A;;GA;;;{})", my_sid()?);
+        let text = U16CString::from_str(text).map_err(io::Error::other)?;
+        SecurityDescriptor::deserialize(&text)
+    }
+
+    /// The security identifier of the user that runs this process, such as `S-1-5-21-…-1001`.
+    fn my_sid() -> io::Result<String> {
+        let folder = std::env::var_os("SystemRoot").ok_or(io::ErrorKind::NotFound)?;
+        let program = Path::new(&folder).join("System32").join("whoami.exe");
+        let output = Command::new(program)
+            .args(["/user", "/fo", "csv", "/nh"])
+            .output()?;
+        sid_in(&String::from_utf8_lossy(&output.stdout))
+            .ok_or_else(|| io::Error::other("whoami does not tell the user's identifier"))
     }
 
     /// Connects to the process that holds the profile; `None` when none serves it.
@@ -278,6 +307,28 @@ mod windows {
                     Self::Client(pipe) => Pin::new(pipe).poll_shutdown(context),
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sid_in;
+
+    #[test]
+    fn the_users_identifier_is_read_from_what_windows_says() {
+        let line = "\"klasse-7\\олена, т.\",\"S-1-5-21-1004336348-1177238915-682003330-1001\"\r\n";
+        assert_eq!(
+            sid_in(line).as_deref(),
+            Some("S-1-5-21-1004336348-1177238915-682003330-1001")
+        );
+        for line in [
+            "",
+            "\"a\",\"b\"",
+            "\"a\",\"S-1-\"",
+            "\"a\",\"S-1-5);(A;;GA;;;WD\"",
+        ] {
+            assert_eq!(sid_in(line), None, "{line}");
         }
     }
 }
