@@ -33,6 +33,10 @@ me: boolean,
  */
 blocked: boolean, 
 /**
+ * Whether their profile was copied: two machines wrote as one device. Both histories are kept.
+ */
+copied: boolean, 
+/**
  * Their devices in use, hexadecimal.
  */
 devices: Array<string>, };

@@ -215,6 +215,7 @@ export const en = {
   'people.remove.blocked': 'No invite lets them back until you let them.',
   'people.gone': 'No longer here',
   'people.removed': 'removed or left',
+  'people.copied': 'copied profile',
   'people.blocked': 'blocked',
   'people.unblock': 'Let back',
   'people.unblock.text': 'Lets them come back by a new invite',

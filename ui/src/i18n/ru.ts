@@ -246,6 +246,7 @@ export const ru: SlavicOf<typeof en> = {
   'people.remove.blocked': 'Ни одно приглашение не впустит обратно, пока вы не разрешите.',
   'people.gone': 'Больше не в круге',
   'people.removed': 'больше не участвует',
+  'people.copied': 'копия профиля',
   'people.blocked': 'вход закрыт',
   'people.unblock': 'Пустить',
   'people.unblock.text': 'Разрешить вернуться по новому приглашению',

@@ -240,6 +240,7 @@ export const uk: SlavicOf<typeof en> = {
   'people.remove.blocked': 'Жодне запрошення не впустить назад, поки ви не дозволите.',
   'people.gone': 'Більше не в колі',
   'people.removed': 'більше не бере участі',
+  'people.copied': 'копія профілю',
   'people.blocked': 'вхід закрито',
   'people.unblock': 'Пустити',
   'people.unblock.text': 'Дозволити повернутися за новим запрошенням',

@@ -314,6 +314,8 @@ pub struct MemberInfo {
     pub me: bool,
     /// Whether no invite leads them back.
     pub blocked: bool,
+    /// Whether their profile was copied: two machines wrote as one device. Both histories are kept.
+    pub copied: bool,
     /// Their devices in use, hexadecimal.
     pub devices: Vec<String>,
 }

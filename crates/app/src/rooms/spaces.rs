@@ -224,6 +224,7 @@ impl Handle<api::SpaceMembers> for Session {
                         online: member.online,
                         me: member.me,
                         blocked: member.barred,
+                        copied: member.copied,
                         devices: member.devices.iter().map(ToString::to_string).collect(),
                     })
                     .collect())

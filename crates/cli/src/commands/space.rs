@@ -244,7 +244,11 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
                             member.name.clone()
                         },
                         member.role.clone(),
-                        member.state.clone(),
+                        if member.copied {
+                            format!("{} (copied profile)", member.state)
+                        } else {
+                            member.state.clone()
+                        },
                         if member.online { "yes" } else { "" }.to_owned(),
                         member.member.clone(),
                     ]

@@ -1,6 +1,6 @@
 //! A space in memory: its roster, and where every feed ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use artel_domain::{
     DeviceId, Genesis, Incarnation, MessageId, RoomId, Signed, SpaceId, SpaceSecret,
@@ -89,6 +89,15 @@ impl Space {
             .get(&feed.room)
             .and_then(|feeds| feeds.get(&(feed.device, feed.incarnation)))
             .map_or(&[], Vec::as_slice)
+    }
+
+    /// Devices with more than one history of one incarnation: their profile was copied.
+    pub(super) fn copied(&self) -> BTreeSet<DeviceId> {
+        let feeds = self.feeds.values().flatten();
+        feeds
+            .filter(|(_, ends)| ends.len() > 1)
+            .map(|((device, _), _)| *device)
+            .collect()
     }
 
     /// All ends of a room.

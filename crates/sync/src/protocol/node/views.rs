@@ -11,6 +11,10 @@ use super::{
 
 /// A member, as the fold of the control feeds has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about one person"
+)]
 pub struct MemberView {
     /// The person.
     pub member: MemberId,
@@ -22,6 +26,8 @@ pub struct MemberView {
     pub state: MemberState,
     /// Their devices in use.
     pub devices: Vec<DeviceId>,
+    /// Whether one of their devices wrote two histories: a profile in use at two places.
+    pub copied: bool,
     /// Whether no invite leads them back.
     pub barred: bool,
     /// Whether one of the devices is connected now; for this node's own member, true.
@@ -132,6 +138,7 @@ impl Node {
             return Vec::new();
         };
         let online = self.members_online(space);
+        let copied = found.copied();
         let me = self.member();
         found
             .roster
@@ -143,6 +150,7 @@ impl Node {
                 role: member.role,
                 state: member.state,
                 devices: member.live_devices().copied().collect(),
+                copied: member.devices.iter().any(|device| copied.contains(device)),
                 barred: member.barred,
                 online: member.id == me
                     || member.devices.iter().any(|device| online.contains(device)),

@@ -411,6 +411,13 @@ fn a_copied_profile_is_flagged_and_loses_nothing() {
             .iter()
             .any(|e| matches!(e, Event::Forked(_)))
     );
+    let copied = |host: usize| {
+        let members = world.hosts[host].node.members(&space).into_iter();
+        members.map(|m| m.copied).collect::<Vec<_>>()
+    };
+    for host in 0..3 {
+        assert_eq!(copied(host), [false, false, true], "host {host}");
+    }
 }
 
 #[test]
