@@ -34,6 +34,18 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), AppError> {
     Ok(())
 }
 
+/// Opens a file to read it. Pipes and devices are refused: opening or reading one may never end.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let file = std::fs::metadata(path)?.is_file();
+    if !file {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a file",
+        ));
+    }
+    File::open(path)
+}
+
 /// The folder that a file lies in.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent()

@@ -17,6 +17,8 @@ use artel_jobs::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::files;
+
 use super::{
     KIND,
     place::place,
@@ -202,7 +204,7 @@ impl Run for Batch {
 
     fn memory(&self, item: &Item) -> u64 {
         let head = || -> io::Result<(Vec<u8>, u64)> {
-            let file = File::open(&item.input)?;
+            let file = files::open(Path::new(&item.input))?;
             let size = file.metadata()?.len();
             let mut head = Vec::new();
             file.take(HEAD).read_to_end(&mut head)?;
@@ -342,7 +344,7 @@ pub(super) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
         io::ErrorKind::NotFound => "is gone: it was moved or removed".to_owned(),
         _ => format!("cannot be read: {error}"),
     };
-    let file = File::open(path).map_err(reason)?;
+    let file = files::open(path).map_err(reason)?;
     let size = file.metadata().map_err(reason)?.len();
     if size > limits.file {
         return Err(imaging::PictureError::FileTooLarge {

@@ -219,6 +219,9 @@ impl Refusal {
             .file_name()
             .unwrap_or(path.as_os_str())
             .to_string_lossy();
+        if let Self::Open(reason) = self {
+            return format!("{}: {reason}.", path.display());
+        }
         let text = self.to_string();
         let joint = if text.starts_with("line ") { "," } else { ":" };
         let way_out = match self {

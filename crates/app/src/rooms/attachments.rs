@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
     str::FromStr,
@@ -161,15 +161,16 @@ pub(super) fn must_fit(path: &Path, size: u64, limit: u64) -> Result<(), AppErro
 
 fn take_file(store: &Store, path: &Path, limit: u64) -> Result<Attachment, AppError> {
     let failed = |reason: io::Error| file_error(path, &reason);
-    let mut file = File::open(path).map_err(failed)?;
-    let facts = file.metadata().map_err(failed)?;
-    if !facts.is_file() {
+    // Before it is opened: opening a pipe waits for whoever writes to it.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
         return Err(
             AppError::new(Code::BadInput, format!("{} is not a file", path.display()))
                 .param("path", path.display())
                 .hint("Attach single files; pack a folder first."),
         );
     }
+    let mut file = File::open(path).map_err(failed)?;
+    let facts = file.metadata().map_err(failed)?;
     must_fit(path, facts.len(), limit)?;
     let name = path.file_name().map_or_else(
         || "file".to_owned(),
