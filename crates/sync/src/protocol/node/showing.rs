@@ -117,7 +117,7 @@ impl Node {
         let Some(space) = self.spaces.get(&record.feed.space) else {
             return Ok(None);
         };
-        if record.standing == Standing::Void {
+        if record.standing == Standing::Void || space.is_crowded(&record.feed) {
             return Ok(None);
         }
         let failed = RefCell::new(None);
