@@ -200,7 +200,7 @@ fn offer(peer: PeerId, address: &Multiaddr, found: &mpsc::Sender<Target>) {
 /// Whether an address that anybody on the network may have announced lies in the room: private,
 /// shared (RFC 6598), link-local or unique-local. Others must be typed, so that an announcement
 /// cannot make this node connect to the internet.
-fn is_local(ip: IpAddr) -> bool {
+pub(super) fn is_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             let [first, second, ..] = ip.octets();
