@@ -289,3 +289,82 @@ impl Control {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::{Body, Content};
+
+    #[test]
+    fn an_entry_keeps_its_rules() {
+        // As it comes over the wire: salt, clock and kind before it.
+        let taken = |control: Control| {
+            let mut wire = vec![0; 24];
+            wire.extend(64_u16.to_le_bytes());
+            wire.extend(postcard::to_stdvec(&control).unwrap());
+            let taken = Body::decode(&wire).is_ok();
+            let content = Content::Control(control);
+            let (salt, at) = ([0; 16], 0);
+            assert_eq!(Body { salt, at, content }.encode().is_ok(), taken);
+            taken
+        };
+        let invite = |role, seats, approve| Control::InviteCreate {
+            invite: InviteId::from_bytes([1; 32]),
+            role,
+            seats,
+            expires_at: 0,
+            approve,
+        };
+        for approve in [false, true] {
+            assert!(taken(invite(Role::Student, MAX_SEATS, approve)));
+            assert!(taken(invite(Role::Observer, 1, approve)));
+            assert!(!taken(invite(Role::Student, MAX_SEATS + 1, approve)));
+            assert!(!taken(invite(Role::Student, 0, approve)));
+            assert!(!taken(invite(Role::Teacher, 2, approve)));
+            assert_eq!(taken(invite(Role::Teacher, 1, approve)), approve);
+            assert!(!taken(invite(Role::Owner, 1, approve)));
+        }
+        let members = |bytes: &[u8]| -> Vec<MemberId> {
+            bytes
+                .iter()
+                .map(|n| MemberId::from_bytes([*n; 32]))
+                .collect()
+        };
+        let room = |chosen| Control::RoomCreate {
+            nonce: [0; 16],
+            name: "Room".into(),
+            audience: Audience::Chosen(chosen),
+        };
+        assert!(taken(room(members(&[1, 2]))));
+        for wrong in [&[][..], &[2, 1], &[1, 1]] {
+            assert!(!taken(room(members(wrong))), "{wrong:?}");
+        }
+        let many = (0..=u16::try_from(MAX_CHOSEN).unwrap()).map(|n| {
+            let mut bytes = [0; 32];
+            bytes[..2].copy_from_slice(&n.to_be_bytes());
+            MemberId::from_bytes(bytes)
+        });
+        assert!(!taken(room(many.clone().collect())));
+        assert!(taken(room(many.skip(1).collect())));
+        let cut = Cut {
+            room: RoomId::from_bytes([1; 32]),
+            device: DeviceId::from_bytes([2; 32]),
+            incarnation: Incarnation::from_bytes([3; 16]),
+            sequence: 1,
+            last: MessageId::from_bytes([4; 32]),
+        };
+        let demote = |cuts| Control::SetRole {
+            member: MemberId::from_bytes([1; 32]),
+            role: Role::Student,
+            cuts,
+        };
+        assert!(taken(demote(vec![cut; MAX_CUTS])));
+        assert!(!taken(demote(vec![cut; MAX_CUTS + 1])));
+        let revoke = |joins| Control::InviteRevoke {
+            invite: InviteId::from_bytes([1; 32]),
+            keep: vec![MessageId::from_bytes([4; 32]); joins],
+        };
+        assert!(taken(revoke(MAX_KEPT_JOINS)));
+        assert!(!taken(revoke(MAX_KEPT_JOINS + 1)));
+    }
+}

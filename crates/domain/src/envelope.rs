@@ -86,3 +86,79 @@ impl Signed<Envelope> {
         MessageId::from_bytes(*self.hash())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::DeviceKey;
+
+    /// The same value signed by software that checks nothing.
+    #[derive(Serialize, Deserialize)]
+    struct Unchecked(Envelope);
+
+    impl Signable for Unchecked {
+        const WHAT: &'static str = Envelope::WHAT;
+        const TAG: &'static str = Envelope::TAG;
+        const VERSION: u8 = Envelope::VERSION;
+        const LIMIT: usize = Envelope::LIMIT;
+
+        fn signer(&self) -> &[u8; 32] {
+            self.0.signer()
+        }
+
+        fn check(&self) -> Result<(), RecordError> {
+            Ok(())
+        }
+    }
+
+    fn id(n: u8) -> MessageId {
+        MessageId::from_bytes([n; 32])
+    }
+
+    #[test]
+    fn an_envelope_keeps_its_rules() {
+        let key = DeviceKey::from_bytes(&[1; 32]);
+        let check = |bend: &dyn Fn(&mut Envelope), rule: Option<&str>| {
+            let mut envelope = Envelope {
+                space: SpaceId::from_bytes([1; 32]),
+                room: RoomId::from_bytes([2; 32]),
+                device: key.id(),
+                incarnation: Incarnation::from_bytes([4; 16]),
+                sequence: 2,
+                previous: Some(id(9)),
+                parents: (10..18).map(id).collect(),
+                lamport: 3,
+                body: BodyHash::from_bytes([5; 32]),
+                change: ChangeHash::from_bytes([6; 32]),
+            };
+            bend(&mut envelope);
+            let sealed = Signed::seal(envelope.clone(), &key).map(drop);
+            let wire = Signed::seal(Unchecked(envelope), &key).unwrap();
+            let opened = Signed::<Envelope>::open(wire.wire()).map(drop);
+            assert_eq!(sealed, opened);
+            let expected = rule.map(|rule| format!("a record's envelope breaks a rule: {rule}"));
+            assert_eq!(opened.err().map(|e| e.to_string()), expected);
+        };
+        check(&|_| {}, None);
+        check(&|e| e.parents.clear(), None);
+        check(&|e| e.sequence = MAX_POSITION, None);
+        check(&|e| e.lamport = MAX_POSITION, None);
+        let places = Some("places and positions are below 2^62");
+        check(&|e| e.sequence = MAX_POSITION + 1, places);
+        check(&|e| e.lamport = MAX_POSITION + 1, places);
+        check(&|e| e.sequence = 0, Some("sequence numbers begin at 1"));
+        check(&|e| e.lamport = 0, Some("positions begin at 1"));
+        let first = Some("the first record of a feed, and only it, has no previous one");
+        check(&|e| e.sequence = 1, first);
+        check(&|e| e.previous = None, first);
+        check(
+            &|e| e.parents.push(id(30)),
+            Some("a record names at most 8 parents"),
+        );
+        let order = Some("parents are in ascending order, each once");
+        check(&|e| e.parents.reverse(), order);
+        check(&|e| e.parents = vec![id(3), id(3)], order);
+        let twice = Some("the previous record is not named again as a parent");
+        check(&|e| e.parents = vec![id(9)], twice);
+    }
+}

@@ -90,7 +90,7 @@ pub struct Head {
 pub enum Body {
     /// Its bytes.
     Here(Vec<u8>),
-    /// Gone for good.
+    /// Gone, and refused when it comes again.
     Erased,
 }
 
@@ -526,7 +526,7 @@ pub fn put_body(
     no_more_wanted(connection, record)
 }
 
-/// Erases the body of a record for good.
+/// Erases the body of a record.
 pub fn erase_body(connection: &Connection, record: &MessageId) -> Result<(), StoreError> {
     connection
         .prepare_cached(
@@ -535,6 +535,23 @@ pub fn erase_body(connection: &Connection, record: &MessageId) -> Result<(), Sto
         )?
         .execute([record.as_bytes()])?;
     no_more_wanted(connection, record)
+}
+
+/// Lifts the erasure of a body: it is wanted again, if its record is here.
+pub fn restore_wanted(connection: &Connection, record: &MessageId) -> Result<(), StoreError> {
+    let lifted = connection
+        .prepare_cached("DELETE FROM bodies WHERE record = ?1 AND erased = 1")?
+        .execute([record.as_bytes()])?;
+    if lifted > 0 {
+        connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO bodies_wanted (record, space)
+                 SELECT records.key, places.space
+                 FROM records JOIN places ON places.key = records.place WHERE records.id = ?1",
+            )?
+            .execute([record.as_bytes()])?;
+    }
+    Ok(())
 }
 
 fn no_more_wanted(connection: &Connection, record: &MessageId) -> Result<(), StoreError> {

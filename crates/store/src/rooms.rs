@@ -557,6 +557,56 @@ mod tests {
     }
 
     #[test]
+    fn a_message_comes_back_when_its_deletion_is_taken_away() {
+        let store = Store::open_for_tests();
+        store
+            .write(|tx| {
+                let record = feeds::Record {
+                    id: id(1),
+                    feed: feed_of(0),
+                    sequence: 1,
+                    lamport: 1,
+                    body: artel_domain::BodyHash::from_bytes([7; 32]),
+                    envelope: vec![1],
+                    change: vec![2],
+                    standing: 0,
+                    shown: true,
+                    late: false,
+                };
+                let space = feed_of(0).space;
+                feeds::put_record(tx, &record)?;
+                feeds::put_body(tx, &id(1), b"body")?;
+                show(tx, 1, 1, "back again", false);
+                feeds::restore_wanted(tx, &id(1))?;
+                assert_eq!(
+                    feeds::body(tx, &id(1))?,
+                    Some(feeds::Body::Here(b"body".to_vec()))
+                );
+                assert!(feeds::bodiless(tx, &space, None, 9)?.is_empty());
+
+                feeds::erase_body(tx, &id(1))?;
+                revision(tx, &id(9), 2, &id(1), None)?;
+                assert!(message(tx, &id(1))?.unwrap().deleted);
+                assert!(feeds::bodiless(tx, &space, None, 9)?.is_empty());
+
+                assert_eq!(withdraw(tx, &id(9))?, Some(id(1)));
+                feeds::restore_wanted(tx, &id(1))?;
+                withdraw(tx, &id(1))?;
+                assert_eq!(feeds::body(tx, &id(1))?, None);
+                assert_eq!(feeds::bodiless(tx, &space, None, 9)?, [id(1)]);
+                assert_eq!(message(tx, &id(1))?, None);
+
+                feeds::put_body(tx, &id(1), b"body")?;
+                show(tx, 1, 1, "back again", false);
+                let back = message(tx, &id(1))?.unwrap();
+                assert!(!back.deleted && back.text == "back again");
+                assert!(feeds::bodiless(tx, &space, None, 9)?.is_empty());
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
     fn a_page_of_a_long_history_is_quick() {
         const MANY: u64 = 100_000;
         let store = Store::open_for_tests();

@@ -291,6 +291,10 @@ impl Ledger for SqlLedger<'_> {
         feeds::erase_body(self.tx, record).map_err(failed)
     }
 
+    fn restore_wanted(&mut self, record: &MessageId) -> LedgerResult<()> {
+        feeds::restore_wanted(self.tx, record).map_err(failed)
+    }
+
     fn bodiless(
         &self,
         space: &SpaceId,

@@ -124,7 +124,8 @@ pub enum Event {
         /// The record.
         id: MessageId,
     },
-    /// A record shown before is not valid after all: what it builds on came to light, or its author was removed.
+    /// A record shown before is not valid after all: what it builds on came to light, or its author was removed. Or
+    /// the deletion that had erased it does not count any more; it is shown anew once its body is here again.
     Withdrawn {
         /// Space.
         space: SpaceId,

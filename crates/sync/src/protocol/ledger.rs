@@ -89,7 +89,7 @@ pub struct Head {
 pub enum StoredBody {
     /// Here, in wire form.
     Here(Vec<u8>),
-    /// Erased for good; its bytes are refused when they come again.
+    /// Erased; its bytes are refused when they come again, as long as the deletion counts.
     Erased,
 }
 
@@ -197,8 +197,10 @@ pub trait Ledger {
     fn body(&self, record: &MessageId) -> LedgerResult<Option<StoredBody>>;
     /// Keeps the body of a record, unless it was erased.
     fn put_body(&mut self, record: &MessageId, wire: &[u8]) -> LedgerResult<()>;
-    /// Erases the body of a record for good, whether it is here or not.
+    /// Erases the body of a record, whether it is here or not.
     fn erase_body(&mut self, record: &MessageId) -> LedgerResult<()>;
+    /// Lifts the erasure of a body: from now on it is neither here nor erased. No erasure is no error.
+    fn restore_wanted(&mut self, record: &MessageId) -> LedgerResult<()>;
     /// Records of a space whose bodies are neither here nor erased, at most `limit`, in one order, after one of them or
     /// from the first.
     fn bodiless(

@@ -235,6 +235,13 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 
+    fn restore_wanted(&mut self, record: &MessageId) -> LedgerResult<()> {
+        if self.bodies.get(record) == Some(&StoredBody::Erased) {
+            self.bodies.remove(record);
+        }
+        Ok(())
+    }
+
     fn bodiless(
         &self,
         space: &SpaceId,

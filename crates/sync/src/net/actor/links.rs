@@ -377,14 +377,17 @@ impl Actor {
                 .map(|target| target.socket)
                 .find(|socket| socket.ip() == remote.ip() && socket.port() != 0);
         }
+        let redial = connection.redial().is_some();
         if let Some(socket) = connection.reachable {
             let target = Target {
                 socket,
                 peer: Some(peer),
             };
             let address = target.multiaddr();
-            self.book
-                .learn(target, FoundBy::Inbound, Instant::now() + HANDSHAKE);
+            if redial {
+                self.book
+                    .learn(target, FoundBy::Inbound, Instant::now() + HANDSHAKE);
+            }
             // Otherwise it is told when the link opens.
             if self.is_active(peer, id) {
                 self.book.connected(peer, None, Instant::now());

@@ -634,6 +634,8 @@ impl Node {
             let mut heads: Vec<_> = known
                 .ends_in(&room)
                 .filter(|head| head.standing == Standing::Settled && head.lamport >= own)
+                // Others may not hold this one of too many.
+                .filter(|head| !known.is_crowded(&head.feed))
                 .map(|head| (head.lamport, head.id))
                 .collect();
             heads.sort_unstable_by(|a, b| b.cmp(a));

@@ -210,6 +210,9 @@ impl Node {
             if !founding && !space.roster.counts(&device) {
                 continue;
             }
+            if space.is_crowded(&feed) {
+                continue;
+            }
             let mine = space
                 .ends_of(&feed)
                 .iter()

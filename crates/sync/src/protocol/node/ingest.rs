@@ -15,11 +15,7 @@ use super::{
         ledger::{FeedKey, Head, Ledger, LedgerResult, Standing, StoredBody, StoredRecord},
     },
     Fault, Node,
-    space::MAX_BRANCHES,
 };
-
-/// Lives of one device, in one room, whose feeds are kept.
-const MAX_LIVES: usize = 256;
 
 /// What came of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,15 +67,7 @@ impl Node {
         };
         let control = feed.room == feed.space.control_room();
         let known = space.roster.counts(&feed.device);
-        let lives = || {
-            let others = space.ends_in(&feed.room).map(|head| head.feed);
-            let mut others: Vec<FeedKey> = others
-                .filter(|other| other.device == feed.device && other != feed)
-                .collect();
-            others.dedup();
-            others.len()
-        };
-        if space.ends_of(feed).is_empty() && lives() >= MAX_LIVES {
+        if space.is_crowded(feed) {
             return Ok(Taken::Unwanted);
         }
         let founding = control && space.control.len() == 0;
@@ -220,7 +208,7 @@ impl Node {
             ends.iter().any(|head| head.id == b.record.id)
         });
         if !extends {
-            if ends.len() >= MAX_BRANCHES {
+            if space.is_crowded(feed) {
                 return Ok(Taken::Unwanted);
             }
             self.outputs.push(Output::Event(Event::Forked(*feed)));
@@ -308,6 +296,11 @@ impl Node {
                 .filter(|p| space.ends_of(&feed).iter().any(|head| head.id == *p));
             ledger.replace_head(old.as_ref(), &head)?;
             space.put_head(old.as_ref(), head);
+            if space.is_crowded(&feed) {
+                let device = space.feeds_of(&feed.device).into_iter();
+                self.recut
+                    .extend(device.map(|head| head.feed).filter(|f| f.room == feed.room));
+            }
         }
         self.placed(ledger, record.clone())?;
         let cut = |space: &super::space::Space| space.roster.is_cut_at(&feed.device, &id);
@@ -433,12 +426,10 @@ impl Node {
                         && m.retired == member.retired
                 });
                 if rooms_differ || !same {
-                    affected.extend(
-                        member
-                            .devices
-                            .iter()
-                            .flat_map(|device| space.feeds_of(device)),
-                    );
+                    let former = old.member(&member.id).into_iter();
+                    let former = former.flat_map(|member| &member.devices);
+                    let devices = member.devices.iter().chain(former);
+                    affected.extend(devices.flat_map(|device| space.feeds_of(device)));
                 }
             }
             for gone in old

@@ -38,14 +38,10 @@ impl Node {
         ledger: &mut dyn Ledger,
         record: StoredRecord,
     ) -> LedgerResult<()> {
+        // Read again: what is known of it may have changed since the caller read it.
         let mut queue = vec![record.id];
-        let mut first = Some(record);
         while let Some(id) = queue.pop() {
-            let record = match first.take() {
-                Some(record) => Some(record),
-                None => ledger.record(&id)?,
-            };
-            if let Some(record) = record {
+            if let Some(record) = ledger.record(&id)? {
                 self.consider_one(ledger, record, &mut queue)?;
             }
         }
@@ -63,8 +59,16 @@ impl Node {
             return self.consider_change(ledger, &record, of);
         }
         let erasure = self.erasure(ledger, &record)?;
-        if erasure != Erasure::None && ledger.body(&record.id)? != Some(StoredBody::Erased) {
+        let erased = ledger.body(&record.id)? == Some(StoredBody::Erased);
+        if erasure == Erasure::None && erased {
+            // No deletion counts any more: the body is asked for again, and edits with it.
+            ledger.restore_wanted(&record.id)?;
+            queue.extend(ledger.references(&record.id)?);
+        }
+        if erasure != Erasure::None && !erased {
             ledger.erase_body(&record.id)?;
+            // Edits that the deletion does not list go as well.
+            queue.extend(ledger.references(&record.id)?);
             if record.shown {
                 self.outputs.push(Output::Event(Event::Erased {
                     space,
@@ -77,9 +81,7 @@ impl Node {
         match view {
             View::Shown(author, body) if !record.shown => {
                 ledger.update_record(&record.id, record.standing, true, record.late)?;
-                if let Some(Content::Delete { target, edits }) = body.as_ref().map(|b| &b.content) {
-                    queue.extend(edits.iter().chain([target]));
-                }
+                queue.extend(erases(body.as_deref()));
                 self.outputs
                     .push(Output::Event(Event::Shown(Box::new(Shown {
                         space,
@@ -97,6 +99,7 @@ impl Node {
             }
             View::Hidden if record.shown => {
                 ledger.update_record(&record.id, record.standing, false, record.late)?;
+                queue.extend(erases(here(ledger, &record)?.as_ref()));
                 self.outputs.push(Output::Event(Event::Withdrawn {
                     space,
                     room,
@@ -144,7 +147,7 @@ impl Node {
         let Some(space) = self.spaces.get(&record.feed.space) else {
             return Ok(None);
         };
-        if record.standing == Standing::Void {
+        if record.standing == Standing::Void || space.is_crowded(&record.feed) {
             return Ok(None);
         }
         let failed = RefCell::new(None);
@@ -167,26 +170,62 @@ impl Node {
         }
     }
 
-    /// What the deletions that count say of a record.
+    /// The member whose device wrote a record, whether it counts or not.
+    fn owner(&self, record: &StoredRecord) -> Option<MemberId> {
+        let roster = &self.spaces.get(&record.feed.space)?.roster;
+        roster
+            .of_device(&record.feed.device)
+            .map(|member| member.id)
+    }
+
+    /// What the deletions that count say of a record: by themselves, or of the message that it edits.
     fn erasure(&self, ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Erasure> {
-        let owner = self
-            .spaces
-            .get(&record.feed.space)
-            .and_then(|s| s.roster.of_device(&record.feed.device));
-        let Some(owner) = owner.map(|member| member.id) else {
-            return Ok(Erasure::None);
+        let direct = self.deleted(ledger, record)?;
+        if direct != Erasure::None {
+            return Ok(direct);
+        }
+        let targets = match ledger.body(&record.id)? {
+            Some(StoredBody::Here(wire)) => match Body::decode(&wire).map(|body| body.content) {
+                Ok(Content::Edit { target, .. }) => vec![target],
+                _ => Vec::new(),
+            },
+            // What it edited is not known any more, but it was noted when its body was here.
+            Some(StoredBody::Erased) => built_on(record),
+            None => Vec::new(),
         };
+        for target in targets {
+            let Some(other) = ledger.record(&target)? else {
+                continue;
+            };
+            if same_room(record, &other)
+                && names(record, &target)
+                && self.owner(record) == self.owner(&other)
+                && ledger.references(&target)?.contains(&record.id)
+                && self.deleted(ledger, &other)? != Erasure::None
+            {
+                return Ok(Erasure::Edit);
+            }
+        }
+        Ok(Erasure::None)
+    }
+
+    /// What the deletions that are shown say of a record. A deletion itself cannot be deleted: else one who may delete
+    /// others' messages could bring back what its author took back.
+    fn deleted(&self, ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Erasure> {
+        let references = ledger.references(&record.id)?;
+        let is_deletion = |body: Option<Body>| {
+            body.is_some_and(|body| matches!(body.content, Content::Delete { .. }))
+        };
+        if references.is_empty() || is_deletion(here(ledger, record)?) {
+            return Ok(Erasure::None);
+        }
         let mut erasure = Erasure::None;
-        for id in ledger.references(&record.id)? {
+        for id in references {
             let Some(other) = ledger.record(&id)? else {
                 continue;
             };
-            let same_room =
-                (other.feed.space, other.feed.room) == (record.feed.space, record.feed.room);
-            let (Some((deleter, role)), true) = (self.author(ledger, &other)?, same_room) else {
-                continue;
-            };
-            if deleter != owner && !role.may(Permission::DeleteOthers) {
+            // Shown, it has the right to its target.
+            if !other.shown || !same_room(record, &other) {
                 continue;
             }
             let Some(Body {
@@ -196,11 +235,13 @@ impl Node {
             else {
                 continue;
             };
-            if edits.contains(&record.id) {
-                return Ok(Erasure::Edit);
-            }
-            if target == record.id && names(&other, &target) {
+            if target == record.id {
                 erasure = Erasure::Message;
+            } else if edits.contains(&record.id)
+                && let Some(message) = ledger.record(&target)?
+                && self.owner(&message) == self.owner(record)
+            {
+                return Ok(Erasure::Edit);
             }
         }
         Ok(erasure)
@@ -208,7 +249,7 @@ impl Node {
 
     fn view(
         &self,
-        ledger: &mut dyn Ledger,
+        ledger: &dyn Ledger,
         record: &StoredRecord,
         erasure: Erasure,
     ) -> LedgerResult<View> {
@@ -229,18 +270,11 @@ impl Node {
                 let Some(other) = ledger.record(target)? else {
                     return Ok(View::Hidden);
                 };
-                let same_room =
-                    (other.feed.space, other.feed.room) == (record.feed.space, record.feed.room);
-                let owner = self.author(ledger, &other)?;
                 let edits = matches!(body.content, Content::Edit { .. });
-                let rightful = owner.is_some_and(|(owner, _)| {
-                    owner == author || (!edits && role.may(Permission::DeleteOthers))
-                });
-                if edits && rightful && ledger.body(&other.id)? == Some(StoredBody::Erased) {
-                    ledger.erase_body(&record.id)?;
-                    return Ok(View::Hidden);
-                }
-                same_room && rightful && names(record, target)
+                // Whether the target counts is no matter here: it may count again, and then it is deleted.
+                let rightful = self.owner(&other) == Some(author)
+                    || (!edits && role.may(Permission::DeleteOthers));
+                same_room(record, &other) && rightful && names(record, target)
             }
             Content::Text { .. } | Content::Result(_) | Content::Unknown(_) => true,
         };
@@ -304,9 +338,33 @@ fn here(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Option<Body>
     })
 }
 
+/// What a deletion erases, if it is one.
+fn erases(body: Option<&Body>) -> Vec<MessageId> {
+    match body.map(|body| &body.content) {
+        Some(Content::Delete { target, edits }) => edits.iter().chain([target]).copied().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn same_room(record: &StoredRecord, other: &StoredRecord) -> bool {
+    (record.feed.space, record.feed.room) == (other.feed.space, other.feed.room)
+}
+
+/// The records that a record builds on.
+fn built_on(record: &StoredRecord) -> Vec<MessageId> {
+    let Ok(envelope) = Signed::<Envelope>::reopen(&record.envelope) else {
+        return Vec::new();
+    };
+    let value = envelope.value();
+    value
+        .parents
+        .iter()
+        .chain(&value.previous)
+        .copied()
+        .collect()
+}
+
 /// Whether a record names another as one it builds on.
 fn names(record: &StoredRecord, other: &MessageId) -> bool {
-    Signed::<Envelope>::reopen(&record.envelope).is_ok_and(|e| {
-        e.value().previous.as_ref() == Some(other) || e.value().parents.contains(other)
-    })
+    built_on(record).contains(other)
 }

@@ -12,8 +12,10 @@ use super::super::{
     roster::{ControlSet, Roster},
 };
 
-/// Branches of one feed that are kept; more come from no honest mistake.
+/// Branches of one feed; more come from no honest mistake.
 pub(super) const MAX_BRANCHES: usize = 32;
+/// Lives of one device in one room.
+pub(super) const MAX_LIVES: usize = 256;
 /// Digest of a room without records.
 pub(super) const EMPTY: Digest = [0; 32];
 
@@ -100,6 +102,20 @@ impl Space {
             .collect()
     }
 
+    /// Whether a feed has more branches, or its device more feeds in the room, than are allowed. One over the limit is
+    /// kept as the proof, and nothing more: which ones came first differs from peer to peer, that there are too many
+    /// does not. So that is all that digests say of them, and what they say in a room is not shown.
+    pub(super) fn is_crowded(&self, feed: &FeedKey) -> bool {
+        self.ends_of(feed).len() > MAX_BRANCHES || self.lives(&feed.room, &feed.device) > MAX_LIVES
+    }
+
+    /// How many feeds a device has in a room.
+    fn lives(&self, room: &RoomId, device: &DeviceId) -> usize {
+        let [first, last] = [[0; 16], [255; 16]].map(|at| (*device, Incarnation::from_bytes(at)));
+        let feeds = self.feeds.get(room);
+        feeds.map_or(0, |feeds| feeds.range(first..=last).count())
+    }
+
     /// All ends of a room.
     pub(super) fn ends_in(&self, room: &RoomId) -> impl Iterator<Item = &Head> {
         self.feeds
@@ -142,10 +158,22 @@ impl Space {
             return EMPTY;
         };
         let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 room digest");
+        let mut many = None;
         for ((device, incarnation), ends) in feeds {
-            hasher
-                .update(device.as_bytes())
-                .update(incarnation.as_bytes());
+            if many == Some(device) {
+                continue;
+            }
+            hasher.update(device.as_bytes());
+            if self.lives(room, device) > MAX_LIVES {
+                many = Some(device);
+                hasher.update(b"many lives");
+                continue;
+            }
+            hasher.update(incarnation.as_bytes());
+            if ends.len() > MAX_BRANCHES {
+                hasher.update(b"many branches");
+                continue;
+            }
             for head in ends {
                 hasher
                     .update(&head.sequence.to_le_bytes())

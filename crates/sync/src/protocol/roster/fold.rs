@@ -1,9 +1,9 @@
 //! The fold itself: passes over the entries, each with one more act enforced.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use artel_domain::{
-    Control, Cut, DeviceId, InviteId, MemberId, Permission, Role, RoomId, SecretHash,
+    Control, Cut, DeviceId, InviteId, MemberId, MessageId, Permission, Role, RoomId, SecretHash,
 };
 
 use super::{
@@ -21,12 +21,65 @@ enum Effect {
     AtMost(Role),
 }
 
+/// An author's rank: the role, then the place among the members.
+type Rank = (Role, Reverse<usize>);
+
+/// Where an entry stands among its equals in rank: the first in the order is the strongest.
+type Strength = (Rank, Reverse<Option<(u64, MessageId)>>);
+
 /// What one pass found, with the rank of each act that took rights away.
 struct Pass {
     roster: Roster,
-    acts: BTreeMap<usize, (Role, std::cmp::Reverse<usize>)>,
+    acts: BTreeMap<usize, Rank>,
+    claims: BTreeMap<usize, Claim>,
     /// Entries that began an epoch, with the hashes of the secrets.
     epochs: Vec<(usize, SecretHash)>,
+}
+
+/// What an entry says of a member, where its author has the right to it as far as the entry had seen. Others may say
+/// otherwise at the same time.
+#[derive(Clone, Copy)]
+struct Claim {
+    author: MemberId,
+    rank: Rank,
+    target: MemberId,
+    says: Says,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Out,
+    In,
+    MayReturn,
+    Role,
+    Retired(DeviceId),
+}
+
+impl Claim {
+    /// Whether its author ranks strictly above another's.
+    fn above(&self, other: &Self) -> bool {
+        let ((role, place), (theirs, below)) = (self.rank, other.rank);
+        role > theirs || (role == Role::Owner && theirs == Role::Owner && place > below)
+    }
+
+    /// Whether both cannot stand when neither writer had seen the other. What one author says is in order, and lists
+    /// of cuts are joined.
+    fn contradicts(&self, other: &Self) -> bool {
+        let level = !self.above(other) && !other.above(self);
+        self.target == other.target
+            && self.author != other.author
+            && match (self.says, other.says) {
+                (Says::Role, Says::Role)
+                | (Says::Out, Says::Role | Says::In | Says::MayReturn)
+                | (Says::Role | Says::In | Says::MayReturn, Says::Out) => true,
+                (Says::Role, Says::In) | (Says::In, Says::Role) => !level,
+                (Says::Out, Says::Out) => self.rank.0 != other.rank.0,
+                (Says::Retired(one), Says::Retired(two)) => {
+                    one == two && self.rank.0 != other.rank.0
+                }
+                _ => false,
+            }
+    }
 }
 
 impl ControlSet {
@@ -35,17 +88,20 @@ impl ControlSet {
         let mut order: Vec<usize> = (0..self.entries.len()).collect();
         order.sort_by_key(|i| self.entries.get(*i).map(|e| (e.lamport, e.id)));
         let mut enforced: Vec<usize> = Vec::new();
+        let mut overruled: Vec<Overruled> = Vec::new();
         let mut pass = self.pass(&order, &BTreeMap::new());
-        // Each round enforces one act or drops some; the bound only guards against going round in circles, and
-        // stops every peer at the same place.
+        // Each round enforces one act, decides one contest or drops some; the bound only guards against going round in
+        // circles, and stops every peer at the same place.
         for _ in 0..=order.len() * 2 {
-            let effects = self.effects(&enforced);
+            let effects = self.effects(&enforced, &overruled);
             pass = self.pass(&order, &effects);
-            let before = enforced.len();
+            let before = (enforced.len(), overruled.len());
             enforced.retain(|i| pass.acts.contains_key(i));
-            if enforced.len() != before {
+            overruled.retain(|o| pass.claims.get(&o.by).is_some_and(|c| c.rank == o.rank));
+            if (enforced.len(), overruled.len()) != before {
                 continue;
             }
+            let contest = self.contest(&pass);
             let next = pass
                 .acts
                 .iter()
@@ -55,23 +111,106 @@ impl ControlSet {
                         .iter()
                         .any(|(j, effect)| adds(effects.get(j), *effect))
                 })
-                .max_by_key(|(i, rank)| {
-                    (
-                        **rank,
-                        std::cmp::Reverse(self.entries.get(**i).map(|e| (e.lamport, e.id))),
-                    )
-                })
-                .map(|(i, _)| *i);
-            let Some(next) = next else { break };
+                .map(|(i, rank)| (self.strength(*i, *rank), *i))
+                .max();
+            if let Some((rank, decided)) = contest
+                && next.is_none_or(|((other, _), _)| rank >= other)
+            {
+                overruled.extend(decided);
+                continue;
+            }
+            let Some((_, next)) = next else { break };
             let reach = self.reach(next);
             enforced.retain(|i| !reach.contains(&(*i, Effect::Void)));
             enforced.push(next);
         }
         let Pass {
-            mut roster, epochs, ..
+            mut roster,
+            epochs,
+            acts,
+            ..
         } = pass;
+        let left = roster.members.iter().filter_map(|member| member.removed);
+        self.taken = acts.into_keys().chain(left.map(|(i, _)| i)).collect();
         roster.epochs = self.latest(&epochs);
         roster
+    }
+
+    fn strength(&self, index: usize, rank: Rank) -> Strength {
+        let at = self.entries.get(index).map(|e| (e.lamport, e.id));
+        (rank, Reverse(at))
+    }
+
+    /// The strongest claim that others contradict, none of whose writers had seen the other, and what it overrules.
+    /// Between equals, a hash over both entries decides, from the first in the order on.
+    fn contest(&self, pass: &Pass) -> Option<(Rank, Vec<Overruled>)> {
+        let mut by_strength: Vec<(usize, &Claim)> =
+            pass.claims.iter().map(|(i, c)| (*i, c)).collect();
+        by_strength.sort_by_key(|(i, claim)| Reverse(self.strength(*i, claim.rank)));
+        let contested = |(i, one): &(usize, &Claim), (j, two): &(usize, &Claim)| {
+            one.contradicts(two)
+                && matches!((self.entries.get(*i), self.entries.get(*j)), (Some(a), Some(b)) if !a.saw(b) && !b.saw(a))
+        };
+        // What members say of themselves holds against nobody.
+        let of_another = |(_, claim): &&(usize, &Claim)| claim.author != claim.target;
+        for (place, first) in by_strength.iter().enumerate() {
+            if !of_another(&first) {
+                continue;
+            }
+            let weaker = by_strength.get(place + 1..).unwrap_or_default().iter();
+            let mut best = first;
+            for other in weaker.filter(|other| of_another(other) && !first.1.above(other.1)) {
+                if contested(best, other) && self.tie(best.0, other.0) == other.0 {
+                    best = other;
+                }
+            }
+            let overruled: Vec<Overruled> = by_strength
+                .iter()
+                .filter(|other| !other.1.above(best.1) && contested(best, other))
+                .map(|(entry, _)| Overruled {
+                    by: best.0,
+                    rank: best.1.rank,
+                    entry: *entry,
+                })
+                .collect();
+            if !overruled.is_empty() {
+                return Some((best.1.rank, overruled));
+            }
+        }
+        None
+    }
+
+    /// Which of two entries of equal rank stands. Neither can be chosen against the other beforehand.
+    fn tie(&self, one: usize, two: usize) -> usize {
+        let id = |index: usize| self.entries.get(index).map(|e| e.id);
+        let (low, high) = if id(one) <= id(two) {
+            (one, two)
+        } else {
+            (two, one)
+        };
+        let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 tie");
+        for id in [low, high].into_iter().filter_map(id) {
+            hasher.update(id.as_bytes());
+        }
+        let odd = hasher
+            .finalize()
+            .as_bytes()
+            .first()
+            .is_some_and(|b| b & 1 == 1);
+        if odd { high } else { low }
+    }
+
+    /// The role of a member as far as an entry had seen.
+    fn role_seen(&self, entry: &Entry, member: &Member) -> Role {
+        let seen = |i: &usize| self.entries.get(*i).is_some_and(|e| entry.saw(e));
+        let last = member.roles.iter().rev().find(|(i, _)| seen(i));
+        last.map_or(member.role, |(_, role)| *role)
+    }
+
+    /// Whether what an entry says of a member rests on a removal that it had seen.
+    fn saw_removal(&self, entry: &Entry, member: &Member) -> bool {
+        let removal = member.removed.and_then(|(i, _)| self.entries.get(i));
+        removal.is_some_and(|removal| entry.saw(removal))
     }
 
     /// The epochs whose beginning no other one's writer had seen.
@@ -93,8 +232,9 @@ impl ControlSet {
             .collect()
     }
 
-    fn effects(&self, enforced: &[usize]) -> BTreeMap<usize, Effect> {
-        let mut effects = BTreeMap::new();
+    fn effects(&self, enforced: &[usize], overruled: &[Overruled]) -> BTreeMap<usize, Effect> {
+        let void = overruled.iter().map(|o| (o.entry, Effect::Void));
+        let mut effects: BTreeMap<usize, Effect> = void.collect();
         for (index, effect) in enforced.iter().flat_map(|i| self.reach(*i)) {
             let old = effects.get(&index).copied();
             if adds(old.as_ref(), effect) {
@@ -159,6 +299,7 @@ impl ControlSet {
         let mut pass = Pass {
             roster: Roster::default(),
             acts: BTreeMap::new(),
+            claims: BTreeMap::new(),
             epochs: Vec::new(),
         };
         for index in order {
@@ -177,13 +318,10 @@ impl ControlSet {
                     (entry.joiner, pass.roster.members.is_empty())
                 {
                     pass.epochs.push((*index, *epoch));
-                    pass.roster.members.push(Member::new(
-                        member,
-                        name,
-                        Role::Owner,
-                        MemberState::Member,
-                        device,
-                    ));
+                    let state = MemberState::Member;
+                    let mut founder = Member::new(member, name, Role::Owner, state, device);
+                    founder.roles.push((*index, Role::Owner));
+                    pass.roster.members.push(founder);
                 }
                 continue;
             }
@@ -246,9 +384,11 @@ impl ControlSet {
             MemberState::Pending
         };
         match roster.member_mut(&member) {
-            None => roster
-                .members
-                .push(Member::new(member, name, role, state, device)),
+            None => {
+                let mut new = Member::new(member, name, role, state, device);
+                new.roles.push((act.index, role));
+                roster.members.push(new);
+            }
             Some(old) => {
                 if old.retired.contains_key(&device) {
                     return;
@@ -266,10 +406,12 @@ impl ControlSet {
                         return;
                     }
                     (old.state, old.role, old.cuts, old.removed) = (state, role, None, None);
+                    old.roles.push((act.index, role));
                     name.clone_into(&mut old.name);
                 } else if old.state == MemberState::Pending && seat {
                     // Another invite leads further than the one by which they wait.
                     (old.state, old.role) = (state, role);
+                    old.roles.push((act.index, role));
                 } else if old.devices.contains(&device) {
                     return;
                 }
@@ -300,15 +442,26 @@ impl ControlSet {
             .iter()
             .position(|m| m.id == author)
             .unwrap_or(usize::MAX);
-        let rank = (role, std::cmp::Reverse(place));
-        let above = |roster: &Roster, target: &Member| {
+        let rank = (role, Reverse(place));
+        let above_one_of = |roster: &Roster, target: &Member, theirs: Role| {
             let other = roster
                 .members
                 .iter()
                 .position(|m| m.id == target.id)
                 .unwrap_or(usize::MAX);
-            role > target.role
-                || (role == Role::Owner && target.role == Role::Owner && place < other)
+            role > theirs || (role == Role::Owner && theirs == Role::Owner && place < other)
+        };
+        let above = |roster: &Roster, target: &Member| above_one_of(roster, target, target.role);
+        // What others say at the same time is left out: which of them stands is decided by rank.
+        let claimed = |roster: &Roster, target: &Member| {
+            let seen = self.role_seen(entry, target);
+            role.may(needed(seen)) && above_one_of(roster, target, seen)
+        };
+        let claim = |target: MemberId, says: Says| Claim {
+            author,
+            rank,
+            target,
+            says,
         };
         match control {
             Control::RoomCreate {
@@ -390,8 +543,22 @@ impl ControlSet {
                 let Some(target) = roster.member_mut(&member) else {
                     return;
                 };
+                let waited = match target.state {
+                    MemberState::Pending => true,
+                    MemberState::Member => target
+                        .admitted
+                        .and_then(|i| self.entries.get(i))
+                        .is_some_and(|other| !entry.saw(other)),
+                    MemberState::Removed => {
+                        target.invite.is_some() && !self.saw_removal(entry, target)
+                    }
+                };
+                if waited && role.may(needed_to_invite(self.role_seen(entry, target))) {
+                    pass.claims.insert(index, claim(member, Says::In));
+                }
                 if target.state == MemberState::Pending && role.may(needed_to_invite(target.role)) {
                     target.state = MemberState::Member;
+                    target.admitted = Some(index);
                     if let Some((invite, join)) = target.invite.take()
                         && let Some(terms) = roster.invite_mut(&invite)
                     {
@@ -411,6 +578,9 @@ impl ControlSet {
                     return;
                 };
                 let leaves = member == author;
+                if !leaves && claimed(roster, target) {
+                    pass.claims.insert(index, claim(member, Says::Out));
+                }
                 let allowed = if leaves {
                     target.role != Role::Owner || owners > 1
                 } else {
@@ -434,16 +604,24 @@ impl ControlSet {
                     }
                 }
                 if !leaves {
+                    if barred {
+                        target.bars.push(index);
+                    }
                     target.barred |= barred;
                     pass.acts.insert(index, rank);
                     pass.epochs.extend(epoch.map(|hash| (index, hash)));
                 }
             }
             Control::Unbar { member } => {
-                if let Some(target) = roster.member_mut(&member)
-                    && role.may(needed(target.role))
-                {
-                    target.barred = false;
+                let Some(target) = roster.member_mut(&member) else {
+                    return;
+                };
+                // A bar that the writer had not seen stays.
+                let lifts = |i: &usize| self.entries.get(*i).is_some_and(|bar| entry.saw(bar));
+                if role.may(needed(target.role)) && target.bars.iter().any(lifts) {
+                    target.bars.retain(|i| !lifts(i));
+                    target.barred = !target.bars.is_empty();
+                    pass.claims.insert(index, claim(member, Says::MayReturn));
                 }
             }
             Control::RetireDevice {
@@ -460,6 +638,8 @@ impl ControlSet {
                 if !allowed || !target.devices.contains(&device) {
                     return;
                 }
+                pass.claims
+                    .insert(index, claim(member, Says::Retired(device)));
                 let Some(target) = roster.member_mut(&member) else {
                     return;
                 };
@@ -484,11 +664,21 @@ impl ControlSet {
                     return;
                 };
                 let old = target.role;
-                let allowed = if member == author {
+                let own = member == author;
+                let allowed = if own {
                     new < role && (old != Role::Owner || owners > 1)
                 } else {
                     above(roster, target) && role.may(needed(old)) && role.may(needed(new))
                 };
+                let out = target.state == MemberState::Removed && self.saw_removal(entry, target);
+                let meant = if own {
+                    allowed
+                } else {
+                    claimed(roster, target) && role.may(needed(new))
+                };
+                if meant && !out {
+                    pass.claims.insert(index, claim(member, Says::Role));
+                }
                 if !allowed || target.state == MemberState::Removed {
                     return;
                 }
@@ -496,6 +686,7 @@ impl ControlSet {
                     return;
                 };
                 target.role = new;
+                target.roles.push((index, new));
                 if new != old {
                     target.past.push((old, cuts));
                 }
@@ -506,6 +697,14 @@ impl ControlSet {
             _ => {}
         }
     }
+}
+
+/// An entry that another one of at least its rank contradicts.
+struct Overruled {
+    by: usize,
+    /// The other's rank when that was decided; at another rank it is decided anew.
+    rank: Rank,
+    entry: usize,
 }
 
 struct JoinAct {

@@ -5,6 +5,9 @@
 //! entries *concurrent* to it: those beyond its cut are void. So the fold is repeated, each time with one more such
 //! entry enforced, the strongest first: by its author's role, then the earlier admitted, then the order itself. Rank
 //! is strict, only a strictly higher rank takes rights away, and so no two members void one another.
+//!
+//! What different members say of the same one at the same time, and cannot both stand, is decided by rank as well, and
+//! between equals by a hash over both entries.
 
 use std::collections::BTreeMap;
 
@@ -56,6 +59,12 @@ pub(crate) struct Member {
     removed: Option<(usize, Role)>,
     /// Invite they came by and the entry that says so, where a seat is still to be taken.
     invite: Option<(InviteId, MessageId)>,
+    /// Entries that gave them a role, in order.
+    roles: Vec<(usize, Role)>,
+    /// The entry that admitted them, if they had to wait.
+    admitted: Option<usize>,
+    /// Removals that barred them, and were not lifted.
+    bars: Vec<usize>,
 }
 
 /// A record's place, as a cut sees it.
@@ -325,6 +334,9 @@ impl Member {
             cuts: None,
             removed: None,
             invite: None,
+            roles: Vec::new(),
+            admitted: None,
+            bars: Vec::new(),
         }
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct ControlSet {
     pub(super) known: BTreeMap<DeviceId, BTreeSet<MemberId>>,
     /// Whether a join's claim is sound before a witness; checking costs three signatures.
     claims: HashMap<(usize, MemberId), bool>,
+    /// Entries that took rights away, as the last fold had it.
+    pub(super) taken: BTreeSet<usize>,
 }
 
 impl ControlSet {
@@ -69,6 +71,7 @@ impl ControlSet {
             branches: Vec::new(),
             known: BTreeMap::new(),
             claims: HashMap::new(),
+            taken: BTreeSet::new(),
         }
     }
 
@@ -165,7 +168,8 @@ impl ControlSet {
         });
     }
 
-    /// Entries that no other names as seen: what the next entry builds on. At most `limit`, the latest.
+    /// Entries that no other names as seen: what the next entry builds on. At most `limit`: those that took rights away
+    /// first, then the latest. For what the next entry may do counts which of those its writer had seen.
     pub(crate) fn tips(&self, limit: usize) -> Vec<MessageId> {
         let mut seen = vec![0_u16; self.branches.len()];
         for entry in &self.entries {
@@ -182,11 +186,12 @@ impl ControlSet {
         let mut tips: Vec<_> = self
             .entries
             .iter()
-            .filter(unseen)
-            .map(|e| (e.lamport, e.id))
+            .enumerate()
+            .filter(|(_, entry)| unseen(entry))
+            .map(|(i, e)| (self.taken.contains(&i), e.lamport, e.id))
             .collect();
         tips.sort_unstable_by(|a, b| b.cmp(a));
-        tips.into_iter().take(limit).map(|(_, id)| id).collect()
+        tips.into_iter().take(limit).map(|(.., id)| id).collect()
     }
 
     /// Whether an invite leads a member in: always, unless they were removed and the invite is not newer than that.

@@ -1,12 +1,13 @@
 //! Attacks by members who run other software, one at a time. Each is made with real signatures and real frames.
 
 use artel_domain::{
-    Body, Content, Control, Envelope, MessageId, RoomId, Signed, SpaceId, SpaceSecret,
+    Body, Content, Control, Envelope, Incarnation, MessageId, Role, RoomId, Signed, SpaceId,
+    SpaceSecret,
 };
 
 use super::{
     super::{
-        Event, FeedKey, Ledger as _, Reason, StoredBody,
+        Event, FeedKey, Ledger as _, Reason, Standing, StoredBody,
         feed::Document,
         frame::{Carried, Frame},
     },
@@ -28,21 +29,27 @@ pub(super) struct Forger {
     room: RoomId,
     document: Document,
     previous: Option<(u64, MessageId, u64)>,
+    /// What it adds to the positions that it claims.
+    boast: u64,
+    pub(super) incarnation: Incarnation,
 }
 
 impl Forger {
     pub(super) fn new(host: usize, space: SpaceId, room: RoomId) -> Self {
+        Self::in_life(host, space, room, 0xbbbb)
+    }
+
+    fn in_life(host: usize, space: SpaceId, room: RoomId, life: u16) -> Self {
+        let incarnation = Incarnation::from_bytes(u128::from(life).to_be_bytes());
         Self {
             host,
             space,
             room,
-            document: Document::new(&Self::incarnation()),
+            document: Document::new(&incarnation),
             previous: None,
+            boast: 0,
+            incarnation,
         }
-    }
-
-    pub(super) fn incarnation() -> artel_domain::Incarnation {
-        artel_domain::Incarnation::from_bytes([0xbb; 16])
     }
 
     /// A signed record with this body hash, whatever lies beside it.
@@ -61,14 +68,15 @@ impl Forger {
             .map(|id| ledger.record(id).unwrap().unwrap().lamport)
             .chain(self.previous.map(|(_, _, lamport)| lamport))
             .max()
-            .unwrap_or(0);
+            .unwrap_or(0)
+            + self.boast;
         let sequence = self.previous.map_or(1, |(sequence, ..)| sequence + 1);
         let (change, bytes) = self.document.append(sequence, &hash).unwrap();
         let envelope = Envelope {
             space: self.space,
             room: self.room,
             device: identity.device.id(),
-            incarnation: Self::incarnation(),
+            incarnation: self.incarnation,
             sequence,
             previous: self.previous.map(|(_, id, _)| id),
             parents,
@@ -107,7 +115,7 @@ impl Forger {
             space: self.space,
             room: self.room,
             device: world.hosts[self.host].identity.device.id(),
-            incarnation: Self::incarnation(),
+            incarnation: self.incarnation,
             records,
             more: false,
         }
@@ -244,6 +252,225 @@ fn a_removed_member_cannot_write_a_second_past() {
         world.events(0).iter().any(forked),
         "it is seen, and flagged"
     );
+}
+
+/// A position that is not one more than what the record builds on is void, and so is all that builds on it.
+#[test]
+fn a_false_position_is_never_shown() {
+    let mut world = World::new(64, 4);
+    let (space, room) = world.found();
+    let first = world.say(0, space, room, "one");
+    world.run(2_000);
+    let standing = |world: &World, id| {
+        let record = world.hosts[0].ledger.record(id).unwrap();
+        record.unwrap().standing
+    };
+    let mut liar = Forger::new(1, space, room);
+    liar.boast = 5;
+    let (lie, one) = liar.say(&world, text("from the future"), vec![first]);
+    liar.boast = 0;
+    let (heir, two) = liar.say(&world, text("built on it"), vec![]);
+    let frame = liar.frame(&world, vec![one, two]);
+    give(&mut world, 1, 0, &frame);
+    for id in [&lie, &heir] {
+        assert_eq!(standing(&world, id), Standing::Void);
+    }
+    // While what it builds on is missing, a lie is shown; not after.
+    let mut other = Forger::new(2, space, room);
+    let (base, said) = other.say(&world, text("true"), vec![first]);
+    let frame = other.frame(&world, vec![said]);
+    give(&mut world, 2, 3, &frame);
+    let mut liar = Forger::new(3, space, room);
+    liar.boast = 5;
+    let (lie, said) = liar.say(&world, text("for a moment"), vec![base]);
+    let early = liar.frame(&world, vec![said]);
+    give(&mut world, 3, 0, &early);
+    assert_eq!(standing(&world, &lie), Standing::Provisional);
+    assert_eq!(world.texts(0, room), ["one", "for a moment"]);
+    give(&mut world, 2, 0, &frame);
+    assert_eq!(standing(&world, &base), Standing::Settled);
+    assert_eq!(standing(&world, &lie), Standing::Void);
+    world.say(0, space, room, "two");
+    world.run(10_000);
+    for host in 0..4 {
+        assert_eq!(world.texts(host, room), ["one", "true", "two"], "{host}");
+    }
+}
+
+/// One who writes more branches than are kept, or lives more lives, cannot keep others from agreeing: what all hold of it
+/// differs, that there is too much of it does not.
+#[test]
+fn too_many_branches_or_lives_leave_nobody_apart() {
+    // The device has one more life, in which it said something before.
+    for (branches, lives, shown) in [(32, 1, 32), (36, 1, 0), (1, 255, 255), (1, 259, 0)] {
+        let mut world = World::new(68, 3);
+        let (space, room) = world.found();
+        world.say(2, space, room, "before");
+        world.run(2_000);
+        for host in 0..2 {
+            world.cut(host, 2);
+        }
+        world.cut(0, 1);
+        let frames: Vec<Vec<u8>> = (0..branches * lives)
+            .map(|n| {
+                let mut forger = Forger::in_life(2, space, room, n % lives);
+                let (_, said) = forger.say(&world, text(&format!("branch {n}")), vec![]);
+                forger.frame(&world, vec![said])
+            })
+            .collect();
+        // Another carries them: some to one, some to the other, in another order.
+        let most = frames.len() - 3 * usize::from(shown == 0);
+        let carry = |world: &mut World, to: usize, frames: &mut dyn Iterator<Item = &Vec<u8>>| {
+            world.link(to, 2);
+            world.run(1_000);
+            for frame in frames {
+                give(world, 2, to, frame);
+            }
+            world.cut(to, 2);
+        };
+        carry(&mut world, 0, &mut frames.iter().take(most));
+        carry(&mut world, 1, &mut frames.iter().rev().take(most));
+        world.link(0, 1);
+        world.run(40_000);
+        let before = world.sent;
+        world.run(29_000);
+        assert!(world.sent - before <= 4, "{} frames", world.sent - before);
+        assert_eq!(world.texts(0, room), world.texts(1, room));
+        let branch = |text: &&String| text.starts_with("branch");
+        let texts = world.texts(0, room);
+        assert_eq!(
+            texts.iter().filter(branch).count(),
+            shown,
+            "{branches}, {lives}"
+        );
+        // Too many feeds of a device are too many of all of them.
+        let kept = texts.contains(&"before".to_owned());
+        assert_eq!(kept, lives < 256, "{branches}, {lives}");
+        world.restart(1);
+        world.say(0, space, room, "after");
+        world.link(0, 1);
+        world.run(5_000);
+        assert_eq!(world.texts(0, room), world.texts(1, room));
+    }
+}
+
+/// Neither a deletion nor an edit of another student's message counts, however well signed.
+#[test]
+fn a_student_changes_nothing_of_anothers() {
+    let mut world = World::new(65, 4);
+    let (space, room) = world.found();
+    let victim = world.say(1, space, room, "what I said");
+    let mend = Content::Edit {
+        target: victim,
+        text: "mended by me".into(),
+    };
+    let edit = world
+        .with(1, |node, ledger, now| {
+            node.send(ledger, now, space, room, mend)
+        })
+        .unwrap()
+        .id;
+    world.run(2_000);
+    let mut forger = Forger::new(2, space, room);
+    let delete = |target, edits| Content::Delete { target, edits };
+    let (own, said) = forger.say(&world, text("my own"), vec![]);
+    let bent = Content::Edit {
+        target: victim,
+        text: "put into your mouth".into(),
+    };
+    let mut records = vec![said];
+    // Its own message it may delete, but not others' along with it.
+    let all = delete(own, vec![edit, victim]);
+    records.push(forger.say(&world, all, vec![]).1);
+    let theirs = delete(victim, vec![edit]);
+    records.push(forger.say(&world, theirs, vec![victim]).1);
+    records.push(forger.say(&world, bent, vec![victim]).1);
+    let frame = forger.frame(&world, records);
+    for host in [0, 3] {
+        give(&mut world, 2, host, &frame);
+    }
+    world.run(10_000);
+    for host in [0, 1, 3] {
+        let mut texts = world.texts(host, room);
+        texts.sort();
+        let right = ["delete", "edit: mended by me", "erased", "what I said"];
+        assert_eq!(texts, right, "{host}");
+        for id in [victim, edit] {
+            let body = world.hosts[host].ledger.body(&id).unwrap();
+            assert!(matches!(body, Some(StoredBody::Here(_))), "{host}");
+        }
+    }
+}
+
+/// An observer's node refuses to write; a bent one writes in vain.
+#[test]
+fn what_an_observer_writes_is_not_shown() {
+    let mut world = World::new(66, 3);
+    let (space, room) = world.found();
+    world.say(2, space, room, "as a student");
+    world.run(2_000);
+    let member = world.hosts[2].node.member();
+    world
+        .with(0, |node, ledger, now| {
+            node.set_role(ledger, now, space, member, Role::Observer)
+        })
+        .unwrap();
+    world.run(2_000);
+    let mut forger = Forger::new(2, space, room);
+    let (id, said) = forger.say(&world, text("as an observer"), vec![]);
+    let frame = forger.frame(&world, vec![said]);
+    give(&mut world, 2, 1, &frame);
+    world.run(5_000);
+    for host in 0..2 {
+        assert!(world.hosts[host].ledger.record(&id).unwrap().is_some());
+        assert_eq!(world.texts(host, room), ["as a student"]);
+    }
+}
+
+/// The code names the space: one who knows the invite's tag cannot lead the joiner elsewhere.
+#[test]
+fn an_invite_does_not_lead_into_another_space() {
+    let mut world = World::new(67, 2);
+    let found = |world: &mut World, name| {
+        let space = world.with(0, |node, ledger, now| node.found_space(ledger, now, name));
+        space.unwrap()
+    };
+    let (meant, other) = (found(&mut world, "Meant"), found(&mut world, "Other"));
+    let code = world.invite(0, meant, 1);
+    let invite = code.key().id();
+    world
+        .with(1, |node, ledger, now| node.join(ledger, now, &code))
+        .unwrap();
+    // Linked, but not yet answered.
+    world.link(0, 1);
+    let rows = world.hosts[0].ledger.spaces().unwrap();
+    let genesis = |space| {
+        let row = rows.iter().find(|row| row.space == space).unwrap();
+        row.genesis.clone()
+    };
+    let identity = &world.hosts[0].identity;
+    let witness = Signed::issue(&identity.member, &identity.device).unwrap();
+    let meet = |space| {
+        let witness = witness.wire().to_vec();
+        let genesis = genesis(space);
+        Frame::Meet {
+            invite,
+            genesis,
+            witness,
+        }
+        .encode()
+    };
+    let (wrong, right) = (meet(other), meet(meant));
+    give(&mut world, 0, 1, &wrong);
+    assert_eq!(
+        world.hosts[1].dropped,
+        [(0, Reason::Broke("an invite into another space"))]
+    );
+    assert_eq!(world.hosts[1].ledger.joins().unwrap()[0].genesis, None);
+    world.run(601_000);
+    world.link(0, 1);
+    give(&mut world, 0, 1, &right);
+    assert!(world.hosts[1].ledger.joins().unwrap()[0].genesis.is_some());
 }
 
 /// Only what has the hash that the entry names is a secret; anything else costs the link.

@@ -76,7 +76,9 @@ impl Seen {
             .max_by_key(|(e, _)| e.value().sequence);
         let previous = own.map(|(e, _)| e.id());
         let sequence = own.map_or(1, |(e, _)| e.value().sequence + 1);
-        let mut parents = self.set().tips(9);
+        let mut set = self.set();
+        set.fold();
+        let mut parents = set.tips(9);
         parents.retain(|id| Some(*id) != previous);
         parents.truncate(8);
         parents.sort_unstable();
@@ -759,6 +761,267 @@ fn a_member_comes_in_with_another_device() {
         many.write(&other, Control::Enrol { certificate });
     }
     assert_eq!(devices(&many), 16, "sixteen at a time");
+}
+
+/// What two say of the same member without hearing of each other: either may have the lower number.
+fn at_once(base: &Seen, [one, two]: [(&Person, Control); 2]) -> [Seen; 2] {
+    [0, 1].map(|slower| {
+        let mut sides = [base.clone(), base.clone()];
+        for (number, (by, says)) in [&one, &two].into_iter().enumerate() {
+            if number == slower {
+                let nobody = person(60).member.id();
+                sides[number].write(by, Control::Admit { member: nobody });
+            }
+            sides[number].write(by, says.clone());
+        }
+        let [mut all, other] = sides;
+        all.merge(&other);
+        all
+    })
+}
+
+fn out(whom: &Person, cuts: Vec<Cut>, barred: bool, epoch: u8) -> Control {
+    Control::Remove {
+        member: whom.member.id(),
+        cuts,
+        barred,
+        epoch: Some(secret(epoch)),
+    }
+}
+
+fn role(whom: &Person, role: Role) -> Control {
+    Control::SetRole {
+        member: whom.member.id(),
+        role,
+        cuts: Vec::new(),
+    }
+}
+
+#[test]
+fn a_higher_role_wins_over_what_a_lower_one_says_at_the_same_time() {
+    let (mut base, [owner, teacher, student, _]) = class();
+    let waiting = person(20);
+    base.write(&owner, open(6, Role::Student, 1, true));
+    base.join(&waiting, &owner, 6, 0);
+    let admit = || Control::Admit {
+        member: waiting.member.id(),
+    };
+    let out = |whom| out(whom, Vec::new(), false, 1);
+    let (inside, removed) = (MemberState::Member, MemberState::Removed);
+    let cases = [
+        (
+            role(&student, Role::Teacher),
+            out(&student),
+            &student,
+            (Role::Teacher, inside),
+        ),
+        (
+            out(&student),
+            role(&student, Role::Observer),
+            &student,
+            (Role::Student, removed),
+        ),
+        (
+            role(&student, Role::Student),
+            role(&student, Role::Observer),
+            &student,
+            (Role::Student, inside),
+        ),
+        (admit(), out(&waiting), &waiting, (Role::Student, inside)),
+        (out(&waiting), admit(), &waiting, (Role::Student, removed)),
+        (
+            role(&waiting, Role::Observer),
+            admit(),
+            &waiting,
+            (Role::Observer, MemberState::Pending),
+        ),
+    ];
+    for (number, (higher, lower, whom, expected)) in cases.into_iter().enumerate() {
+        for seen in at_once(&base, [(&owner, higher.clone()), (&teacher, lower.clone())]) {
+            assert_eq!(
+                standing(&seen.roster(), whom),
+                Some(expected),
+                "case {number}"
+            );
+        }
+        // What the lower one says knowing of it is judged by itself, as ever.
+        let mut after = base.clone();
+        after.write(&owner, higher);
+        let before = after.roster();
+        after.write(&teacher, lower);
+        let changed = [2, 3, 5].contains(&number);
+        assert_eq!(
+            standing(&after.roster(), whom) != standing(&before, whom),
+            changed,
+            "case {number}"
+        );
+    }
+}
+
+#[test]
+fn of_removals_at_the_same_time_the_higher_ones_list_counts() {
+    let (mut base, [owner, teacher, student, other]) = class();
+    let nobody = person(60).member.id();
+    base.write(&student, Control::Admit { member: nobody });
+    let list = base.cuts(&student);
+    base.promote(&owner, &other, Role::Teacher);
+    let said = |seen: &Seen| {
+        let roster = seen.roster();
+        let removed = roster.member(&student.member.id()).unwrap();
+        (
+            removed.cuts.clone().unwrap(),
+            roster.epochs.len(),
+            removed.barred,
+        )
+    };
+    let (long, short) = (
+        out(&student, list.clone(), false, 1),
+        out(&student, Vec::new(), true, 2),
+    );
+    for seen in at_once(&base, [(&owner, long.clone()), (&teacher, short.clone())]) {
+        assert_eq!(said(&seen), (list.clone(), 1, false));
+    }
+    for seen in at_once(&base, [(&other, long), (&teacher, short)]) {
+        assert_eq!(
+            said(&seen),
+            (Vec::new(), 2, true),
+            "of equals what both leave"
+        );
+    }
+}
+
+/// One who steps down in time does not choose what of theirs still counts under the former role.
+#[test]
+fn stepping_down_does_not_evade_a_demotion() {
+    let (mut base, [owner, teacher, ..]) = class();
+    base.write(&teacher, open(9, Role::Student, 1, false));
+    let step = Control::SetRole {
+        member: teacher.member.id(),
+        role: Role::Student,
+        cuts: base.cuts(&teacher),
+    };
+    for seen in at_once(
+        &base,
+        [(&owner, role(&teacher, Role::Student)), (&teacher, step)],
+    ) {
+        let roster = seen.roster();
+        let past = &roster.member(&teacher.member.id()).unwrap().past;
+        assert_eq!(
+            *past,
+            [Role::Student, Role::Teacher].map(|role| (role, Vec::new()))
+        );
+    }
+}
+
+#[test]
+fn a_bar_stays_unless_its_like_or_a_higher_role_lifts_it() {
+    let (mut base, [owner, teacher, student, _]) = class();
+    base.write(&teacher, out(&student, Vec::new(), true, 1));
+    let unbar = || Control::Unbar {
+        member: student.member.id(),
+    };
+    let again = || out(&student, Vec::new(), true, 2);
+    for (by_owner, by_teacher, barred) in [(unbar(), again(), false), (again(), unbar(), true)] {
+        for seen in at_once(
+            &base,
+            [(&owner, by_owner.clone()), (&teacher, by_teacher.clone())],
+        ) {
+            let roster = seen.roster();
+            assert_eq!(roster.member(&student.member.id()).unwrap().barred, barred);
+        }
+    }
+    // One that was not there yet for the writer is not lifted, whatever the numbers.
+    let (free, _) = class();
+    for seen in at_once(&free, [(&owner, unbar()), (&teacher, again())]) {
+        assert!(seen.roster().member(&student.member.id()).unwrap().barred);
+    }
+}
+
+#[test]
+fn among_owners_the_earlier_admitted_decides_on_a_third() {
+    let (mut base, [owner, second, third, fourth]) = class();
+    for whom in [&third, &fourth] {
+        base.promote(&owner, whom, Role::Owner);
+    }
+    let seen = at_once(
+        &base,
+        [
+            (&owner, role(&second, Role::Observer)),
+            (&third, role(&second, Role::Student)),
+        ],
+    );
+    for seen in seen {
+        assert_eq!(
+            standing(&seen.roster(), &second),
+            Some((Role::Observer, MemberState::Member))
+        );
+    }
+    // As an owner the second would rank above the third; the third ranks above the fourth, who says so.
+    let removal = out(&second, Vec::new(), false, 1);
+    for seen in at_once(
+        &base,
+        [(&third, removal), (&fourth, role(&second, Role::Owner))],
+    ) {
+        assert_eq!(
+            standing(&seen.roster(), &second),
+            Some((Role::Teacher, MemberState::Removed))
+        );
+    }
+}
+
+/// An entry names at most eight others; that it saw a removal is not lost among them.
+#[test]
+fn what_took_rights_away_is_seen_among_many() {
+    let (base, [owner, teacher, student, other]) = class();
+    let mut all = base.clone();
+    all.remove(&owner, &student);
+    let nobody = person(60).member.id();
+    for n in 5..20 {
+        let mut one = base.clone();
+        one.join(&person(n), &other, 1, 0);
+        for _ in 0..3 {
+            one.write(&person(n), Control::Admit { member: nobody });
+        }
+        all.merge(&one);
+    }
+    // The joins are of one life of one witness: branches. Any of them let in, the heads are many.
+    all.write(&teacher, open(8, Role::Student, 9, false));
+    all.join(&student, &teacher, 8, 0);
+    assert_eq!(
+        standing(&all.roster(), &student),
+        Some((Role::Student, MemberState::Member))
+    );
+}
+
+/// Neither a low number nor a high one helps against an equal, and what else is written changes nothing.
+#[test]
+fn between_equals_both_entries_together_decide() {
+    let (mut base, [owner, one, two, whom]) = class();
+    let three = person(5);
+    base.join(&three, &owner, 1, 0);
+    for equal in [&two, &three] {
+        base.promote(&owner, equal, Role::Teacher);
+    }
+    let mut outcomes = std::collections::BTreeSet::new();
+    for n in 10..40 {
+        let says = [
+            (&one, out(&whom, Vec::new(), false, n)),
+            (&two, role(&whom, Role::Observer)),
+        ];
+        for (order, mut seen) in at_once(&base, says).into_iter().enumerate() {
+            let (_, state) = standing(&seen.roster(), &whom).unwrap();
+            outcomes.insert((order, state == MemberState::Removed));
+            let mut third = base.clone();
+            third.write(&three, role(&whom, Role::Student));
+            seen.merge(&third);
+            let settled = standing(&seen.roster(), &whom);
+            for seed in 50..53 {
+                seen.write(&owner, open(seed, Role::Student, 1, false));
+                assert_eq!(standing(&seen.roster(), &whom), settled);
+            }
+        }
+    }
+    assert_eq!(outcomes.len(), 4, "{outcomes:?}");
 }
 
 fn act(seen: &mut Seen, people: &[Person], (by, what, whom): (usize, u8, usize)) {

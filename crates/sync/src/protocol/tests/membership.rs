@@ -1,9 +1,9 @@
 //! Scenes about who is in: removals and epochs, devices, and rooms that not all may read.
 
-use artel_domain::{Audience, Content, Role};
+use artel_domain::{Audience, Content, MessageId, Role};
 
 use super::{
-    super::{CommandError, Event, MemberState, Reason},
+    super::{CommandError, Event, Ledger as _, MemberState, Reason, StoredBody},
     hosts::World,
 };
 
@@ -343,4 +343,139 @@ fn a_new_machine_of_a_member_is_let_in_by_any_other() {
     let members = world.hosts[0].node.members(&space);
     let devices = &members.iter().find(|m| m.member == member).unwrap().devices;
     assert_eq!(devices.len(), 2);
+}
+
+fn send(world: &mut World, host: usize, content: Content) -> MessageId {
+    let space = world.hosts[host].node.spaces()[0].space;
+    let room = world.hosts[host].node.rooms(&space)[0].room;
+    let sent = world.with(host, |node, ledger, now| {
+        node.send(ledger, now, space, room, content)
+    });
+    sent.unwrap().id
+}
+
+fn deletion(target: MessageId) -> Content {
+    Content::Delete {
+        target,
+        edits: Vec::new(),
+    }
+}
+
+/// Some heard of a deletion first, others that its writer had lost the right to it. In the end all show the same.
+#[test]
+fn a_deletion_that_stops_counting_is_undone() {
+    for demoted in [false, true] {
+        let mut world = World::new(47, 5);
+        let (space, room) = world.found();
+        let teacher = world.hosts[1].node.member();
+        let name = |world: &mut World, role| {
+            let named = world.with(0, |node, ledger, now| {
+                node.set_role(ledger, now, space, teacher, role)
+            });
+            named.unwrap();
+        };
+        name(&mut world, Role::Teacher);
+        let target = world.say(2, space, room, "what I said");
+        let mend = |text: &str| Content::Edit {
+            target,
+            text: text.into(),
+        };
+        send(&mut world, 2, mend("listed"));
+        world.run(2_000);
+        // 1 does not hear of the second edit; then 1 and 3 are apart from the others.
+        for other in [0, 2, 3, 4] {
+            world.cut(1, other);
+        }
+        send(&mut world, 2, mend("not listed"));
+        world.run(2_000);
+        for other in [0, 2, 4] {
+            world.cut(3, other);
+        }
+        let before = world.texts(4, room);
+        assert_eq!(before, ["what I said", "edit: listed", "edit: not listed"]);
+        send(&mut world, 1, deletion(target));
+        if demoted {
+            name(&mut world, Role::Student);
+        } else {
+            remove(&mut world, 0, 1, false);
+        }
+        world.link(1, 3);
+        world.run(3_000);
+        assert_eq!(world.texts(3, room), ["erased", "delete"]);
+        world.restart(3);
+        world.link_all();
+        world.run(40_000);
+        for host in [0, 2, 3, 4] {
+            assert_eq!(world.texts(host, room), before, "{host}, {demoted}");
+            assert!(
+                world.hosts[host]
+                    .ledger
+                    .bodiless(&space, None, 10)
+                    .unwrap()
+                    .is_empty()
+            );
+        }
+        // Deleted again by one who may, it goes again.
+        send(&mut world, 0, deletion(target));
+        world.run(3_000);
+        for host in [0, 2, 3, 4] {
+            assert_eq!(world.texts(host, room), ["erased", "delete"], "{host}");
+        }
+    }
+}
+
+/// Only the end of a deletion's right brings its target back, not another deletion.
+#[test]
+fn a_deletion_cannot_be_deleted() {
+    let mut world = World::new(48, 3);
+    let (space, room) = world.found();
+    let target = world.say(2, space, room, "my secret");
+    let first = send(&mut world, 2, deletion(target));
+    world.run(2_000);
+    send(&mut world, 0, deletion(first));
+    world.run(10_000);
+    for host in 0..3 {
+        assert_eq!(world.texts(host, room), ["erased", "delete", "delete"]);
+        let body = world.hosts[host].ledger.body(&target).unwrap();
+        assert_eq!(body, Some(StoredBody::Erased), "{host}");
+    }
+}
+
+/// What sorts before the latest that was known when fetching began is marked; what is live is not.
+#[test]
+fn what_belongs_before_what_was_known_is_late() {
+    let mut world = World::new(49, 3);
+    let (space, room) = world.found();
+    for other in [0, 1] {
+        world.cut(2, other);
+    }
+    world.say(2, space, room, "written apart");
+    for n in 0..3 {
+        world.say(0, space, room, &format!("live {n}"));
+        world.run(500);
+    }
+    world.link(1, 2);
+    world.run(5_000);
+    world.say(2, space, room, "live again");
+    world.run(2_000);
+    let late = |host: usize| -> Vec<String> {
+        let rows = world.hosts[host].view.rooms[&room].values();
+        rows.filter(|row| row.late)
+            .map(|row| format!("{:?}", row.content))
+            .collect()
+    };
+    for host in [0, 1] {
+        let late = late(host);
+        assert!(
+            late.len() == 1 && late[0].contains("written apart"),
+            "{late:?}"
+        );
+        assert_eq!(world.texts(host, room).last().unwrap(), "live again");
+    }
+    // Nothing that 2 knew comes after what it fetched, but for its own, of the same position.
+    assert!(
+        !late(2).iter().any(|text| text.contains("live 1")),
+        "{:?}",
+        late(2)
+    );
 }

@@ -135,13 +135,13 @@ fn students_edit_only_what_is_open_to_them() {
     assert!(matches!(refused, Err(CommandError::Forbidden { .. })));
     // A modified client signs and sends it all the same.
     let feeds = feeds(&world, space);
-    let life = Forger::incarnation();
+    let mut forger = Forger::new(1, space, feeds);
+    let life = forger.incarnation;
     let base = Page::build([]).unwrap();
     let change = base
         .edit(&life, &base.heads(), "no rules")
         .unwrap()
         .unwrap();
-    let mut forger = Forger::new(1, space, feeds);
     let (id, carried) = forger.say(&world, Content::Page { change }, Vec::new());
     let frame = forger.frame(&world, vec![carried]);
     give(&mut world, 1, 0, &frame);
