@@ -63,10 +63,10 @@ describe('notes', () => {
     await press('notes-start');
     await until(() => expect(has('notes-text')).toBe(true));
     expect(fake.world().notes.get('r2')).toMatchObject({ students: false, texts: [''] });
-    expect(find('notes-editors').textContent).toBe('Teachers write here');
+    expect(find('notes-editors').textContent).toBe('Teachers');
     await press('notes-menu');
     await press('notes-menu-students');
-    await until(() => expect(find('notes-editors').textContent).toBe('Teachers and students write here'));
+    await until(() => expect(find('notes-editors').textContent).toBe('Teachers and students'));
     expect(fake.world().notes.get('r2')?.students).toBe(true);
     await accessible();
   });
