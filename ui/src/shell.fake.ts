@@ -10,9 +10,11 @@ import type { InviteState } from './bindings/InviteState';
 import type { JobInfo } from './bindings/JobInfo';
 import type { MemberInfo } from './bindings/MemberInfo';
 import type { Message } from './bindings/Message';
+import type { Notes } from './bindings/Notes';
 import type { Overlay } from './bindings/Overlay';
 import type { RoomInfo } from './bindings/RoomInfo';
 import type { SpaceInfo } from './bindings/SpaceInfo';
+import { rebase } from './places/rooms/merge';
 
 type Answers = { [K in Name]: (args: Args<K>) => Reply<K> | Promise<Reply<K>> };
 
@@ -40,6 +42,7 @@ interface World {
   members: Map<string, MemberInfo[]>;
   devices: DeviceInfo[];
   kept: Kept[];
+  notes: Map<string, data.Page>;
   theNext: number;
 }
 
@@ -65,6 +68,7 @@ function fresh(): World {
     members: data.everyone(),
     devices: data.devices(),
     kept: [],
+    notes: data.notes(now),
     theNext: 5000,
   };
 }
@@ -166,6 +170,32 @@ function overlay(symbol: string, spelled: string): Overlay {
   return { columns: [{ name: column, time, values: swing }], overlap: false, backend: 'cpu' };
 }
 
+function notesOf(room: string): Notes {
+  const page = world.notes.get(room);
+  const space = world.rooms.find((one) => one.room === room)?.space ?? missing(`room ${room}`);
+  const role = world.spaces.find((one) => one.space === space)?.role ?? '';
+  const staff = role === 'owner' || role === 'teacher';
+  return {
+    editors: page ? (page.students ? 'students' : 'teachers') : null,
+    text: page?.texts.at(-1) ?? '',
+    base: page ? [`${room}:${page.texts.length}`] : [],
+    editable: page !== undefined && (staff || (page.students && role === 'student')),
+    may_open: staff,
+    changed_by: page?.by ?? null,
+    changed_at: page?.at ?? null,
+  };
+}
+
+/** Gives notes a text that was made from the one with this number, the newest unless given. */
+function note(room: string, text: string, by: string, from?: number): void {
+  const page = world.notes.get(room) ?? missing('notes in this room');
+  const latest = page.texts.at(-1) ?? '';
+  const base = page.texts[(from ?? page.texts.length) - 1] ?? missing('such base');
+  page.texts.push(rebase(base, text, latest));
+  Object.assign(page, { by, at: Date.now() });
+  tell({ type: 'notes', room });
+}
+
 const me = (): { author: string; name: string; role: string; mine: boolean } => ({
   author: data.key(0),
   name: world.profile,
@@ -257,10 +287,11 @@ const answers: Answers = {
       expires_at: Date.now() + (expires_s ?? 86_400) * 1000,
     };
     world.invites = [...world.invites, { ...made, used: 0, approve, revoked: false, by: world.profile }];
-    return { ...made, invite: 'K7QDM-3XW9A-PL2VE-8TRZC-H4NJB-6YFSG-QW1DX-M5KUA', space };
+    const invite = 'K7QDM-3XW9A-PL2VE-8TRZC-H4NJB-6YFSG-QW1DX-M5KUA';
+    return { ...made, invite, link: `artel:${invite}?at=192.168.1.17:47600`, space };
   },
   'space.join': ({ invite }) => {
-    if (invite.replace(/[\s-]/g, '').length !== 40) {
+    if (invite.replace(/^artel:|\?.*$|[\s-]/gi, '').length !== 40) {
       throw new CallError('invite_wrong', 'The code has to be eight groups of five characters.');
     }
     const space = {
@@ -275,6 +306,7 @@ const answers: Answers = {
     world.spaces = [...world.spaces.filter((one) => one.space !== 'sp9'), space];
     return { space: 'sp9', name: 'Lab 4', state: 'pending' };
   },
+  'space.join_cancel': () => null,
   'space.members': ({ space }) => membersOf(space),
   'space.admit': ({ space, member }) => changeMember(space, member, { state: 'member' }),
   'space.remove': ({ space, member, block }) =>
@@ -347,6 +379,17 @@ const answers: Answers = {
   },
   'room.seen': () => null,
   'room.save': ({ to }) => ({ path: to, size: 120_000, hash: 'ef'.repeat(32) }),
+  'notes.show': ({ room }) => notesOf(room),
+  'notes.open': ({ room, students }) => {
+    const text = notesOf(room).text;
+    world.notes.set(room, { students, texts: [text], by: world.profile, at: Date.now() });
+    tell({ type: 'notes', room });
+    return notesOf(room);
+  },
+  'notes.edit': ({ room, base, text }) => {
+    note(room, text, world.profile, Number(base[0]?.split(':')[1]));
+    return notesOf(room);
+  },
   share: ({ result, room }) => {
     const message = write(room, {
       ...me(),
@@ -707,12 +750,18 @@ export const fake = {
   answer<K extends Name>(name: K, answer: (args: Args<K>) => Reply<K> | Promise<Reply<K>>): void {
     replaced[name] = answer as (args: never) => unknown;
   },
+  /** The usual answer to a command, for one that does more than that. */
+  usual<K extends Name>(name: K): (args: Args<K>) => Reply<K> | Promise<Reply<K>> {
+    return answers[name];
+  },
   /** Gives the usual answer again. */
   restore(name: Name): void {
     delete replaced[name];
   },
   tell,
   write,
+  /** Someone else writes in the notes of a room. */
+  note,
   change,
   /** What the next file dialogs give back. */
   pick(paths: string[]): void {

@@ -5,6 +5,7 @@ import { fake, shell } from '$fake';
 import * as data from '../src/fake/data';
 import { CallError } from '../src/contract';
 import { setLanguage } from '../src/i18n/index.svelte';
+import { qr } from '../src/places/rooms/qr';
 import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
 
 const texts = (): string[] => all('message-text').map((text) => text.textContent ?? '');
@@ -484,6 +485,7 @@ describe('invites', () => {
       return {
         id: 'i9',
         invite: 'AAAAA-BBBBB',
+        link: 'artel:AAAAA-BBBBB?at=192.168.1.20:47600',
         space: 'sp1',
         role: 'student',
         seats: 40,
@@ -501,7 +503,11 @@ describe('invites', () => {
     ]);
     expect(find('invite-dialog').textContent).toContain('for 40 people');
     await press('invite-copy');
-    expect(copied).toEqual(['AAAAA-BBBBB']);
+    await press('invite-copy-link');
+    expect(copied).toEqual(['AAAAA-BBBBB', 'artel:AAAAA-BBBBB?at=192.168.1.20:47600']);
+    expect(find('invite-copy-link').textContent?.trim()).toBe('Copied');
+    expect(find('invite-copy').textContent?.trim()).toBe('Copy code');
+    expect(find('invite-square').querySelector('path')?.getAttribute('d')).toBe(qr(copied[1] ?? '').path);
     await accessible();
   });
 
@@ -529,6 +535,50 @@ describe('invites', () => {
     await type('join-code', 'K7QDM 3XW9A PL2VE 8TRZC H4NJB 6YFSG QW1DX M5KUA');
     await press('dialog-confirm');
     await until(() => expect(find('join-pending').textContent).toContain('has not let you in yet'));
+  });
+
+  it('are taken as links as well', async () => {
+    const asked: unknown[] = [];
+    fake.answer('space.join', (args) => {
+      asked.push(args.invite);
+      return { space: 'sp1', name: '9B', state: 'member' };
+    });
+    const link =
+      'artel:K7QDM-3XW9A-PL2VE-8TRZC-H4NJB-6YFSG-QW1DX-M5KUA?at=192.168.1.20:47600&at=[fd00::1]:47600';
+    await show();
+    await press('join-space');
+    await type('join-code', ` ${link}\n`);
+    await press('dialog-confirm');
+    await until(() => expect(has('join-dialog')).toBe(false));
+    expect(asked).toEqual([link]);
+  });
+
+  it('are given up by Cancel, and what comes of them moves nobody', async () => {
+    const given: unknown[] = [];
+    let end: () => void = () => undefined;
+    fake.answer('space.join', async () => {
+      await new Promise<void>((done) => (end = done));
+      return { space: 'sp2', name: 'Photo club', state: 'member' };
+    });
+    fake.answer('space.join_cancel', (args) => {
+      given.push(args);
+      return null;
+    });
+    await show();
+    await press('join-space');
+    await press('join-cancel');
+    expect(given).toEqual([]);
+    await press('join-space');
+    await type('join-code', ' K7QDM ');
+    await press('dialog-confirm');
+    await press('join-cancel');
+    expect(has('join-dialog')).toBe(false);
+    expect(given).toEqual([{ invite: 'K7QDM' }]);
+    const before = find('title-space').textContent;
+    end();
+    await settle();
+    expect(find('title-space').textContent).toBe(before);
+    expect(has('toast')).toBe(false);
   });
 
   it('go to the address that was typed', async () => {

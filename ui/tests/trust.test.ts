@@ -235,6 +235,7 @@ describe('a room', () => {
   });
 
   it('has no search where few are there to choose', async () => {
+    iAm('owner');
     await show();
     all('new-room')[1]?.click();
     await press('audience-chosen');
@@ -284,6 +285,32 @@ describe('a space', () => {
     expect(find('ask-known').textContent).toContain('Сначала сделайте кого-нибудь совладельцем');
     expect(has('space-out')).toBe(false);
     await accessible();
+  });
+
+  it('is not left for another reason, which is told as it is', async () => {
+    heard('space.leave', () => {
+      throw new CallError('not_allowed', 'this device is not enrolled yet');
+    });
+    fake.world().members.set('sp1', [...data.members.slice(0, 2).map((one) => ({ ...one, role: 'owner' }))]);
+    await show();
+    await leave(0);
+    await press('dialog-confirm');
+    await until(() => expect(find('error').textContent).toContain('this device is not enrolled yet'));
+    expect(has('ask-known')).toBe(false);
+  });
+
+  it('has no rooms to make and nobody to invite for those who may not', async () => {
+    await show();
+    // An owner of the first, a student in the second.
+    expect(all('new-room').length).toBe(1);
+    expect(all('invite').length).toBe(1);
+    iAm('observer');
+    fake.world().rooms = [];
+    fake.tell({ type: 'spaces' });
+    await until(() => expect(has('new-room')).toBe(false));
+    expect(has('invite')).toBe(false);
+    expect(find('empty').textContent).toContain('Choose a room');
+    expect(find('empty').querySelector('button')).toBeNull();
   });
 
   it('that removed the caller says so where it has no room', async () => {

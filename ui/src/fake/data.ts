@@ -132,6 +132,39 @@ export function rooms(now: number): RoomInfo[] {
   ];
 }
 
+/** Notes as the fake shell keeps them: every text they ever had, the newest last. */
+export interface Page {
+  students: boolean;
+  texts: string[];
+  by: string;
+  at: number;
+}
+
+export function notes(now: number): Map<string, Page> {
+  return new Map([
+    [
+      'r1',
+      {
+        students: true,
+        texts: [
+          'Part two, to be handed in on Friday\n\n1. Import BTCUSD.csv without bad rows.\n2. Draw MACD in a pane of its own.\n3. Write down where the lines cross:\n   14 March, 2 May, 19 June\n\nQuestions for the lesson\n— Чому перші 33 рядки порожні?\n— Как сохранить график?\n',
+        ],
+        by: 'Олена Шевченко',
+        at: now - 12 * 60_000,
+      },
+    ],
+    [
+      'r4',
+      {
+        students: false,
+        texts: ['Night walk, 28 November\n\nMeet at the bridge at 18:00.\n'],
+        by: 'James Whitfield',
+        at: now - 26 * hour,
+      },
+    ],
+  ]);
+}
+
 const talk: [author: number, minutesAgo: number, text: string][] = [
   [
     4,

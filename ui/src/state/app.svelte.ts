@@ -3,6 +3,7 @@ import { shell } from '$shell';
 
 import type { ProfileDetail } from '../bindings/ProfileDetail';
 import { complain } from './notices.svelte';
+import { saveAll } from './unsaved';
 
 export const places = ['rooms', 'market', 'images', 'catalog', 'machine'] as const;
 export type Place = (typeof places)[number];
@@ -54,6 +55,7 @@ async function opened(): Promise<void> {
 
 export async function lock(): Promise<void> {
   try {
+    await saveAll();
     await shell.lockProfile();
     closed();
   } catch (reason) {

@@ -4,6 +4,11 @@ export type Role = (typeof roles)[number];
 
 const staff: readonly string[] = ['owner', 'teacher'];
 
+/** Whether a role may make rooms, begin notes and invite. */
+export function mayLead(mine: string): boolean {
+  return staff.includes(mine);
+}
+
 /** Whether a role may change, remove or invite those of another. */
 export function mayChange(mine: string, theirs: string): boolean {
   return mine === 'owner' || (mine === 'teacher' && !staff.includes(theirs));
