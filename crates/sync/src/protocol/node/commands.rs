@@ -170,7 +170,7 @@ impl Node {
         if self.spaces.values().any(inside) {
             return Err(CommandError::AlreadyMember);
         }
-        self.now = now;
+        self.tell_time(now);
         let name = self.identity.name.clone();
         let row = JoinRow {
             invite,
@@ -402,7 +402,7 @@ impl Node {
         message: MessageId,
         index: u8,
     ) -> Result<(), CommandError> {
-        self.now = now;
+        self.tell_time(now);
         self.begin_fetch(ledger, now, message, index)
     }
 
@@ -567,7 +567,7 @@ impl Node {
         room: RoomId,
         content: Content,
     ) -> Result<Sent, CommandError> {
-        self.now = now;
+        self.tell_time(now);
         let target = content.target().copied();
         let body = Body {
             salt: self.entropy.draw()?,

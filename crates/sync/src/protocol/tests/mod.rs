@@ -5,5 +5,6 @@ mod fold;
 mod hostile;
 mod hosts;
 mod membership;
+mod restored;
 mod scenes;
 mod simulator;
