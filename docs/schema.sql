@@ -1,24 +1,9 @@
--- The schema of an Artel database, version 5.
+-- The schema of an Artel database, version 6.
 -- Generated from crates/store/migrations; ARTEL_BLESS=1 with the test `schema_document_is_current` rewrites it.
 
 CREATE TABLE settings (
     key TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE identity (
-    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-    member_secret BLOB NOT NULL CHECK (length(member_secret) = 32),
-    device_secret BLOB NOT NULL DEFAULT x'' CHECK (length(device_secret) IN (0, 32)),
-    incarnation BLOB NOT NULL REFERENCES incarnations (incarnation),
-    machine_marker BLOB NOT NULL DEFAULT x''
-) STRICT;
-
-CREATE TABLE incarnations (
-    incarnation BLOB NOT NULL PRIMARY KEY CHECK (length(incarnation) = 16),
-    device_public BLOB NOT NULL CHECK (length(device_public) = 32),
-    started_at_ms INTEGER NOT NULL,
-    reason TEXT NOT NULL CHECK (reason IN ('created', 'restored', 'moved', 'conflict'))
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE addresses (
@@ -385,3 +370,29 @@ CREATE TABLE catalog_recommendations (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX catalog_recommendations_by_recommended ON catalog_recommendations (recommended);
+
+CREATE TABLE devices_to_retire (
+    space BLOB NOT NULL CHECK (length(space) = 32),
+    device BLOB NOT NULL CHECK (length(device) = 32),
+    PRIMARY KEY (space, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE held_spaces (
+    space BLOB NOT NULL PRIMARY KEY CHECK (length(space) = 32),
+    backup_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE "incarnations" (
+    incarnation BLOB NOT NULL PRIMARY KEY CHECK (length(incarnation) = 16),
+    device_public BLOB NOT NULL CHECK (length(device_public) = 32),
+    started_at_ms INTEGER NOT NULL,
+    reason TEXT NOT NULL CHECK (reason IN ('created', 'restored', 'moved', 'conflict', 'cloned'))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE "identity" (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    member_secret BLOB NOT NULL CHECK (length(member_secret) = 32),
+    device_secret BLOB NOT NULL DEFAULT x'' CHECK (length(device_secret) IN (0, 32)),
+    incarnation BLOB NOT NULL REFERENCES "incarnations" (incarnation),
+    machine_marker BLOB NOT NULL DEFAULT x''
+) STRICT;

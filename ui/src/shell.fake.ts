@@ -236,7 +236,7 @@ const answers: Answers = {
     if (world.profiles.includes(profile))
       throw new CallError('exists', `There is a profile “${profile}” already.`, 'Choose another name.');
     world.profiles.push(profile);
-    return { profile, member: data.key(0), device: data.key(78), tables: [['records', 8412]] };
+    return { profile, member: data.key(0), device: data.key(78), retires: true, tables: [['records', 8412]] };
   },
   'profile.show': () => ({
     profile: world.profile,
@@ -245,7 +245,7 @@ const answers: Answers = {
     incarnation: data.key(5),
     path: '/home/maria/.local/share/artel/maria',
     bytes: 48e6,
-    schema: 5,
+    schema: 6,
     created_at: world.now,
   }),
   'profile.passwd': ({ old }) => {
@@ -261,6 +261,7 @@ const answers: Answers = {
       members: 1,
       online: 1,
       unread: 0,
+      held: false,
     };
     world.spaces = [...world.spaces, space];
     world.rooms = [
@@ -302,6 +303,7 @@ const answers: Answers = {
       members: 12,
       online: 5,
       unread: 0,
+      held: false,
     };
     world.spaces = [...world.spaces.filter((one) => one.space !== 'sp9'), space];
     return { space: 'sp9', name: 'Lab 4', state: 'pending' };
@@ -326,6 +328,11 @@ const answers: Answers = {
     world.spaces = world.spaces.map((one) => (one.space === space ? { ...one, state: 'removed' } : one));
     tell({ type: 'spaces' });
     return null;
+  },
+  'space.show': ({ space }) => {
+    world.spaces = world.spaces.map((one) => (one.space === space ? { ...one, held: false } : one));
+    tell({ type: 'spaces' });
+    return world.spaces.find((one) => one.space === space) ?? missing(`space ${space}`);
   },
   'device.list': () => world.devices,
   'device.revoke': ({ device }) => {

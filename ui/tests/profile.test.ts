@@ -128,7 +128,7 @@ describe('a restore', () => {
     await type('restore-passphrase', 'of that time');
     fake.answer('care.restore', (args) => {
       asked.push(args);
-      return { profile: 'Анна', member: 'aa', device: 'bb', tables: [] };
+      return { profile: 'Анна', member: 'aa', device: 'bb', retires: true, tables: [] };
     });
     await press('dialog-confirm');
     await until(() => expect(has('rail-rooms')).toBe(true));
@@ -138,6 +138,7 @@ describe('a restore', () => {
         passphrase: 'of that time',
         name: null,
         dry_run: false,
+        keep_device: false,
       },
     ]);
     expect(fake.world().profile).toBe('Анна');
@@ -168,7 +169,7 @@ describe('a restore', () => {
     await press('backup-restore');
     fake.answer('care.restore', (args) => {
       asked.push(args);
-      return { profile: args.name ?? '', member: 'aa', device: 'bb', tables: [] };
+      return { profile: args.name ?? '', member: 'aa', device: 'bb', retires: true, tables: [] };
     });
     await type('restore-passphrase', 'x');
     await type('restore-name', ' Second ');

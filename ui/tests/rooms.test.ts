@@ -75,7 +75,16 @@ describe('rooms', () => {
   it('wait while the teacher has not let one in', async () => {
     Object.assign(fake.world(), {
       spaces: [
-        { space: 's', name: 'Lab', role: 'student', state: 'pending', members: 3, online: 1, unread: 0 },
+        {
+          space: 's',
+          name: 'Lab',
+          role: 'student',
+          state: 'pending',
+          members: 3,
+          online: 1,
+          unread: 0,
+          held: false,
+        },
       ],
       rooms: [],
     });

@@ -7,6 +7,7 @@ use artel_store::{
     StoreError,
     identity::{self, Beginning, Reason},
     profile::Opened,
+    restored,
 };
 
 use crate::error::AppError;
@@ -88,7 +89,8 @@ impl NewDevice {
 }
 
 /// Makes sure that the open profile is a device of this machine: one that was copied from another
-/// machine becomes a new device with a new incarnation, so that the two never write one feed.
+/// machine becomes a new device with a new incarnation, so that the two never write one feed. The device of before is
+/// to end where the profile is a member.
 pub(crate) fn settle(opened: &Opened) -> Result<(), AppError> {
     let identity = opened.store.read(identity::get)?.ok_or_else(no_identity)?;
     if identity.device_secret.is_some() && identity.machine_marker == machine_marker() {
@@ -100,7 +102,10 @@ pub(crate) fn settle(opened: &Opened) -> Result<(), AppError> {
     };
     let device = NewDevice::generate(reason)?;
     tracing::warn!(?reason, "the profile becomes a new device");
-    Ok(opened.store.write(move |tx| device.replace(tx))?)
+    Ok(opened.store.write(move |tx| {
+        restored::retire_later(tx)?;
+        device.replace(tx)
+    })?)
 }
 
 /// A profile that was never finished.

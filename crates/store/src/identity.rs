@@ -34,6 +34,8 @@ pub enum Reason {
     Moved,
     /// A peer holds more of the feed than this machine does.
     Conflict,
+    /// Another installation runs with the same device key.
+    Cloned,
 }
 
 impl Reason {
@@ -43,6 +45,7 @@ impl Reason {
             Self::Restored => "restored",
             Self::Moved => "moved",
             Self::Conflict => "conflict",
+            Self::Cloned => "cloned",
         }
     }
 }
@@ -101,8 +104,8 @@ pub fn create(
     Ok(())
 }
 
-/// Makes this installation a new device with a new incarnation: after a restore, or when the
-/// device key was seen elsewhere.
+/// Makes this installation a new device with a new incarnation: after a restore or a move, or when
+/// the device key was seen elsewhere.
 pub fn replace_device(
     connection: &Connection,
     device_secret: &[u8; 32],

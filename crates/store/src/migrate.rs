@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     3 "0003_jobs.sql",
     4 "0004_market.sql",
     5 "0005_catalog.sql",
+    6 "0006_restored.sql",
 };
 
 /// Version of the schema that this build writes.
@@ -119,6 +120,14 @@ fn remove_older_copies(path: &Path, kept: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// A fresh database in memory, for tests of one module's SQL.
+#[cfg(test)]
+pub(crate) fn in_memory() -> Result<Connection, StoreError> {
+    let mut connection = Connection::open_in_memory()?;
+    apply(&mut connection, 0)?;
+    Ok(connection)
 }
 
 /// The whole schema as SQL, as a fresh database has it: what `docs/schema.sql` holds.

@@ -19,4 +19,9 @@ name: string | null,
 /**
  * Only say what would be done.
  */
-dry_run: boolean, };
+dry_run: boolean, 
+/**
+ * Let the device of the backup go on. Unless set, and unless the profile still lives in this home, it is ended in
+ * each space once a member was met there.
+ */
+keep_device: boolean, };

@@ -17,6 +17,10 @@ member: string,
  */
 device: string | null, 
 /**
+ * Whether the device of the backup is ended in each space once a member was met there.
+ */
+retires: boolean, 
+/**
  * What was counted: (table, rows).
  */
 tables: Array<[string, number]>, };

@@ -31,4 +31,9 @@ online: number,
 /**
  * Unread messages in all its rooms.
  */
-unread: number, };
+unread: number, 
+/**
+ * Whether its messages are not shown yet: the profile was restored, and what was deleted since the backup is not
+ * known. Ends when a member was met, or with `space.show`.
+ */
+held: boolean, };

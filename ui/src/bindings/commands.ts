@@ -104,6 +104,7 @@ import type { SpaceNew } from "./SpaceNew";
 import type { SpaceRemove } from "./SpaceRemove";
 import type { SpaceRevoke } from "./SpaceRevoke";
 import type { SpaceRole } from "./SpaceRole";
+import type { SpaceShow } from "./SpaceShow";
 import type { SpaceUnblock } from "./SpaceUnblock";
 import type { Verified } from "./Verified";
 
@@ -128,6 +129,7 @@ export interface Commands {
   "space.role": { args: SpaceRole, reply: null },
   "space.revoke": { args: SpaceRevoke, reply: null },
   "space.leave": { args: SpaceLeave, reply: null },
+  "space.show": { args: SpaceShow, reply: SpaceInfo },
   "device.list": { args: DeviceList, reply: Array<DeviceInfo> },
   "device.revoke": { args: DeviceRevoke, reply: DeviceRevoked },
   "space.members": { args: SpaceMembers, reply: Array<MemberInfo> },

@@ -80,8 +80,18 @@ export function spaces(): SpaceInfo[] {
       members: 31,
       online: 28,
       unread: 6,
+      held: false,
     },
-    { space: 'sp2', name: 'Photo club', role: 'student', state: 'member', members: 9, online: 2, unread: 0 },
+    {
+      space: 'sp2',
+      name: 'Photo club',
+      role: 'student',
+      state: 'member',
+      members: 9,
+      online: 2,
+      unread: 0,
+      held: false,
+    },
   ];
 }
 

@@ -675,6 +675,9 @@ export const en = {
     'A copied profile is in use: two machines write as the same device. Both histories are kept.',
   'notice.new_incarnation':
     'Others hold more of this machine’s messages than it does itself. It goes on under a new mark, and nothing is lost.',
+  'notice.cloned_device':
+    'This profile also runs on another computer; this one got a key of its own. Nothing is lost, and the other goes on.',
+  'notice.network_stopped': 'The network could not be started again.',
   'error.bad_arguments': 'Something in this request is wrong',
   'error.not_found': 'It is not there',
   'error.ambiguous': 'The name fits several things',

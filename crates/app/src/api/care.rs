@@ -34,6 +34,10 @@ pub struct CareRestore {
     /// Only say what would be done.
     #[serde(default)]
     pub dry_run: bool,
+    /// Let the device of the backup go on. Unless set, and unless the profile still lives in this home, it is ended in
+    /// each space once a member was met there.
+    #[serde(default)]
+    pub keep_device: bool,
 }
 
 /// Outcome of the health check.
@@ -99,6 +103,8 @@ pub struct Restored {
     pub member: String,
     /// The new device; absent in a dry run.
     pub device: Option<String>,
+    /// Whether the device of the backup is ended in each space once a member was met there.
+    pub retires: bool,
     /// What was counted: (table, rows).
     pub tables: Vec<(String, u64)>,
 }

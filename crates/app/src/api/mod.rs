@@ -136,6 +136,7 @@ commands! {
         "space.role" rooms::SpaceRole => (),
         "space.revoke" rooms::SpaceRevoke => (),
         "space.leave" rooms::SpaceLeave => (),
+        "space.show" rooms::SpaceShow => rooms::SpaceInfo,
         "device.list" rooms::DeviceList => Vec<rooms::DeviceInfo>,
         "device.revoke" rooms::DeviceRevoke => rooms::DeviceRevoked,
         "space.members" rooms::SpaceMembers => Vec<rooms::MemberInfo>,

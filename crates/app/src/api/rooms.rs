@@ -103,6 +103,14 @@ pub struct SpaceRevoke {
     pub invite: String,
 }
 
+/// Shows the messages of a space as they were in the backup that the profile was restored from, without waiting for what
+/// was deleted since.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceShow {
+    /// Id or unique name of the space.
+    pub space: String,
+}
+
 /// Leaves a space. What is here stays here, to be read.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct SpaceLeave {
@@ -244,6 +252,9 @@ pub struct SpaceInfo {
     pub online: u32,
     /// Unread messages in all its rooms.
     pub unread: u32,
+    /// Whether its messages are not shown yet: the profile was restored, and what was deleted since the backup is not
+    /// known. Ends when a member was met, or with `space.show`.
+    pub held: bool,
 }
 
 /// An invite.

@@ -8,6 +8,7 @@ use artel_store::{
     StoreError,
     backup::{self, BackupSummary, Listed, Secret},
     identity::Reason,
+    restored,
 };
 use zeroize::Zeroizing;
 
@@ -130,17 +131,37 @@ fn restore(home: &Path, command: api::CareRestore) -> Result<api::Restored, AppE
             profile: new_name,
             member: profile::member_id(&verified.summary.member_public),
             device: None,
+            retires: false,
             tables: verified.tables,
         });
     }
+    let backup::BackupSummary {
+        member_public,
+        made_at_ms,
+        ..
+    } = backup::summary(&path)?;
+    // Beside the living profile it is a copy to look into: that one goes on, and has heard of the deletions.
+    let beside = artel_store::profile::list(home)?
+        .iter()
+        .any(|living| living.problem.is_none() && living.member_public == member_public);
+    let retires = !beside && !command.keep_device;
     let device = NewDevice::generate(Reason::Restored)?;
     let id = device.device();
-    let opened = backup::restore(home, &request, move |tx| device.replace(tx))?;
+    let opened = backup::restore(home, &request, move |tx| {
+        if retires {
+            restored::retire_later(tx)?;
+        }
+        if !beside {
+            restored::hold(tx, made_at_ms)?;
+        }
+        device.replace(tx)
+    })?;
     let tables = opened.store.read(artel_store::check::row_counts)?;
     Ok(api::Restored {
         profile: opened.summary.name.clone(),
         member: profile::member_id(&opened.summary.member_public),
         device: Some(id),
+        retires,
         tables,
     })
 }

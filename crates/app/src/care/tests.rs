@@ -4,7 +4,10 @@ use crate::{
         Handle,
         care::{CareBackup, CareBackups, CareHealth, CareRestore, CareVerify},
         machine::{SettingsList, SettingsSet},
-        profile::{ProfileList, ProfileLock, ProfileNew, ProfilePasswd, ProfileShow},
+        profile::{
+            ProfileDelete, ProfileList, ProfileLock, ProfileNew, ProfilePasswd, ProfileShow,
+        },
+        rooms::{DeviceList, RoomRead, RoomSend, SpaceList, SpaceNew},
     },
     error::Code,
     host::Host,
@@ -30,6 +33,7 @@ fn restore(backup: &str, name: Option<&str>, dry_run: bool) -> CareRestore {
         passphrase: "x".to_owned(),
         name: name.map(str::to_owned),
         dry_run,
+        keep_device: false,
     }
 }
 
@@ -89,6 +93,75 @@ async fn a_backup_restores_the_same_person_on_a_new_device() {
         "30"
     );
     session.close().await;
+}
+
+fn say(text: &str) -> RoomSend {
+    RoomSend {
+        room: "General".to_owned(),
+        text: text.to_owned(),
+        attach: Vec::new(),
+        reply_to: None,
+        wait_s: None,
+    }
+}
+
+async fn texts(session: &crate::session::Session) -> Vec<String> {
+    let read = RoomRead {
+        room: "General".to_owned(),
+        limit: None,
+        before: None,
+    };
+    let page = session.handle(read).await.unwrap();
+    page.messages.into_iter().map(|one| one.text).collect()
+}
+
+/// Nobody else is in the space, so nobody else could vouch for the new device or have deleted anything.
+#[tokio::test]
+async fn a_lone_owner_goes_on_after_a_restore() {
+    let (_home, host) = host_with_profile().await;
+    let session = host.open("Лена", "x").await.unwrap();
+    let name = "Кабінет 12".to_owned();
+    session.handle(SpaceNew { name }).await.unwrap();
+    session.handle(say("before")).await.unwrap();
+    let made = session.handle(CareBackup {}).await.unwrap();
+    session.close().await;
+    drop(session);
+    let delete = ProfileDelete {
+        name: "Лена".to_owned(),
+        passphrase: "x".to_owned(),
+    };
+    host.handle(delete).await.unwrap();
+
+    let restored = host
+        .handle(restore(&made.backup, None, false))
+        .await
+        .unwrap();
+    assert!(restored.retires);
+    let session = host.open("Лена", "x").await.unwrap();
+    assert!(!session.handle(SpaceList {}).await.unwrap()[0].held);
+    session.handle(say("after")).await.unwrap();
+    assert_eq!(texts(&session).await, ["before", "after"]);
+    // The other may live on elsewhere and have met others: it ends only once one of them was met.
+    assert_eq!(session.handle(DeviceList {}).await.unwrap().len(), 2);
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_copy_beside_the_living_profile_and_one_that_is_to_keep_it_end_no_device() {
+    let (_home, host) = host_with_profile().await;
+    let session = host.open("Лена", "x").await.unwrap();
+    let made = session.handle(CareBackup {}).await.unwrap();
+    session.close().await;
+    drop(session);
+    let beside = restore(&made.backup, Some("Лена 2"), false);
+    assert!(!host.handle(beside).await.unwrap().retires);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = Host::new(elsewhere.path());
+    let keeping = CareRestore {
+        keep_device: true,
+        ..restore(&made.path, Some("Лена 3"), false)
+    };
+    assert!(!other.handle(keeping).await.unwrap().retires);
 }
 
 #[tokio::test]

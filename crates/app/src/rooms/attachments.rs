@@ -408,6 +408,7 @@ impl Handle<api::AttachmentSave> for Session {
     ) -> Result<<api::AttachmentSave as Command>::Reply, AppError> {
         let id: AttachmentId = command.attachment.parse()?;
         let patience = command.timeout_s.map_or(PATIENCE, Duration::from_secs);
+        self.must_be_shown(id.message).await?;
         let file = find(&self.core, id).await?;
         let target = Place::of(&command.to, &file.name)?;
         if view::have(&file) < file.size {
@@ -555,6 +556,7 @@ fn sync_folder(_: &Path) -> io::Result<()> {
 /// A picture of an attachment for the page: the file itself in small, or its preview.
 pub(super) async fn media(session: &Session, id: &str) -> Result<Media, AppError> {
     let id: AttachmentId = id.parse()?;
+    session.must_be_shown(id.message).await?;
     let message = session
         .core
         .read(move |connection| rooms::message(connection, &id.message))

@@ -7,7 +7,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -27,12 +31,13 @@ use tracing::{info, warn};
 use super::{
     ledger::SqlLedger,
     network::PeerTable,
+    restored::{self, InStep},
     view::{self, Changes},
 };
 use crate::{
     api,
     error::{AppError, Code},
-    installation::{no_identity, now_ms},
+    installation::{NewDevice, no_identity, now_ms},
     session::Core,
 };
 
@@ -128,7 +133,7 @@ fn ledger_error(reason: LedgerError) -> AppError {
     }
 }
 
-enum BatchError {
+pub(super) enum BatchError {
     Store(StoreError),
     Ledger(LedgerError),
 }
@@ -204,10 +209,11 @@ where
 }
 
 enum Input {
-    Net(net::Event),
+    /// Of which network, by the number it was attached with.
+    Net(u64, net::Event),
     Act(Box<dyn Act>),
     Look(Box<dyn FnOnce(&Node) + Send>),
-    Attach(Network),
+    Attach(Network, u64),
     Detach,
     Stop,
 }
@@ -223,6 +229,8 @@ pub(super) struct Signals {
     pub delivered: watch::Sender<u64>,
     /// Counts up whenever a file moved on.
     pub files: watch::Sender<u64>,
+    /// Counts up whenever this installation got another device key.
+    pub rekeyed: watch::Sender<u64>,
     /// Peers and own addresses.
     pub peers: Mutex<PeerTable>,
 }
@@ -236,6 +244,8 @@ impl Signals {
 /// Gives work to the driver's thread.
 pub(super) struct Driver {
     inputs: mpsc::Sender<Input>,
+    /// Networks attached so far.
+    attached: AtomicU64,
     pub signals: Arc<Signals>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
@@ -268,6 +278,7 @@ impl Driver {
             outcomes: broadcast::channel(OUTCOMES).0,
             delivered: watch::channel(0).0,
             files: watch::channel(0).0,
+            rekeyed: watch::channel(0).0,
             peers: Mutex::default(),
         });
         let node = load(core)?;
@@ -280,6 +291,8 @@ impl Driver {
                 ..Inside::default()
             })),
             network: None,
+            attached: 0,
+            deaf_to: 0,
         };
         let thread = thread::Builder::new()
             .name("artel-rooms".to_owned())
@@ -287,6 +300,7 @@ impl Driver {
             .map_err(|reason| AppError::internal(&reason))?;
         Ok(Self {
             inputs,
+            attached: AtomicU64::new(0),
             signals,
             thread: Mutex::new(Some(thread)),
         })
@@ -327,11 +341,12 @@ impl Driver {
         network: Network,
         mut events: tokio::sync::mpsc::UnboundedReceiver<net::Event>,
     ) -> Result<(), AppError> {
-        self.give(Input::Attach(network))?;
+        let number = self.attached.fetch_add(1, Ordering::Relaxed) + 1;
+        self.give(Input::Attach(network, number))?;
         let inputs = self.inputs.clone();
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
-                if inputs.send(Input::Net(event)).is_err() {
+                if inputs.send(Input::Net(number, event)).is_err() {
                     return;
                 }
             }
@@ -384,7 +399,14 @@ fn load(core: &Core) -> Result<Node, AppError> {
     core.store()
         .write_with(move |tx| {
             let mut ledger = SqlLedger::new(tx, id);
-            Ok::<_, BatchError>(Node::load(who, Entropy::system(), &mut ledger)?)
+            let mut node = Node::load(who, Entropy::system(), &mut ledger)?;
+            match node.enrol_where_alone(&mut ledger, now_ms()) {
+                Err(CommandError::Ledger(reason)) => return Err(reason.into()),
+                Err(reason) => warn!(%reason, "this device is not enrolled"),
+                Ok(()) => {}
+            }
+            restored::show_where_alone(tx, &node)?;
+            Ok::<_, BatchError>(node)
         })
         .map_err(AppError::from)
 }
@@ -408,6 +430,11 @@ struct Inside {
     releases: Vec<Release>,
     delivered: bool,
     files: bool,
+    in_step: InStep,
+    /// Another installation writes with this device's key.
+    cloned: bool,
+    /// So this one has another key from now on.
+    rekeyed: bool,
 }
 
 impl Inside {
@@ -424,7 +451,7 @@ impl Inside {
         let mut batch = std::mem::take(&mut self.batch);
         for input in &mut batch {
             match input {
-                Input::Net(event) => self.on_net(&mut node, &mut ledger, now, event)?,
+                Input::Net(_, event) => self.on_net(&mut node, &mut ledger, now, event)?,
                 Input::Act(act) => act.run(&mut Work {
                     node: &mut node,
                     ledger: &mut ledger,
@@ -448,6 +475,19 @@ impl Inside {
             }
         }
         self.collect(tx, me, &mut node, &mut changes)?;
+        changes.spaces |= self.in_step.settle(&mut Work {
+            node: &mut node,
+            ledger: &mut ledger,
+            tx,
+            now,
+        })?;
+        self.collect(tx, me, &mut node, &mut changes)?;
+        if std::mem::take(&mut self.cloned) {
+            NewDevice::generate(identity::Reason::Cloned)
+                .map_err(|reason| LedgerError(Box::new(reason)))?
+                .replace(tx)?;
+            self.rekeyed = true;
+        }
         self.remember(tx, &node, now)?;
         self.delivered = changes.delivered;
         let events = view::events(tx, &node, &mut changes)?;
@@ -525,6 +565,8 @@ impl Inside {
                             self.releases.push(Release::Outcome(event));
                         }
                         Event::Attachment { .. } => self.files = true,
+                        Event::InStep { space, whole, .. } => self.in_step.note(space, whole),
+                        Event::Cloned => self.cloned = true,
                         _ => {}
                     }
                 }
@@ -555,6 +597,10 @@ struct Runner {
     signals: Arc<Signals>,
     inside: Arc<Mutex<Inside>>,
     network: Option<Network>,
+    /// Number of that network.
+    attached: u64,
+    /// Networks up to this number had a key that is not this device's any more.
+    deaf_to: u64,
 }
 
 impl Runner {
@@ -579,15 +625,18 @@ impl Runner {
             while let Some(input) = next {
                 match input {
                     Input::Stop => return,
-                    Input::Attach(network) => self.network = Some(network),
+                    Input::Attach(_, number) | Input::Net(number, _) if number <= self.deaf_to => {}
+                    Input::Attach(network, number) => {
+                        (self.network, self.attached) = (Some(network), number);
+                    }
                     Input::Detach => {
                         self.network = None;
                         // Its links are gone; the events that say so were passed on before.
                         self.signals.peers().clear();
                     }
-                    Input::Net(event) => {
+                    Input::Net(number, event) => {
                         self.note(&event);
-                        batch.push(Input::Net(event));
+                        batch.push(Input::Net(number, event));
                     }
                     other => batch.push(other),
                 }
@@ -658,29 +707,41 @@ impl Runner {
             std::mem::take(&mut inside.delivered),
             std::mem::take(&mut inside.files),
         );
-        if failure.is_some() {
-            inside.node = None;
-            inside.reachable.clear();
-            let links = std::mem::take(&mut inside.links);
-            if let Some(network) = &self.network {
-                for link in links.into_values() {
-                    network.disconnect(link, RELOAD);
-                }
-            }
-        }
+        let rekeyed = std::mem::take(&mut inside.rekeyed) && failure.is_none();
         drop(inside);
         match &failure {
             None => self.release(releases, delivered, files),
-            Some(reason) => {
-                warn!(%reason, "a batch was undone");
-                self.reload();
-            }
+            Some(reason) => warn!(%reason, "a batch was undone"),
+        }
+        if failure.is_some() || rekeyed {
+            self.forget();
+        }
+        if rekeyed {
+            // What still comes by this network was said to the key of before.
+            self.network = None;
+            self.deaf_to = self.attached;
+            self.signals.rekeyed.send_modify(|count| *count += 1);
         }
         for input in batch {
             if let Input::Act(act) = input {
                 act.finish(failure.as_ref());
             }
         }
+    }
+
+    /// Drops the node with its links, and loads it again.
+    fn forget(&self) {
+        let mut inside = self.inside();
+        inside.node = None;
+        inside.reachable.clear();
+        let links = std::mem::take(&mut inside.links);
+        drop(inside);
+        if let Some(network) = &self.network {
+            for link in links.into_values() {
+                network.disconnect(link, RELOAD);
+            }
+        }
+        self.reload();
     }
 
     fn release(&self, releases: Vec<Release>, delivered: bool, files: bool) {

@@ -85,6 +85,14 @@ impl Ledger for SqlLedger<'_> {
         Ok(identity.map(|identity| Incarnation::from_bytes(identity.incarnation)))
     }
 
+    fn incarnations(&self) -> LedgerResult<Vec<Incarnation>> {
+        let writers = identity::incarnations(self.tx).map_err(failed)?;
+        Ok(writers
+            .into_iter()
+            .map(|(incarnation, _)| Incarnation::from_bytes(incarnation))
+            .collect())
+    }
+
     fn set_incarnation(&mut self, incarnation: Incarnation) -> LedgerResult<()> {
         let marker = identity::get(self.tx)
             .map_err(failed)?

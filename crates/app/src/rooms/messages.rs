@@ -3,11 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use artel_domain::{Audience, Content, Role};
-use artel_store::{feeds, rooms};
+use artel_store::{feeds, restored, rooms};
 use artel_sync::protocol::{MemberState, Sent, SpaceView};
 use tokio::time::{Instant, timeout_at};
 
-use super::{attachments, ledger, names, view};
+use super::{attachments, ledger, names, restored::waits, view};
 use crate::{
     api::{self as wire, Command, Handle, rooms as api},
     error::{AppError, Code},
@@ -87,8 +87,13 @@ impl Handle<api::RoomList> for Session {
                 };
                 let mut list = Vec::new();
                 for space in spaces {
+                    let held = restored::held(work.tx, &space.space)?.is_some();
                     for room in work.node.rooms(&space.space) {
-                        let summary = rooms::summary(work.tx, &space.space, &room.room)?;
+                        let summary = if held {
+                            rooms::Summary::default()
+                        } else {
+                            rooms::summary(work.tx, &space.space, &room.room)?
+                        };
                         let (last, last_at) = match summary.last {
                             Some((text, at)) => (Some(view::last_words(&text)), Some(at)),
                             None => (None, None),
@@ -233,15 +238,20 @@ impl Handle<api::RoomRead> for Session {
             .look(move |node| {
                 let (space, room) = names::room(node, &text)?;
                 let people = view::People::of(node, &space.space);
-                Ok::<_, AppError>((space.space, room.room, people))
+                Ok::<_, AppError>((space, room.room, people))
             })
             .await??;
-        let mut page = self
+        let id = space.space;
+        let (held, mut page) = self
             .core
             .read(move |connection| {
-                rooms::page(connection, &space, &room, before.as_ref(), limit + 1)
+                let page = rooms::page(connection, &id, &room, before.as_ref(), limit + 1)?;
+                Ok((restored::held(connection, &id)?, page))
             })
             .await?;
+        if let Some(backup_at) = held {
+            return Err(waits(&space.name, backup_at));
+        }
         let more = page.len() > usize::try_from(limit).unwrap_or(usize::MAX);
         if more {
             page.remove(0);

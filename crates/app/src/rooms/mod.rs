@@ -7,6 +7,7 @@
 //! | `view` | messages as shown, in the same transaction |
 //! | `network` | the libp2p network: start, stop, peers |
 //! | `names`, `link` | names, ids and invites that users give |
+//! | `restored` | what waits in a restored profile until a member was met |
 //! | `spaces`, `moderation`, `messages`, `notes`, `attachments`, `share` | the commands |
 //! | `stash` | pasted content until it is sent |
 
@@ -19,6 +20,7 @@ mod moderation;
 mod names;
 mod network;
 mod notes;
+mod restored;
 mod share;
 mod spaces;
 mod stash;
@@ -31,7 +33,7 @@ pub(crate) use share::Shareable;
 
 use std::sync::Arc;
 
-use artel_sync::{net::Network, protocol::Node};
+use artel_sync::protocol::Node;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -40,6 +42,7 @@ use crate::{
 };
 
 use driver::Driver;
+use network::Running;
 use stash::Stash;
 
 /// State of this part of a session. Cheap to clone.
@@ -49,26 +52,43 @@ pub(crate) struct State {
 }
 
 struct Inner {
+    core: Core,
     driver: Driver,
-    network: Mutex<Option<Network>>,
+    network: Mutex<Option<Running>>,
     stash: Stash,
 }
 
 impl State {
     /// Loads the spaces and starts the driver. The network stays off.
     pub(crate) async fn start(core: &Core) -> Result<Self, AppError> {
-        let core = core.clone();
+        let of = core.clone();
         let (driver, stash) = tokio::task::spawn_blocking(move || {
-            Ok::<_, AppError>((Driver::start(&core)?, Stash::open(&core)))
+            Ok::<_, AppError>((Driver::start(&of)?, Stash::open(&of)))
         })
         .await??;
-        Ok(Self {
+        let state = Self {
             inner: Arc::new(Inner {
+                core: core.clone(),
                 driver,
                 network: Mutex::new(None),
                 stash,
             }),
-        })
+        };
+        state.follow_the_key();
+        Ok(state)
+    }
+
+    /// Starts the network anew whenever this installation got another device key, which is its identity there. Holds on
+    /// to nothing: a session that was dropped lets go of its profile at once.
+    fn follow_the_key(&self) {
+        let mut rekeyed = self.inner.driver.signals.rekeyed.subscribe();
+        let inner = Arc::downgrade(&self.inner);
+        tokio::spawn(async move {
+            while rekeyed.changed().await.is_ok() {
+                let Some(inner) = inner.upgrade() else { return };
+                Self { inner }.restart_network().await;
+            }
+        });
     }
 
     /// Stops the network and the driver and waits for both.

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::{State, driver::Driver};
 use crate::{
-    api::{Command, Handle, rooms as api},
+    api::{Command, Event, Handle, Notice, NoticeLevel, rooms as api},
     error::{AppError, Code},
     installation::no_identity,
     session::{Core, Session},
@@ -124,14 +124,20 @@ impl PeerTable {
 }
 
 /// How the network is started.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Options {
     port: Option<u16>,
     mdns: bool,
     listen: Vec<SocketAddr>,
 }
 
-async fn launch(core: &Core, driver: &Driver, options: Options) -> Result<Network, AppError> {
+/// The network while it runs.
+pub(super) struct Running {
+    network: Network,
+    options: Options,
+}
+
+async fn launch(core: &Core, driver: &Driver, options: &Options) -> Result<Network, AppError> {
     let (secret, remembered, mdns) = core
         .read(|connection| {
             let secret = identity::get(connection)?
@@ -147,7 +153,7 @@ async fn launch(core: &Core, driver: &Driver, options: Options) -> Result<Networ
     let config = Config {
         secret: secret.ok_or_else(no_identity)?,
         port: options.port,
-        listen: options.listen,
+        listen: options.listen.clone(),
         mdns: options.mdns && mdns,
     };
     let (network, events) = net::start(config)
@@ -197,7 +203,8 @@ pub(super) fn parse_target(text: &str) -> Result<Target, AppError> {
 impl State {
     /// The running network.
     pub(super) async fn network(&self) -> Option<Network> {
-        self.inner.network.lock().await.clone()
+        let running = self.inner.network.lock().await;
+        running.as_ref().map(|running| running.network.clone())
     }
 
     async fn start_network(&self, core: &Core, options: Options) -> Result<bool, AppError> {
@@ -205,8 +212,28 @@ impl State {
         if running.is_some() {
             return Ok(false);
         }
-        *running = Some(launch(core, &self.inner.driver, options).await?);
+        let network = launch(core, &self.inner.driver, &options).await?;
+        *running = Some(Running { network, options });
         Ok(true)
+    }
+
+    /// Starts the network anew, if it runs, with the device key of now.
+    pub(super) async fn restart_network(&self) {
+        let mut running = self.inner.network.lock().await;
+        let Some(Running { network, options }) = running.take() else {
+            return;
+        };
+        network.stop().await;
+        self.inner.driver.detach();
+        let core = &self.inner.core;
+        match launch(core, &self.inner.driver, &options).await {
+            Ok(network) => *running = Some(Running { network, options }),
+            Err(reason) => core.tell(Event::Notice(Notice {
+                level: NoticeLevel::Bad,
+                code: "network_stopped".to_owned(),
+                message: format!("The network could not be started again: {reason}"),
+            })),
+        }
     }
 
     /// Starts the network as usual unless it runs. Whoever started it stops it.
@@ -227,8 +254,8 @@ impl State {
 
     /// Stops the network.
     pub(super) async fn stop_network(&self) {
-        if let Some(network) = self.inner.network.lock().await.take() {
-            network.stop().await;
+        if let Some(running) = self.inner.network.lock().await.take() {
+            running.network.stop().await;
             self.inner.driver.detach();
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use artel_domain::{InviteCode, InviteId, MemberId, Role};
-use artel_store::{Connection, rooms};
+use artel_store::{Connection, restored, rooms};
 use artel_sync::protocol::{
     Event, InviteTerms, InviteView, MemberState, MemberView, Node, Refusal, SpaceView,
 };
@@ -43,7 +43,7 @@ fn state_word(state: MemberState) -> &'static str {
 }
 
 /// A space as the façade speaks of it.
-fn describe(
+pub(super) fn describe(
     node: &Node,
     connection: &Connection,
     view: &SpaceView,
@@ -53,8 +53,9 @@ fn describe(
         .into_iter()
         .filter(|member| member.state == MemberState::Member)
         .collect();
+    let held = restored::held(connection, &view.space)?.is_some();
     let mut unread = 0_u32;
-    for room in node.rooms(&view.space) {
+    for room in node.rooms(&view.space).into_iter().filter(|_| !held) {
         let summary = rooms::summary(connection, &view.space, &room.room)?;
         unread = unread.saturating_add(summary.unread);
     }
@@ -66,6 +67,7 @@ fn describe(
         members: count(members.len()),
         online: count(members.iter().filter(|member| member.online).count()),
         unread,
+        held,
     })
 }
 

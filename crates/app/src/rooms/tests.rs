@@ -6,7 +6,7 @@ use artel_store::profile;
 
 use super::*;
 use crate::{
-    api::{Event, Handle, notes, rooms as api},
+    api::{Event, Handle, care, notes, profile as profiles, rooms as api},
     error::Code,
     installation::{NewDevice, new_member},
 };
@@ -145,6 +145,65 @@ impl Host {
                 timeout_s: Some(SOON.as_secs()),
             })
             .await
+    }
+
+    /// Opens what a backup holds in a home of its own, as on another machine.
+    async fn restore(backup: &str, keep_device: bool) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let host = crate::host::Host::new(home.path());
+        let command = care::CareRestore {
+            backup: backup.to_owned(),
+            passphrase: "secret".to_owned(),
+            name: None,
+            dry_run: false,
+            keep_device,
+        };
+        let restored = host.handle(command).await.unwrap();
+        assert_eq!(restored.retires, !keep_device);
+        let session = host.open(&restored.profile, "secret").await.unwrap();
+        Self {
+            path: home.path().to_owned(),
+            _home: Arc::new(home),
+            name: restored.profile,
+            session,
+        }
+    }
+
+    async fn read(&self, room: &str) -> Result<api::Page, AppError> {
+        self.session
+            .handle(api::RoomRead {
+                room: room.to_owned(),
+                limit: None,
+                before: None,
+            })
+            .await
+    }
+
+    async fn dial(&self, address: &str) {
+        let address = address.to_owned();
+        self.session.handle(api::NetDial { address }).await.unwrap();
+    }
+
+    async fn device(&self) -> String {
+        let shown = self.session.handle(profiles::ProfileShow {}).await;
+        shown.unwrap().device
+    }
+
+    /// Devices in use of a member, as this host has it.
+    async fn devices_of(&self, name: &str) -> Vec<String> {
+        let space = "Room".to_owned();
+        let members = self.session.handle(api::SpaceMembers { space }).await;
+        let members = members.unwrap().into_iter();
+        let mut devices: Vec<_> = members
+            .filter(|member| member.name == name)
+            .flat_map(|member| member.devices)
+            .collect();
+        devices.sort();
+        devices
+    }
+
+    async fn held(&self) -> bool {
+        self.session.handle(api::SpaceList {}).await.unwrap()[0].held
     }
 
     async fn found(&self, name: &str) {
@@ -566,4 +625,220 @@ async fn notes_are_shared_and_merged() {
     };
     let refused = edit(&ann, &strange, "x").await.unwrap_err();
     assert_eq!(refused.code, Code::BadArguments);
+}
+
+async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(SOON, async {
+        while !reached().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{what}");
+}
+
+/// Deletes a message, as no command does yet.
+async fn delete(host: &Host, message: &str) {
+    let target = super::names::message(message).unwrap();
+    host.session
+        .rooms
+        .inner
+        .driver
+        .ask(move |work| {
+            let (space, room) = super::names::room(work.node, "General")?;
+            let content = artel_domain::Content::Delete {
+                target,
+                edits: Vec::new(),
+            };
+            let (space, room) = (space.space, room.room);
+            work.node
+                .send(work.ledger, work.now, space, room, content)?;
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_profile_hears_of_deletions_first_and_ends_its_old_device() {
+    let (ann, ben) = (Host::new("Ann").await, Host::new("Ben").await);
+    ann.found("Room").await;
+    let at_ann = ann.start().await;
+    ben.start().await;
+    let invite = ann.invite("Room", 3600).await;
+    ben.join(&invite, &at_ann).await.unwrap();
+    ben.send("General", "kept").await;
+    let regretted = ben.send("General", "regretted").await;
+    ann.until_texts("General", &["kept", "regretted"]).await;
+    let made = ben.session.handle(care::CareBackup {}).await.unwrap();
+    ben.send("General", "after the backup").await;
+    ann.until_texts("General", &["kept", "regretted", "after the backup"])
+        .await;
+    let old = ben.device().await;
+    ben.session.close().await;
+    delete(&ann, &regretted.message).await;
+
+    // Beside the old device, which stays in use.
+    let second = Host::restore(&made.path, true).await;
+    let waits = second.read("General").await.unwrap_err();
+    assert_eq!(waits.code, Code::WrongState);
+    assert!(waits.message.contains("Room"), "{waits}");
+    assert!(waits.hint.unwrap().contains("space show \"Room\""));
+    let save = api::AttachmentSave {
+        attachment: format!("{}-0", regretted.message),
+        to: second.path.display().to_string(),
+        timeout_s: Some(1),
+    };
+    let save = second.session.handle(save).await.unwrap_err();
+    assert_eq!(save.code, Code::WrongState, "{save}");
+    let picture = format!("attachment/{}-0", regretted.message);
+    let picture = second.session.media(&picture).await.unwrap_err();
+    assert_eq!(picture.code, Code::WrongState, "{picture}");
+    let rooms = second.session.handle(api::RoomList { space: None }).await;
+    assert_eq!(rooms.unwrap()[0].last, None);
+    let space = "Room".to_owned();
+    let shown = second.session.handle(api::SpaceShow { space }).await;
+    assert!(!shown.unwrap().held);
+    assert_eq!(second.texts("General").await, ["kept", "regretted"]);
+    second.start().await;
+    second.dial(&at_ann).await;
+    second
+        .until_texts("General", &["kept", "", "after the backup"])
+        .await;
+    let mut both = vec![old.clone(), second.device().await];
+    both.sort();
+    assert_eq!(ann.devices_of("Ben").await, both);
+    second.session.close().await;
+
+    // In its place.
+    let mut third = Host::restore(&made.path, false).await;
+    assert!(third.held().await);
+    third.restart().await;
+    assert!(third.held().await, "a restart forgot it");
+    third.start().await;
+    third.dial(&at_ann).await;
+    until("it is never shown", async || {
+        let shown = third.texts("General").await;
+        assert!(!shown.contains(&"regretted".to_owned()), "{shown:?}");
+        !shown.is_empty()
+    })
+    .await;
+    third
+        .until_texts("General", &["kept", "", "after the backup"])
+        .await;
+    assert!(!third.held().await);
+    let mut left = vec![second.device().await, third.device().await];
+    left.sort();
+    until("the old device goes on", async || {
+        ann.devices_of("Ben").await == left
+    })
+    .await;
+    third.send("General", "back").await;
+    let all = ["kept", "", "after the backup", "back"];
+    ann.until_texts("General", &all).await;
+    third.restart().await;
+    assert_eq!(third.texts("General").await, all);
+    ann.session.close().await;
+    third.session.close().await;
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_clones_one_takes_a_key_of_its_own_and_both_go_on() {
+    let (ann, mut ben) = (Host::new("Ann").await, Host::new("Ben").await);
+    ann.found("Room").await;
+    let at_ann = ann.start().await;
+    ben.start().await;
+    let invite = ann.invite("Room", 3600).await;
+    ben.join(&invite, &at_ann).await.unwrap();
+    ben.session.close().await;
+    let home = tempfile::tempdir().unwrap();
+    copy_folder(&ben.path, home.path());
+    ben.open_again().await;
+    let clone = Host {
+        path: home.path().to_owned(),
+        session: open(home.path(), &ben.name).await,
+        _home: Arc::new(home),
+        name: ben.name.clone(),
+    };
+    let key = ben.device().await;
+    assert_eq!(clone.device().await, key);
+
+    // In reach by turns: they have one identity on the network.
+    let mut events = ben.session.events();
+    let mut round = 0;
+    while ben.device().await == key && clone.device().await == key {
+        round += 1;
+        assert!(round <= 10, "neither was told");
+        for host in [&clone, &ben] {
+            host.start().await;
+            host.dial(&at_ann).await;
+            host.send("General", &format!("round {round}")).await;
+            let all = 2 * round - usize::from(std::ptr::eq(host, &clone));
+            until("nothing comes through", async || {
+                host.texts("General").await.len() == all && ann.texts("General").await.len() == all
+            })
+            .await;
+            // Long enough for a summary that finds them in step.
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            if ben.device().await != key || clone.device().await != key {
+                break;
+            }
+            host.session.rooms.stop_network().await;
+        }
+    }
+    let told = ben.device().await != key;
+    let (rekeyed, other) = if told { (&ben, &clone) } else { (&clone, &ben) };
+    if told {
+        until("no word of it", async || {
+            matches!(events.try_recv(), Ok(Event::Notice(notice)) if notice.code == "cloned_device")
+        })
+        .await;
+    }
+    // Its network starts anew by itself, under the new key, and a member lets it in.
+    let own = rekeyed.device().await;
+    until("the new key is not let in", async || {
+        ann.devices_of("Ben").await.contains(&own)
+    })
+    .await;
+    assert!(
+        ann.devices_of("Ben").await.contains(&key),
+        "the other's key"
+    );
+    other.start().await;
+    other.dial(&at_ann).await;
+    until("it cannot write", async || {
+        let sent = rekeyed.session.handle(api::RoomSend {
+            room: "General".to_owned(),
+            text: "with a key of its own".to_owned(),
+            attach: Vec::new(),
+            reply_to: None,
+            wait_s: None,
+        });
+        sent.await.is_ok()
+    })
+    .await;
+    other.send("General", "with the old key").await;
+    until("they differ", async || {
+        let texts = ann.texts("General").await;
+        let last = ["with a key of its own", "with the old key"];
+        last.iter().all(|one| texts.contains(&(*one).to_owned()))
+            && rekeyed.texts("General").await == texts
+            && other.texts("General").await == texts
+    })
+    .await;
+    assert_eq!(other.device().await, key);
+    for host in [&ann, rekeyed, other] {
+        host.session.close().await;
+    }
 }

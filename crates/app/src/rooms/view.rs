@@ -7,7 +7,7 @@ use artel_domain::{
     attachment::chunk_count, limits::CHUNK,
 };
 use artel_store::{
-    Connection, StoreError,
+    Connection, StoreError, restored,
     rooms::{self, MessageFile, NewContent, NewMessage},
 };
 use artel_sync::protocol::{Event, MemberView, Node, Shown};
@@ -51,7 +51,7 @@ struct KeptResult {
 )]
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    spaces: bool,
+    pub spaces: bool,
     peers: bool,
     overflow: bool,
     messages: BTreeSet<MessageId>,
@@ -155,7 +155,14 @@ pub(super) fn apply(
                       under a new mark, and nothing is lost."
                 .to_owned(),
         }),
-        Event::JoinRefused { .. } => {}
+        Event::Cloned => changes.notices.push(api::Notice {
+            level: api::NoticeLevel::Warning,
+            code: "cloned_device".to_owned(),
+            message: "This profile also runs on another computer; this one got a key of its own. \
+                      Nothing is lost, and the other goes on."
+                .to_owned(),
+        }),
+        Event::JoinRefused { .. } | Event::InStep { .. } => {}
     }
     Ok(())
 }
@@ -365,6 +372,10 @@ pub(super) fn events(
     let mut people = People::default();
     for id in std::mem::take(&mut changes.messages) {
         if let Some(message) = rooms::message(tx, &id)? {
+            if restored::held(tx, &message.space)?.is_some() {
+                changes.spaces = true;
+                continue;
+            }
             people.learn(node, &message.space);
             events.push(api::Event::Message {
                 room: message.room.to_string(),

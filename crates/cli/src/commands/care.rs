@@ -43,6 +43,9 @@ pub(crate) enum CareCommand {
         /// Only check it and say what would be done
         #[arg(long)]
         dry_run: bool,
+        /// Let the device of the backup go on beside the new one
+        #[arg(long)]
+        keep_device: bool,
     },
 }
 
@@ -56,7 +59,17 @@ pub(crate) async fn run(context: &Context, command: CareCommand) -> anyhow::Resu
             backup,
             name,
             dry_run,
-        } => restore(context, &backup, name, dry_run).await,
+            keep_device,
+        } => {
+            let command = CareRestore {
+                backup: name_or_path(&backup)?,
+                passphrase: String::new(),
+                name,
+                dry_run,
+                keep_device,
+            };
+            restore(context, command).await
+        }
     }
 }
 
@@ -166,20 +179,13 @@ async fn verify(context: &Context, backup: Option<String>) -> anyhow::Result<Exi
     Ok(Exit::Done)
 }
 
-async fn restore(
-    context: &Context,
-    backup: &str,
-    name: Option<String>,
-    dry_run: bool,
-) -> anyhow::Result<Exit> {
+async fn restore(context: &Context, command: CareRestore) -> anyhow::Result<Exit> {
     let passphrase = context.passphrase("Passphrase of the time when the backup was made: ")?;
     let restored = context
         .host
         .handle(CareRestore {
-            backup: name_or_path(backup)?,
             passphrase: passphrase.to_string(),
-            name,
-            dry_run,
+            ..command
         })
         .await?;
     context.output.one(&restored, || {
@@ -195,6 +201,12 @@ async fn restore(
             ),
         }
     })?;
+    if restored.retires {
+        context.output.hint(
+            "The device of the backup ends in each space once a member was met there: artel node. \
+             It goes on if restored with --keep-device.",
+        );
+    }
     Ok(Exit::Done)
 }
 

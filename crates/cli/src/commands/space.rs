@@ -3,7 +3,8 @@
 use artel_app::{
     api::rooms::{
         InviteState, SpaceAdmit, SpaceInvite, SpaceInvites, SpaceJoin, SpaceJoinCancel, SpaceLeave,
-        SpaceList, SpaceMembers, SpaceNew, SpaceRemove, SpaceRevoke, SpaceRole, SpaceUnblock,
+        SpaceList, SpaceMembers, SpaceNew, SpaceRemove, SpaceRevoke, SpaceRole, SpaceShow,
+        SpaceUnblock,
     },
     error::{AppError, Code},
 };
@@ -81,6 +82,18 @@ pub(crate) enum SpaceCommand {
     Leave {
         /// Id or name of the space
         space: String,
+    },
+    /// Show the messages of a restored space before what was deleted since is known
+    #[command(
+        after_help = "Example: artel space show \"Class 7B\" --as-backed-up\n\n\
+        They show by themselves once a member was met: artel node"
+    )]
+    Show {
+        /// Id or name of the space
+        space: String,
+        /// As they were in the backup
+        #[arg(long, required = true)]
+        as_backed_up: bool,
     },
     /// Admit a pending member
     #[command(after_help = "Example: artel space admit \"Class 7B\" Olena")]
@@ -168,7 +181,11 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
                         },
                         space.members.to_string(),
                         space.online.to_string(),
-                        space.unread.to_string(),
+                        if space.held {
+                            "waits".to_owned()
+                        } else {
+                            space.unread.to_string()
+                        },
                         space.space.clone(),
                     ]
                 },
@@ -303,6 +320,12 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
                 .await?;
             output.one(&json!({ "space": space, "state": "removed" }), || {
                 format!("You have left {space}.")
+            })?;
+        }
+        SpaceCommand::Show { space, .. } => {
+            let shown = client.call(SpaceShow { space }).await?;
+            output.one(&shown, || {
+                format!("{} is shown as it was backed up.", shown.name)
             })?;
         }
         SpaceCommand::Admit { space, member } => {

@@ -88,3 +88,31 @@ fn data_is_copied_before_a_migration() {
         .unwrap();
     assert_eq!(value, "before");
 }
+
+/// A profile as version 5 left it keeps who it is.
+#[test]
+fn an_identity_survives_the_new_causes_of_incarnations() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection
+        .pragma_update(None, "foreign_keys", true)
+        .unwrap();
+    for migration in MIGRATIONS.iter().filter(|step| step.number <= 5) {
+        connection.execute_batch(migration.sql).unwrap();
+    }
+    connection
+        .execute_batch(
+            "INSERT INTO incarnations VALUES (zeroblob(16), zeroblob(32), 1, 'created');
+             INSERT INTO identity VALUES (1, zeroblob(32), zeroblob(32), zeroblob(16), x'01');",
+        )
+        .unwrap();
+    apply(&mut connection, 5).unwrap();
+    let kept = crate::identity::get(&connection).unwrap().unwrap();
+    assert_eq!(
+        (kept.incarnation, kept.machine_marker.as_slice()),
+        ([0; 16], &[1][..])
+    );
+    assert!(
+        connection.execute("DELETE FROM incarnations", []).is_err(),
+        "identity still refers to its incarnation"
+    );
+}

@@ -207,6 +207,20 @@ pub enum Event {
     Forked(FeedKey),
     /// This device began a new incarnation, because a peer held more of its feed than it did itself.
     Reborn(Incarnation),
+    /// A member's device and this node hold the same of a space: its control feeds, and every room that both may read.
+    /// Told each time it is found.
+    InStep {
+        /// Space.
+        space: SpaceId,
+        /// The peer.
+        peer: Peer,
+        /// Whether every room that this member shares with anyone was found so since this node was loaded, with this
+        /// peer or another.
+        whole: bool,
+    },
+    /// Another installation writes with this device's key while this node runs: give this one a key of its own. Told
+    /// once.
+    Cloned,
 }
 
 /// Why a peer does not let a joiner in.

@@ -119,6 +119,8 @@ pub struct JoinRow {
 pub trait Ledger {
     /// The current incarnation of this device.
     fn incarnation(&self) -> LedgerResult<Option<Incarnation>>;
+    /// All that this installation ever began, in any order.
+    fn incarnations(&self) -> LedgerResult<Vec<Incarnation>>;
     /// Begins a new one.
     fn set_incarnation(&mut self, incarnation: Incarnation) -> LedgerResult<()>;
 

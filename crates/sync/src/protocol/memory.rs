@@ -14,7 +14,7 @@ use super::ledger::{
 /// A ledger in memory. A clone is a snapshot: keep one to roll back to, or to restart from.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryLedger {
-    incarnation: Option<Incarnation>,
+    incarnations: Vec<Incarnation>,
     spaces: BTreeMap<SpaceId, SpaceRow>,
     secrets: BTreeMap<(SpaceId, MessageId), SpaceSecret>,
     joins: BTreeMap<InviteId, JoinRow>,
@@ -51,11 +51,15 @@ impl MemoryLedger {
 
 impl Ledger for MemoryLedger {
     fn incarnation(&self) -> LedgerResult<Option<Incarnation>> {
-        Ok(self.incarnation)
+        Ok(self.incarnations.last().copied())
+    }
+
+    fn incarnations(&self) -> LedgerResult<Vec<Incarnation>> {
+        Ok(self.incarnations.clone())
     }
 
     fn set_incarnation(&mut self, incarnation: Incarnation) -> LedgerResult<()> {
-        self.incarnation = Some(incarnation);
+        self.incarnations.push(incarnation);
         Ok(())
     }
 

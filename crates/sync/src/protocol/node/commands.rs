@@ -170,7 +170,7 @@ impl Node {
         if self.spaces.values().any(inside) {
             return Err(CommandError::AlreadyMember);
         }
-        self.now = now;
+        self.tell_time(now);
         // Under way already: whoever is connected is asked again, and what is known is told again.
         if let Some(joining) = self.joins.get_mut(&invite) {
             joining.told = false;
@@ -418,7 +418,7 @@ impl Node {
         message: MessageId,
         index: u8,
     ) -> Result<(), CommandError> {
-        self.now = now;
+        self.tell_time(now);
         self.begin_fetch(ledger, now, message, index)
     }
 
@@ -602,7 +602,7 @@ impl Node {
         room: RoomId,
         content: Content,
     ) -> Result<Sent, CommandError> {
-        self.now = now;
+        self.tell_time(now);
         let target = content.target().copied();
         let body = Body {
             salt: self.entropy.draw()?,

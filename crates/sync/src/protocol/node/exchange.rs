@@ -149,6 +149,21 @@ impl Node {
             }
             self.delivered(ledger, peer, &head.feed, head.sequence, head.id)?;
         }
+        if self.is_member(peer, &id) {
+            let (me, common) = (self.member(), self.rooms_in_common(peer, &id));
+            let mut whole = false;
+            if let Some(space) = self.spaces.get_mut(&id) {
+                space.was_in_step = true;
+                space.rooms_in_step.extend(common);
+                let shared = space.roster.rooms_shared(&me);
+                whole = shared.is_subset(&space.rooms_in_step);
+            }
+            self.outputs.push(Output::Event(Event::InStep {
+                space: id,
+                peer: *peer,
+                whole,
+            }));
+        }
         Ok(())
     }
 
@@ -191,6 +206,8 @@ impl Node {
         if !self.may_carry(peer, &id, &room) {
             return Ok(());
         }
+        let mut strangers = Vec::new();
+        let mut behind = false;
         for FeedEnds {
             device,
             incarnation,
@@ -207,7 +224,8 @@ impl Node {
                 return Ok(());
             };
             let founding = control && space.control.len() == 0;
-            if !founding && !space.roster.counts(&device) {
+            let stranger = !founding && !space.roster.counts(&device);
+            if stranger && !control {
                 continue;
             }
             if space.is_crowded(&feed) {
@@ -232,7 +250,18 @@ impl Node {
                     from = Some(1);
                 }
             }
-            if let Some(from) = from {
+            match from {
+                Some(from) if stranger => strangers.push((feed, from)),
+                Some(from) => {
+                    behind = true;
+                    self.want(now, peer, feed, from);
+                }
+                None => {}
+            }
+        }
+        // A device may have vouched for itself. Most are made known by what is still missing, so that comes first.
+        if !behind {
+            for (feed, from) in strangers {
                 self.want(now, peer, feed, from);
             }
         }

@@ -1,9 +1,10 @@
 //! How a record comes in: verified first, applied in batches, placed in the order, then perhaps shown.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use artel_domain::{
-    Body, ChangeHash, Content, Control, DeviceCertificate, Envelope, MessageId, Signed, SpaceId,
+    Body, ChangeHash, Content, Control, DeviceCertificate, DeviceId, Envelope, MessageId, Signed,
+    SpaceId,
     limits::{MAX_CONTROL_FEED, TERM_RECORDS},
 };
 
@@ -13,9 +14,13 @@ use super::{
         feed,
         frame::Carried,
         ledger::{FeedKey, Head, Ledger, LedgerResult, Standing, StoredBody, StoredRecord},
+        roster::MemberState,
     },
     Fault, Node,
 };
+
+/// Devices whose word for themselves is kept in one space while it does not count.
+const MAX_STRANGERS: usize = 64;
 
 /// What came of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +76,8 @@ impl Node {
             return Ok(Taken::Unwanted);
         }
         let founding = control && space.control.len() == 0;
-        if !known && !founding {
+        let first = records.first().and_then(|first| first.body.as_deref());
+        if !known && !founding && !(control && self.vouches_for_itself(feed, first)) {
             return Ok(Taken::Unwanted);
         }
         let mut run: Vec<Checked> = Vec::new();
@@ -184,6 +190,38 @@ impl Node {
             .is_ok_and(|c| c.value().device == feed.device && Some(c.value().member) == owner)
     }
 
+    /// Whether a control feed of a device that the roster does not have is kept: it begins with the device's own word
+    /// that it belongs to one who is or was in. Whether that word counts is for the fold to say.
+    fn vouches_for_itself(&self, feed: &FeedKey, first: Option<&[u8]>) -> bool {
+        let Some(space) = self.spaces.get(&feed.space) else {
+            return false;
+        };
+        if !space.ends_of(feed).is_empty() {
+            return true;
+        }
+        let Some(Ok(Body {
+            content: Content::Control(Control::Enrol { certificate }),
+            ..
+        })) = first.map(Body::decode)
+        else {
+            return false;
+        };
+        let strangers: BTreeSet<DeviceId> = space
+            .ends_in(&feed.room)
+            .map(|head| head.feed.device)
+            .filter(|device| !space.roster.counts(device))
+            .collect();
+        strangers.len() < MAX_STRANGERS
+            && Signed::<DeviceCertificate>::open(&certificate).is_ok_and(|certificate| {
+                let DeviceCertificate { member, device, .. } = certificate.value();
+                *device == feed.device
+                    && space
+                        .roster
+                        .member(member)
+                        .is_some_and(|member| member.state != MemberState::Pending)
+            })
+    }
+
     /// Applies a run of checked records of one term and one branch, then keeps them.
     fn take_run(
         &mut self,
@@ -216,6 +254,7 @@ impl Node {
         let mut document = self
             .documents
             .take(ledger, feed, before.as_ref().map(|b| &b.record))?;
+        let newest = run.iter().filter_map(written_at).max();
         let mut changes = Vec::with_capacity(run.len());
         let mut kept = Vec::with_capacity(run.len());
         for checked in run {
@@ -234,10 +273,31 @@ impl Node {
         } else {
             self.documents.keep(last_id, document);
         }
-        if feed.device == self.device() && feed.incarnation == self.incarnation {
-            self.rebirth(ledger)?;
+        if feed.device == self.device() {
+            if feed.incarnation == self.incarnation {
+                self.rebirth(ledger)?;
+            } else {
+                self.suspect(feed, newest);
+            }
         }
         Ok(Taken::All)
+    }
+
+    /// Records of this device came that this installation did not write, with the latest clock among them. A machine
+    /// that was reset to an earlier state gets its own lost ones that way; but those are older than this node, and come
+    /// before it is in step. Newer ones are of another installation with the same key, alive now.
+    fn suspect(&mut self, feed: &FeedKey, newest: Option<i64>) {
+        let settled = self
+            .spaces
+            .get(&feed.space)
+            .is_some_and(|space| space.was_in_step);
+        let newer = newest
+            .zip(self.began)
+            .is_some_and(|(newest, began)| newest > began);
+        if settled && newer && !self.cloned && !self.lives.contains(&feed.incarnation) {
+            self.cloned = true;
+            self.outputs.push(Output::Event(Event::Cloned));
+        }
     }
 
     /// Keeps a verified record: ledger, head, order, fold, what is shown. Own and foreign ones alike.
@@ -508,6 +568,7 @@ impl Node {
             .draw()
             .map_err(|_| Fault::Broke("no randomness"))?;
         self.incarnation = artel_domain::Incarnation::from_bytes(bytes);
+        self.lives.insert(self.incarnation);
         ledger.set_incarnation(self.incarnation)?;
         self.outputs
             .push(Output::Event(Event::Reborn(self.incarnation)));
@@ -533,6 +594,12 @@ impl Node {
             }
         }
     }
+}
+
+/// The clock that a record carries, if its body is here and sound.
+fn written_at(record: &Checked) -> Option<i64> {
+    let body = Body::decode(record.body.as_deref()?);
+    body.ok().map(|body| body.at)
 }
 
 fn ends_before(node: &Node, feed: &FeedKey) -> usize {

@@ -92,6 +92,12 @@ pub struct Node {
     identity: Identity,
     certificate: Signed<DeviceCertificate>,
     incarnation: Incarnation,
+    /// Incarnations that this installation began.
+    lives: BTreeSet<Incarnation>,
+    /// When this node was first told the time.
+    began: Option<i64>,
+    /// Whether the application was told of another installation with this key.
+    cloned: bool,
     entropy: Entropy,
     now: i64,
     spaces: BTreeMap<SpaceId, Space>,
@@ -142,6 +148,9 @@ impl Node {
             identity,
             certificate,
             incarnation,
+            lives: ledger.incarnations()?.into_iter().collect(),
+            began: None,
+            cloned: false,
             entropy,
             now: 0,
             spaces: BTreeMap::new(),
@@ -207,7 +216,7 @@ impl Node {
     /// # Errors
     /// The ledger failed.
     pub fn connected(&mut self, ledger: &mut dyn Ledger, now: i64, peer: Peer) -> LedgerResult<()> {
-        self.now = now;
+        self.tell_time(now);
         self.open_session(ledger, now, peer)
     }
 
@@ -221,7 +230,7 @@ impl Node {
         now: i64,
         peer: Peer,
     ) -> LedgerResult<()> {
-        self.now = now;
+        self.tell_time(now);
         self.close_session(ledger, &peer)
     }
 
@@ -236,7 +245,7 @@ impl Node {
         peer: Peer,
         frame: &[u8],
     ) -> LedgerResult<()> {
-        self.now = now;
+        self.tell_time(now);
         if !self.sessions.contains_key(&peer) {
             return Ok(());
         }
@@ -269,13 +278,18 @@ impl Node {
     /// # Errors
     /// The ledger failed.
     pub fn tick(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
-        self.now = now;
+        self.tell_time(now);
         self.banned.retain(|_, until| *until > now);
         self.tick_exchange(ledger, now)?;
         self.tick_secrets(now);
         self.tick_sessions(ledger, now)?;
         self.tick_joins(now);
         self.tick_fetches(ledger, now)
+    }
+
+    fn tell_time(&mut self, now: i64) {
+        self.now = now;
+        self.began.get_or_insert(now);
     }
 
     fn handle(

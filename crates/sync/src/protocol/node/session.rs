@@ -440,6 +440,33 @@ impl Node {
         }
     }
 
+    /// Lets this device in by its own word where the roster has this member, not this device, and nobody else who could
+    /// vouch for it: the founder of a space without other members, on a restored profile.
+    ///
+    /// # Errors
+    /// The ledger failed, or the entry cannot be written.
+    pub fn enrol_where_alone(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+    ) -> Result<(), CommandError> {
+        let (me, device) = (self.member(), self.device());
+        let alone: Vec<SpaceId> = self
+            .spaces
+            .values()
+            .filter(|space| space.roster.may_enrol_itself(&me, &device))
+            .map(Space::id)
+            .collect();
+        for space in alone {
+            let enrol = Control::Enrol {
+                certificate: self.certificate.wire().to_vec(),
+            };
+            let room = space.control_room();
+            self.write(ledger, now, space, room, Content::Control(enrol))?;
+        }
+        Ok(())
+    }
+
     /// Holds a link against the roster: who is in, who was removed.
     pub(super) fn refresh_link(
         &mut self,

@@ -40,6 +40,10 @@ pub(super) struct Space {
     pub(super) bodies_after: Option<MessageId>,
     /// When missing secrets were last asked for.
     pub(super) asked_secrets: i64,
+    /// Whether a member was found to hold the same, since this node was loaded.
+    pub(super) was_in_step: bool,
+    /// Rooms of which a member was found to hold the same since then.
+    pub(super) rooms_in_step: BTreeSet<RoomId>,
 }
 
 impl Space {
@@ -58,6 +62,8 @@ impl Space {
             asked_bodies: 0,
             bodies_after: None,
             asked_secrets: 0,
+            was_in_step: false,
+            rooms_in_step: BTreeSet::new(),
         }
     }
 

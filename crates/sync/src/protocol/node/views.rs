@@ -87,7 +87,7 @@ impl Node {
     }
 
     /// Whether this node's member is in a space, and this device is one of theirs.
-    pub(super) fn is_inside(&self, space: &SpaceId) -> bool {
+    pub fn is_inside(&self, space: &SpaceId) -> bool {
         let me = (self.member(), MemberState::Member);
         self.spaces
             .get(space)

@@ -277,7 +277,14 @@ impl ControlSet {
                 cuts,
                 ..
             }) => unseeing
-                .filter(|(_, e)| e.device == *device && beyond(e, member, cuts))
+                .filter(|(_, e)| {
+                    if e.device == *device {
+                        beyond(e, member, cuts)
+                    } else {
+                        // Whoever holds the retired device holds the member's key as well, and could certify another.
+                        e.enrols_itself() == Some(*member) && !entry.saw(e)
+                    }
+                })
                 .map(|(i, e)| (i, undone(e)))
                 .collect(),
             Some(Control::SetRole { member, role, cuts }) => unseeing
@@ -326,6 +333,12 @@ impl ControlSet {
                 continue;
             }
             let Some(author) = pass.roster.of_device(&entry.device) else {
+                if let Some(member) = entry.enrols_itself()
+                    && pass.roster.may_enrol_itself(&member, &entry.device)
+                    && let Some(member) = pass.roster.member_mut(&member)
+                {
+                    member.devices.push(entry.device);
+                }
                 continue;
             };
             let out =

@@ -9,7 +9,7 @@
 //! What different members say of the same one at the same time, and cannot both stand, is decided by rank as well, and
 //! between equals by a hash over both entries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use artel_domain::{
     Audience, Cut, DeviceId, InviteId, MemberId, MessageId, Permission, Role, RoomId, SecretHash,
@@ -251,6 +251,29 @@ impl Roster {
             }
             _ => false,
         }
+    }
+
+    /// Rooms that a member and at least one other may read.
+    pub(crate) fn rooms_shared(&self, member: &MemberId) -> BTreeSet<RoomId> {
+        let shared = |room: &&Room| {
+            let mut others = self.members.iter().filter(|other| other.id != *member);
+            self.reads(member, &room.id) && others.any(|other| self.reads(&other.id, &room.id))
+        };
+        let rooms = self.rooms.iter().filter(shared);
+        rooms.map(|room| room.id).collect()
+    }
+
+    /// Whether a device's own word that it is a member's counts: that member is in and may vouch for devices, nobody
+    /// else is in who could, and the device is nobody's yet.
+    pub(crate) fn may_enrol_itself(&self, member: &MemberId, device: &DeviceId) -> bool {
+        let is_in = |member: &Member| member.state == MemberState::Member;
+        let mut others = self.members.iter().filter(|other| other.id != *member);
+        let fits = |found: &Member| {
+            is_in(found) && found.role.may(Permission::Countersign) && found.has_place_for(device)
+        };
+        self.member(member).is_some_and(fits)
+            && !others.any(is_in)
+            && self.of_device(device).is_none()
     }
 
     /// The member whose record it is and the role under which it was written, if it counts.

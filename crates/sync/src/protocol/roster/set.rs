@@ -43,6 +43,16 @@ impl Entry {
             .get(earlier.branch)
             .is_some_and(|place| u64::from(*place) >= earlier.sequence)
     }
+
+    /// The member whose device its writer says it is, if it is the writer's word for itself.
+    pub(super) fn enrols_itself(&self) -> Option<MemberId> {
+        match (&self.control, self.joiner) {
+            (Some(Control::Enrol { .. }), Some((member, device))) if device == self.device => {
+                Some(member)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The set of settled control entries of a space.

@@ -1024,6 +1024,58 @@ fn between_equals_both_entries_together_decide() {
     assert_eq!(outcomes.len(), 4, "{outcomes:?}");
 }
 
+/// The founder restored a backup, and nobody else is there to vouch for the new device.
+#[test]
+fn a_devices_own_word_counts_while_nobody_else_could_vouch_for_it() {
+    let (owner, laptop, desk) = (
+        person(1),
+        other_machine(&person(1), 99),
+        other_machine(&person(1), 98),
+    );
+    let word = |of: &Person| Control::Enrol {
+        certificate: of.certificate.wire().to_vec(),
+    };
+    let is_in = |seen: &Seen, who: &Person| {
+        let roster = seen.roster();
+        roster.standing_of(&who.device.id()) == Some((who.member.id(), MemberState::Member))
+    };
+    let base = Seen::found();
+    let mut alone = base.clone();
+    alone.write(&laptop, word(&laptop));
+    assert!(is_in(&alone, &laptop));
+    alone.join(&person(3), &laptop, 1, 0);
+    assert_eq!(
+        standing(&alone.roster(), &person(3)),
+        Some((Role::Student, MemberState::Member)),
+        "it is a witness like any other"
+    );
+
+    let mut for_another = base.clone();
+    for_another.write(&laptop, word(&desk));
+    assert!(!is_in(&for_another, &desk), "only for itself");
+    let mut stranger = base.clone();
+    stranger.write(&person(9), word(&person(9)));
+    assert!(!is_in(&stranger, &person(9)), "only for a member");
+    let mut in_company = base.clone();
+    in_company.join(&person(3), &owner, 1, 0);
+    in_company.write(&laptop, word(&laptop));
+    assert!(!is_in(&in_company, &laptop), "another could vouch for it");
+    in_company.remove(&owner, &person(3));
+    in_company.write(&desk, word(&desk));
+    assert!(is_in(&in_company, &desk), "nobody is left who could");
+
+    // The thief of a machine has the member's key too: what the retirement had not seen does not count.
+    let (mut left, mut right) = (alone.clone(), alone.clone());
+    left.retire(&laptop, &owner);
+    right = Seen(right.0.into_iter().take(2).collect());
+    right.write(&desk, word(&desk));
+    left.merge(&right);
+    assert!(!is_in(&left, &desk) && is_in(&left, &laptop));
+    // Without the retirement it would have.
+    alone.merge(&right);
+    assert!(is_in(&alone, &desk));
+}
+
 fn act(seen: &mut Seen, people: &[Person], (by, what, whom): (usize, u8, usize)) {
     let (by, whom) = (&people[by % people.len()], &people[whom % people.len()]);
     let _ = match what % 10 {

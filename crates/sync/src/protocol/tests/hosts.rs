@@ -161,10 +161,12 @@ impl World {
         Entropy::seeded(self.seed.wrapping_mul(1_000_003).wrapping_add(self.loads))
     }
 
-    fn index(&self, device: &artel_domain::DeviceId) -> usize {
-        self.hosts
-            .iter()
-            .position(|h| h.node.device() == *device)
+    /// The host that has a device; of several with one key, the one that is linked.
+    fn index(&self, from: usize, device: &artel_domain::DeviceId) -> usize {
+        let has = |host: &usize| self.hosts[*host].node.device() == *device;
+        (0..self.hosts.len())
+            .filter(has)
+            .max_by_key(|host| self.linked(from, *host))
             .expect("a host")
     }
 
@@ -185,7 +187,7 @@ impl World {
         for output in self.hosts[host].node.take_outputs() {
             match output {
                 Output::Send { peer, lane, bytes } => {
-                    let to = self.index(&peer);
+                    let to = self.index(host, &peer);
                     self.sent += 1;
                     assert!(bytes.len() <= artel_domain::limits::MAX_FRAME);
                     if lane == Lane::File {
@@ -207,7 +209,7 @@ impl World {
                         .extend(frames.into_iter().map(|bytes| (at, bytes)));
                 }
                 Output::Disconnect { peer, reason } => {
-                    let to = self.index(&peer);
+                    let to = self.index(host, &peer);
                     self.hosts[host].dropped.push((to, reason));
                     self.cut(host, to);
                 }
@@ -270,6 +272,26 @@ impl World {
         } = &mut self.hosts[host];
         *node = Node::load(identity.clone(), entropy, ledger).unwrap();
         self.release(host);
+    }
+
+    /// A second installation of a host, keys and all, as a copied disk makes one.
+    pub(super) fn copy_host(&mut self, host: usize) -> usize {
+        let Host {
+            identity,
+            ledger,
+            view,
+            ..
+        } = &self.hosts[host];
+        let (identity, mut ledger, view) = (identity.clone(), ledger.clone(), view.clone());
+        let node = Node::load(identity.clone(), self.entropy(), &mut ledger).unwrap();
+        self.hosts.push(Host {
+            identity,
+            node,
+            ledger,
+            view,
+            dropped: Vec::new(),
+        });
+        self.hosts.len() - 1
     }
 
     /// As a restored backup does: the same person and data, another device.

@@ -7,5 +7,6 @@ mod hosts;
 mod joining;
 mod membership;
 mod pages;
+mod restored;
 mod scenes;
 mod simulator;

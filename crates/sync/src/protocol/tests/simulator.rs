@@ -208,6 +208,7 @@ fn check(seed: u64) {
         assert_eq!(strip(host), strip(0), "seed {seed}: {host} and 0 differ");
         for event in &me.view.events {
             match event {
+                Event::Cloned => panic!("seed {seed}: {host} took a restart for a clone"),
                 Event::Reborn(_) => panic!("seed {seed}: {host} took a restart for a copy"),
                 Event::Forked(feed) => {
                     assert_eq!(feed.device, bent, "seed {seed}: {host} found a copy");
