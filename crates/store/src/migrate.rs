@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     3 "0003_jobs.sql",
     4 "0004_market.sql",
     5 "0005_catalog.sql",
+    6 "0006_pending_deletions.sql",
 };
 
 /// Version of the schema that this build writes.

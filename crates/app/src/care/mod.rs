@@ -7,6 +7,7 @@ use std::{path::Path, time::Instant};
 use artel_store::{
     StoreError,
     backup::{self, BackupSummary, Listed, Secret},
+    deletions,
     identity::Reason,
 };
 use zeroize::Zeroizing;
@@ -135,7 +136,10 @@ fn restore(home: &Path, command: api::CareRestore) -> Result<api::Restored, AppE
     }
     let device = NewDevice::generate(Reason::Restored)?;
     let id = device.device();
-    let opened = backup::restore(home, &request, move |tx| device.replace(tx))?;
+    let opened = backup::restore(home, &request, move |tx| {
+        device.replace(tx)?;
+        deletions::end_all(tx)
+    })?;
     let tables = opened.store.read(artel_store::check::row_counts)?;
     Ok(api::Restored {
         profile: opened.summary.name.clone(),

@@ -7,9 +7,10 @@
 //! | `view` | messages as shown, in the same transaction |
 //! | `network` | the libp2p network: start, stop, peers |
 //! | `names` | names and ids that users give |
-//! | `spaces`, `moderation`, `messages`, `attachments`, `share` | the commands |
+//! | `spaces`, `moderation`, `messages`, `amend`, `attachments`, `share` | the commands |
 //! | `stash` | pasted content until it is sent |
 
+mod amend;
 mod attachments;
 mod driver;
 mod ledger;

@@ -381,13 +381,37 @@ impl Node {
         room: RoomId,
         content: Content,
     ) -> Result<Sent, CommandError> {
-        self.may(&space, Permission::Write)?;
-        let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
-        if !known.roster.reads(&self.member(), &room) {
+        let content = self.allowed(ledger, &space, &room, content)?;
+        self.write(ledger, now, space, room, content)
+    }
+
+    /// Whether the caller may write this into a room, as [`Self::send`] would find. Writes nothing.
+    ///
+    /// # Errors
+    /// No such space, room or target, or not allowed.
+    pub fn may_send(
+        &self,
+        ledger: &dyn Ledger,
+        space: &SpaceId,
+        room: &RoomId,
+        content: Content,
+    ) -> Result<(), CommandError> {
+        self.allowed(ledger, space, room, content).map(drop)
+    }
+
+    fn allowed(
+        &self,
+        ledger: &dyn Ledger,
+        space: &SpaceId,
+        room: &RoomId,
+        content: Content,
+    ) -> Result<Content, CommandError> {
+        self.may(space, Permission::Write)?;
+        let known = self.spaces.get(space).ok_or(CommandError::NoSpace)?;
+        if !known.roster.reads(&self.member(), room) {
             return Err(CommandError::NoRoom);
         }
-        let content = self.aimed(ledger, &space, &room, content)?;
-        self.write(ledger, now, space, room, content)
+        self.aimed(ledger, space, room, content)
     }
 
     /// Asks peers for an attachment until it is complete; progress comes as [`super::Event::Attachment`]. What is here

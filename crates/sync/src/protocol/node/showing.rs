@@ -62,6 +62,8 @@ impl Node {
         let FeedKey { space, room, .. } = record.feed;
         if erasure != Erasure::None && ledger.body(&record.id)? != Some(StoredBody::Erased) {
             ledger.erase_body(&record.id)?;
+            // Edits that the deletion does not list go as well.
+            queue.extend(ledger.references(&record.id)?);
             if record.shown {
                 self.outputs.push(Output::Event(Event::Erased {
                     space,
