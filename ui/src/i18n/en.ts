@@ -188,7 +188,7 @@ export const en = {
   'rooms.editing.stop': 'Do not edit (Esc)',
   'rooms.editing.write': 'New text of the message',
   'rooms.save': 'Save (Enter)',
-  'rooms.deleting': 'Deleted in {n} s',
+  'rooms.deleting': 'Deleting in {n} s',
   'rooms.deleting.text': 'The message will be deleted in 10 seconds. Undo keeps it.',
   'rooms.undo': 'Undo',
   'rooms.undo.text': 'Keep this message',
