@@ -122,6 +122,23 @@ function write(room: string, more: Partial<Message>): Message {
   return message;
 }
 
+function changeMessage(id: string, more: Partial<Message>): Message {
+  for (const [room, list] of world.messages) {
+    const at = list.findIndex((message) => message.id === id);
+    const known = list[at];
+    if (!known) continue;
+    const message = { ...known, ...more };
+    world.messages.set(room, list.with(at, message));
+    tell({ type: 'message', room, message });
+    return message;
+  }
+  return missing(`message ${id}`);
+}
+
+function erase(message: string): void {
+  changeMessage(message, { deleted: true, deleting_until: null, text: '', attachments: [], result: null });
+}
+
 /** Those of a space; whoever founded one is alone in it. */
 function membersOf(space: string): MemberInfo[] {
   return world.members.get(space) ?? data.members.slice(0, 1);
@@ -373,6 +390,28 @@ const answers: Answers = {
       })),
     });
     return { message: message.id, state: 'stored', peers: 0 };
+  },
+  'room.edit': ({ message, text }) => {
+    changeMessage(message, { text, edited: true });
+    return { message, state: 'stored' };
+  },
+  'room.delete': ({ message, now }) => {
+    if (now) {
+      erase(message);
+      return { message, state: 'deleted', until: null };
+    }
+    const until = Date.now() + 10_000;
+    changeMessage(message, { deleting_until: until });
+    const asked = world;
+    setTimeout(() => {
+      const waits = [...world.messages.values()].flat().some((one) => one.deleting_until === until);
+      if (asked === world && waits) erase(message);
+    }, 10_000);
+    return { message, state: 'waiting', until };
+  },
+  'room.undelete': ({ message }) => {
+    changeMessage(message, { deleting_until: null });
+    return { message, state: 'kept', until: null };
   },
   'room.read': ({ room, before, limit }) => {
     const all = world.messages.get(room) ?? [];

@@ -1,5 +1,7 @@
 //! Times and durations for people.
 
+use std::time::Duration;
+
 use jiff::{Timestamp, tz::TimeZone};
 
 /// Ten years, in seconds.
@@ -37,6 +39,12 @@ pub(crate) fn minute(at_ms: i64) -> String {
                 .to_string()
         },
     )
+}
+
+/// How long it is until a Unix time in milliseconds.
+pub(crate) fn until(at_ms: i64) -> Duration {
+    let left = at_ms.saturating_sub(Timestamp::now().as_millisecond());
+    Duration::from_millis(u64::try_from(left).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub mod backup;
 pub mod blobs;
 pub mod catalog;
 pub mod check;
+pub mod deletions;
 pub mod feeds;
 pub mod identity;
 pub mod jobs;

@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     4 "0004_market.sql",
     5 "0005_catalog.sql",
     6 "0006_restored.sql",
+    7 "0007_pending_deletions.sql",
 };
 
 /// Version of the schema that this build writes.

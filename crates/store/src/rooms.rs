@@ -7,7 +7,7 @@ use artel_domain::{Attachment, FileHash, FileId, MemberId, MessageId, RoomId, Sp
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
-    StoreError,
+    StoreError, deletions,
     feeds::{self, Feed},
 };
 
@@ -91,6 +91,8 @@ pub struct Message {
     pub provisional: bool,
     /// How many peers hold it, for this device's own.
     pub delivered: u32,
+    /// When its deletion is to be signed, Unix milliseconds, while that can be taken back.
+    pub deleting_until: Option<i64>,
     /// Its files, previews among them.
     pub files: Vec<MessageFile>,
 }
@@ -248,6 +250,7 @@ pub fn erase(connection: &Connection, id: &MessageId) -> Result<(), StoreError> 
     connection
         .prepare_cached("UPDATE revisions SET text = '' WHERE target = ?1")?
         .execute([id.as_bytes()])?;
+    deletions::end(connection, id)?;
     Ok(())
 }
 
@@ -344,7 +347,8 @@ const MESSAGE: &str = "SELECT messages.key, messages.id, places.space, places.ro
         messages.provisional,
         CASE WHEN messages.mine THEN (SELECT count(*) FROM delivered
             WHERE delivered.feed = messages.feed AND delivered.through >= messages.sequence)
-        ELSE 0 END
+        ELSE 0 END,
+        (SELECT due_ms FROM pending_deletions WHERE target = messages.id)
     FROM messages JOIN places ON places.key = messages.place";
 
 fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
@@ -366,6 +370,7 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
         late: row.get(13)?,
         provisional: row.get(14)?,
         delivered: row.get(15)?,
+        deleting_until: row.get(16)?,
         files: Vec::new(),
     })
 }
@@ -547,9 +552,13 @@ mod tests {
                 assert_eq!(withdraw(tx, &id(91))?, Some(id(2)));
                 assert_eq!(message(tx, &id(2))?.unwrap().text, "2");
 
+                deletions::begin(tx, &id(4), 77)?;
+                let going = message(tx, &id(4))?.unwrap();
+                assert_eq!((going.deleting_until, going.deleted), (Some(77), false));
                 revision(tx, &id(92), 9, &id(4), None)?;
                 let gone = message(tx, &id(4))?.unwrap();
                 assert!(gone.deleted && gone.text.is_empty());
+                assert_eq!(gone.deleting_until, None);
                 assert_eq!(summary(tx, &space, &room)?.last, Some(("3".into(), 0)));
                 Ok(())
             })

@@ -1,13 +1,18 @@
 //! Profiles, spaces, rooms.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use artel_tests::{
     lan::Lan,
     person::{self, Person},
     wait,
 };
+use serde_json::Value;
 
 use super::{PATIENCE, has, refuses, words};
 
@@ -248,5 +253,87 @@ fn spaces_and_rooms() -> Result<()> {
         1,
         "not_allowed",
     );
+    Ok(())
+}
+
+#[test]
+fn messages_are_edited_and_deleted() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let anna = Person::new(place.path(), "Анна")?;
+    anna.one(&["space", "new", "7-Б"])?;
+    let send = |text: &str| anna.text(&["room", "send", "General", text], "message");
+    let shown = |id: &str| {
+        let lines = anna.lines(&["room", "read", "General"])?;
+        let line = lines.into_iter().find(|line| line["id"] == id);
+        line.context("the message is not there")
+    };
+    let id = send("Стр. 34")?;
+    let edited = anna.one(&["room", "edit", &id, "Стр. 35"])?;
+    has(&edited, "message:text state:text");
+    assert_eq!(
+        (&edited["message"], &edited["state"]),
+        (&id.as_str().into(), &"stored".into())
+    );
+    let line = shown(&id)?;
+    has(&line, "deleting_until:number?");
+    assert_eq!(
+        (&line["text"], &line["edited"]),
+        (&"Стр. 35".into(), &true.into())
+    );
+
+    // Alone, the command waits: Ctrl-C takes the deletion back, and so does another command.
+    let begin = |id: &str| -> Result<_> {
+        let mut running = anna.start(&["room", "delete", id])?;
+        running.until("a deletion under way", PATIENCE, || {
+            Ok(shown(id)?["deleting_until"].is_number().then_some(()))
+        })?;
+        Ok(running)
+    };
+    let kept = |line: &Value| assert_eq!(line["state"], "kept", "{line}");
+    let running = begin(&id)?;
+    running.interrupt()?;
+    let outcome = running.finish(PATIENCE)?;
+    assert_eq!(outcome.status, Some(0), "{}", outcome.stderr);
+    has(&outcome.lines[0], "message:text state:text until:number?");
+    kept(&outcome.lines[0]);
+    let running = begin(&id)?;
+    kept(&anna.one(&["room", "delete", &id, "--undo"])?);
+    kept(&running.finish(PATIENCE)?.lines[0]);
+    assert_eq!(shown(&id)?["text"], "Стр. 35");
+    let started = Instant::now();
+    assert_eq!(anna.one(&["room", "delete", &id])?["state"], "deleted");
+    assert!(started.elapsed() >= Duration::from_secs(9));
+    let line = shown(&id)?;
+    assert_eq!(
+        (&line["deleted"], &line["text"]),
+        (&true.into(), &"".into())
+    );
+
+    // Killed in the wait, it is signed by whoever opens the profile next.
+    let id = send("oops")?;
+    begin(&id)?.kill()?;
+    wait::until("the deletion", PATIENCE, || {
+        Ok((shown(&id)?["deleted"] == true).then_some(()))
+    })?;
+
+    // Beside a node it returns at once.
+    let id = send("twice")?;
+    let (_node, _) = anna.quiet_node()?;
+    let waiting = anna.one(&["room", "delete", &id])?;
+    assert_eq!(waiting["state"], "waiting");
+    assert!(waiting["until"].is_number(), "{waiting}");
+    kept(&anna.one(&["room", "delete", &id, "--undo"])?);
+    let signed = anna.one(&["room", "delete", &id, "--now"])?;
+    assert_eq!(signed["state"], "deleted");
+
+    refuses(&anna, &["room", "delete", &id, "--undo"], 1, "wrong_state");
+    refuses(&anna, &["room", "edit", &id, "x"], 1, "wrong_state");
+    refuses(
+        &anna,
+        &["room", "edit", "deadbeef", "x"],
+        1,
+        "bad_arguments",
+    );
+    refuses(&anna, &["room", "delete", &"ab".repeat(32)], 1, "not_found");
     Ok(())
 }

@@ -40,6 +40,10 @@ edited: boolean,
  */
 deleted: boolean, 
 /**
+ * When its deletion is signed, Unix milliseconds, while the caller can still take that back.
+ */
+deleting_until: number | null, 
+/**
  * Message this one answers.
  */
 reply_to: string | null, 

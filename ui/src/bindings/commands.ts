@@ -18,10 +18,12 @@ import type { CatalogStatistics } from "./CatalogStatistics";
 import type { CatalogStats } from "./CatalogStats";
 import type { CatalogValidate } from "./CatalogValidate";
 import type { CatalogValidated } from "./CatalogValidated";
+import type { Deletion } from "./Deletion";
 import type { DeviceInfo } from "./DeviceInfo";
 import type { DeviceList } from "./DeviceList";
 import type { DeviceRevoke } from "./DeviceRevoke";
 import type { DeviceRevoked } from "./DeviceRevoked";
+import type { Edited } from "./Edited";
 import type { EnrichStarted } from "./EnrichStarted";
 import type { FunctionInfo } from "./FunctionInfo";
 import type { GpuInfo } from "./GpuInfo";
@@ -78,12 +80,15 @@ import type { ProfilePasswd } from "./ProfilePasswd";
 import type { ProfileShow } from "./ProfileShow";
 import type { RecipeInfo } from "./RecipeInfo";
 import type { Restored } from "./Restored";
+import type { RoomDelete } from "./RoomDelete";
+import type { RoomEdit } from "./RoomEdit";
 import type { RoomInfo } from "./RoomInfo";
 import type { RoomList } from "./RoomList";
 import type { RoomNew } from "./RoomNew";
 import type { RoomRead } from "./RoomRead";
 import type { RoomSeen } from "./RoomSeen";
 import type { RoomSend } from "./RoomSend";
+import type { RoomUndelete } from "./RoomUndelete";
 import type { Saved } from "./Saved";
 import type { Sent } from "./Sent";
 import type { SeriesInfo } from "./SeriesInfo";
@@ -137,6 +142,9 @@ export interface Commands {
   "room.new": { args: RoomNew, reply: RoomInfo },
   "room.list": { args: RoomList, reply: Array<RoomInfo> },
   "room.send": { args: RoomSend, reply: Sent },
+  "room.edit": { args: RoomEdit, reply: Edited },
+  "room.delete": { args: RoomDelete, reply: Deletion },
+  "room.undelete": { args: RoomUndelete, reply: Deletion },
   "room.read": { args: RoomRead, reply: Page },
   "room.seen": { args: RoomSeen, reply: null },
   "room.save": { args: AttachmentSave, reply: Saved },

@@ -212,6 +212,7 @@ export function messages(now: number): Message[] {
       text,
       edited: at === 13,
       deleted: false,
+      deleting_until: null,
       reply_to: null,
       attachments: [],
       reactions: at === 6 ? [{ emoji: '👍', members: [key(0), key(4), key(5)] }] : [],

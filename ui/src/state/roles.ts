@@ -14,6 +14,11 @@ export function mayChange(mine: string, theirs: string): boolean {
   return mine === 'owner' || (mine === 'teacher' && !staff.includes(theirs));
 }
 
+/** Whether a role may delete what others wrote. */
+export function mayDeleteOthers(role: string): boolean {
+  return staff.includes(role);
+}
+
 /** The roles that someone may be given, besides the one they have. */
 export function rolesFor(mine: string, theirs: string): Role[] {
   if (!mayChange(mine, theirs)) return [];

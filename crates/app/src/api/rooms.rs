@@ -164,6 +164,34 @@ pub struct RoomSend {
     pub wait_s: Option<u64>,
 }
 
+/// Changes the text of one's own message.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct RoomEdit {
+    /// Id of the message.
+    pub message: String,
+    /// The new text; may be empty when the message has files.
+    pub text: String,
+}
+
+/// Deletes a message: one's own, or by those who may anyone's. It can be taken back for 10 seconds; then the deletion is
+/// signed, and every honest machine forgets what the message said. A profile that is closed meanwhile signs it when it
+/// is opened again.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct RoomDelete {
+    /// Id of the message.
+    pub message: String,
+    /// Sign it at once.
+    #[serde(default)]
+    pub now: bool,
+}
+
+/// Takes a deletion back that was not signed yet. Nobody else learns of it.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct RoomUndelete {
+    /// Id of the message.
+    pub message: String,
+}
+
 /// Reads a page of a room.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct RoomRead {
@@ -383,6 +411,26 @@ pub struct Sent {
     pub peers: u32,
 }
 
+/// A message was edited.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Edited {
+    /// Id of the message.
+    pub message: String,
+    /// `stored`, or `unchanged` when it said that already.
+    pub state: String,
+}
+
+/// How the deletion of a message stands.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Deletion {
+    /// Id of the message.
+    pub message: String,
+    /// `waiting`, `deleted`, or `kept` once it was taken back.
+    pub state: String,
+    /// When it is signed, Unix milliseconds, while it waits.
+    pub until: Option<i64>,
+}
+
 /// Messages of a room, oldest first.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct Page {
@@ -415,6 +463,8 @@ pub struct Message {
     pub edited: bool,
     /// Whether it was deleted.
     pub deleted: bool,
+    /// When its deletion is signed, Unix milliseconds, while the caller can still take that back.
+    pub deleting_until: Option<i64>,
     /// Message this one answers.
     pub reply_to: Option<String>,
     /// Attached files.

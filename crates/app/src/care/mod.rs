@@ -7,6 +7,7 @@ use std::{path::Path, time::Instant};
 use artel_store::{
     StoreError,
     backup::{self, BackupSummary, Listed, Secret},
+    deletions,
     identity::Reason,
     restored,
 };
@@ -154,7 +155,8 @@ fn restore(home: &Path, command: api::CareRestore) -> Result<api::Restored, AppE
         if !beside {
             restored::hold(tx, made_at_ms)?;
         }
-        device.replace(tx)
+        device.replace(tx)?;
+        deletions::end_all(tx)
     })?;
     let tables = opened.store.read(artel_store::check::row_counts)?;
     Ok(api::Restored {

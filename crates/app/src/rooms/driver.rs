@@ -17,7 +17,7 @@ use std::{
 };
 
 use artel_domain::{DeviceId, DeviceKey, MemberKey, RecordError};
-use artel_store::{Connection, StoreError, addresses, identity};
+use artel_store::{Connection, StoreError, addresses, deletions, identity};
 use artel_sync::{
     net::{self, LinkId, Network, device_of},
     protocol::{
@@ -29,6 +29,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use tracing::{info, warn};
 
 use super::{
+    amend,
     ledger::SqlLedger,
     network::PeerTable,
     restored::{self, InStep},
@@ -49,6 +50,8 @@ const TICK: Duration = Duration::from_millis(250);
 const RELOAD: Duration = Duration::from_secs(1);
 /// How long a peer that broke the rules is not dialled.
 const BAN: Duration = Duration::from_mins(10);
+/// A time that has come whatever the clock says.
+const AT_ONCE: i64 = i64::MIN;
 /// Join outcomes that may wait for a slow listener.
 const OUTCOMES: usize = 64;
 
@@ -90,7 +93,7 @@ impl From<CommandError> for Failed {
     }
 }
 
-fn command_error(reason: &CommandError) -> AppError {
+pub(super) fn command_error(reason: &CommandError) -> AppError {
     let code = match reason {
         CommandError::NoSpace
         | CommandError::NoRoom
@@ -165,6 +168,7 @@ pub(super) struct Work<'a> {
     pub ledger: &'a mut dyn Ledger,
     pub tx: &'a Connection,
     pub now: i64,
+    pub changes: &'a mut Changes,
 }
 
 trait Act: Send {
@@ -288,11 +292,13 @@ impl Driver {
             signals: Arc::clone(&signals),
             inside: Arc::new(Mutex::new(Inside {
                 node: Some(node),
+                due: Some(AT_ONCE),
                 ..Inside::default()
             })),
             network: None,
             attached: 0,
             deaf_to: 0,
+            rest: Instant::now(),
         };
         let thread = thread::Builder::new()
             .name("artel-rooms".to_owned())
@@ -424,6 +430,8 @@ struct Inside {
     node: Option<Node>,
     batch: Vec<Input>,
     tick: bool,
+    /// When the next deletion is to be signed.
+    due: Option<i64>,
     links: HashMap<DeviceId, LinkId>,
     /// Where connected peers can be dialled, until they are known as members.
     reachable: HashMap<DeviceId, String>,
@@ -448,6 +456,11 @@ impl Inside {
         let me = node.member();
         let mut ledger = SqlLedger::new(tx, device);
         let mut changes = Changes::default();
+        // Before what is asked for: what is due can no longer be taken back.
+        if let Some(due) = self.due {
+            amend::sign_due(tx, &mut node, &mut ledger, now, due, &mut changes)?;
+            self.collect(tx, me, &mut node, &mut changes)?;
+        }
         let mut batch = std::mem::take(&mut self.batch);
         for input in &mut batch {
             match input {
@@ -457,6 +470,7 @@ impl Inside {
                     ledger: &mut ledger,
                     tx,
                     now,
+                    changes: &mut changes,
                 })?,
                 _ => {}
             }
@@ -489,6 +503,7 @@ impl Inside {
             self.rekeyed = true;
         }
         self.remember(tx, &node, now)?;
+        self.due = deletions::next_due(tx)?;
         self.delivered = changes.delivered;
         let events = view::events(tx, &node, &mut changes)?;
         self.releases.extend(events.into_iter().map(Release::Tell));
@@ -601,24 +616,30 @@ struct Runner {
     attached: u64,
     /// Networks up to this number had a key that is not this device's any more.
     deaf_to: u64,
+    /// Until when nothing is done that nobody asked for, after a failure.
+    rest: Instant,
 }
 
 impl Runner {
     fn run(mut self, queue: &mpsc::Receiver<Input>) {
         let mut next_tick = Instant::now();
+        // What came due while the profile was closed.
+        self.turn(Vec::new(), false, true);
         loop {
-            let first = if self.network.is_some() {
-                let wait = next_tick.saturating_duration_since(Instant::now());
-                match queue.recv_timeout(wait) {
-                    Ok(input) => Some(input),
-                    Err(mpsc::RecvTimeoutError::Timeout) => None,
-                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            let due = self.due();
+            let tick = self.network.as_ref().map(|_| next_tick);
+            let first = match tick.into_iter().chain(due).min() {
+                Some(at) => {
+                    match queue.recv_timeout(at.saturating_duration_since(Instant::now())) {
+                        Ok(input) => Some(input),
+                        Err(mpsc::RecvTimeoutError::Timeout) => None,
+                        Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                    }
                 }
-            } else {
-                match queue.recv() {
+                None => match queue.recv() {
                     Ok(input) => Some(input),
                     Err(mpsc::RecvError) => return,
-                }
+                },
             };
             let mut batch = Vec::new();
             let mut next = first;
@@ -650,8 +671,16 @@ impl Runner {
             if tick {
                 next_tick = Instant::now() + TICK;
             }
-            self.turn(batch, tick);
+            self.turn(batch, tick, due.is_some_and(|at| Instant::now() >= at));
         }
+    }
+
+    /// When the next deletion is to be signed, as the clock says now.
+    fn due(&self) -> Option<Instant> {
+        let due = self.inside().due?;
+        let wait = u64::try_from(due.saturating_sub(now_ms())).unwrap_or(0);
+        let at = Instant::now() + Duration::from_millis(wait).min(amend::UNDO);
+        Some(at.max(self.rest))
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -665,11 +694,11 @@ impl Runner {
         }
     }
 
-    fn turn(&mut self, batch: Vec<Input>, tick: bool) {
+    fn turn(&mut self, batch: Vec<Input>, tick: bool, due: bool) {
         let (looks, batch): (Vec<_>, Vec<_>) = batch
             .into_iter()
             .partition(|input| matches!(input, Input::Look(_)));
-        if tick || !batch.is_empty() {
+        if tick || due || !batch.is_empty() {
             self.commit(batch, tick);
         }
         let inside = self.inside();
@@ -711,7 +740,10 @@ impl Runner {
         drop(inside);
         match &failure {
             None => self.release(releases, delivered, files),
-            Some(reason) => warn!(%reason, "a batch was undone"),
+            Some(reason) => {
+                warn!(%reason, "a batch was undone");
+                self.rest = Instant::now() + RELOAD;
+            }
         }
         if failure.is_some() || rekeyed {
             self.forget();
@@ -733,6 +765,7 @@ impl Runner {
     fn forget(&self) {
         let mut inside = self.inside();
         inside.node = None;
+        inside.due = Some(AT_ONCE);
         inside.reachable.clear();
         let links = std::mem::take(&mut inside.links);
         drop(inside);

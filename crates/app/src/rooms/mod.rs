@@ -8,9 +8,10 @@
 //! | `network` | the libp2p network: start, stop, peers |
 //! | `names`, `link` | names, ids and invites that users give |
 //! | `restored` | what waits in a restored profile until a member was met |
-//! | `spaces`, `moderation`, `messages`, `notes`, `attachments`, `share` | the commands |
+//! | `spaces`, `moderation`, `messages`, `amend`, `notes`, `attachments`, `share` | the commands |
 //! | `stash` | pasted content until it is sent |
 
+mod amend;
 mod attachments;
 mod driver;
 mod ledger;

@@ -842,3 +842,301 @@ async fn of_two_clones_one_takes_a_key_of_its_own_and_both_go_on() {
         host.session.close().await;
     }
 }
+}
+
+/// Ann, who founded a space, and Ben and Eve, who joined it as students; all are connected to Ann.
+async fn class() -> [Host; 3] {
+    let (ann, ben, eve) = (
+        Host::new("Ann").await,
+        Host::new("Ben").await,
+        Host::new("Eve").await,
+    );
+    ann.found("Room").await;
+    let at_ann = ann.start().await;
+    let invite = ann.invite("Room", 3600).await;
+    for pupil in [&ben, &eve] {
+        pupil.start().await;
+        pupil.join(&invite, &at_ann).await.unwrap();
+    }
+    [ann, ben, eve]
+}
+
+async fn close(hosts: [Host; 3]) {
+    for host in hosts {
+        host.session.close().await;
+    }
+}
+
+impl Host {
+    async fn edit(&self, message: &str, text: &str) -> Result<api::Edited, AppError> {
+        self.session
+            .handle(api::RoomEdit {
+                message: message.to_owned(),
+                text: text.to_owned(),
+            })
+            .await
+    }
+
+    async fn delete(&self, message: &str, now: bool) -> Result<api::Deletion, AppError> {
+        self.session
+            .handle(api::RoomDelete {
+                message: message.to_owned(),
+                now,
+            })
+            .await
+    }
+
+    async fn undelete(&self, message: &str) -> Result<api::Deletion, AppError> {
+        self.session
+            .handle(api::RoomUndelete {
+                message: message.to_owned(),
+            })
+            .await
+    }
+
+    async fn message(&self, id: &str) -> Option<api::Message> {
+        let page = self.page("General").await;
+        page.into_iter().find(|message| message.id == id)
+    }
+
+    async fn until_message(&self, id: &str, what: &str, so: impl Fn(&api::Message) -> bool) {
+        let reached = tokio::time::timeout(SOON, async {
+            while !self.message(id).await.is_some_and(|message| so(&message)) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        assert!(
+            reached.is_ok(),
+            "{}: not {what}: {:?}",
+            self.name,
+            self.message(id).await
+        );
+    }
+
+    /// What of the message's records this profile holds: whether the body is here, and how many edit or delete it.
+    async fn kept(&self, id: &str) -> (bool, usize) {
+        let id = names::message(id).unwrap();
+        self.session
+            .core()
+            .read(move |connection| {
+                let here = matches!(
+                    artel_store::feeds::body(connection, &id)?,
+                    Some(artel_store::feeds::Body::Here(_))
+                );
+                let others = artel_store::feeds::references(connection, &id)?;
+                Ok((here, others.len()))
+            })
+            .await
+            .unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_arrives_and_only_ones_own_can_be_made() {
+    let [ann, ben, eve] = class().await;
+    let sent = ben.send("General", "Стр. 34").await.message;
+    ann.until_texts("General", &["Стр. 34"]).await;
+
+    assert_eq!(ben.edit(&sent, "Стр. 34").await.unwrap().state, "unchanged");
+    assert_eq!(ben.edit(&sent, "Стр. 35").await.unwrap().state, "stored");
+    ann.until_message(&sent, "edited", |message| {
+        message.text == "Стр. 35" && message.edited
+    })
+    .await;
+    assert_eq!(ben.edit(&sent, "Стр. 36").await.unwrap().state, "stored");
+    ann.until_texts("General", &["Стр. 36"]).await;
+
+    let others = ann.edit(&sent, "not mine").await.unwrap_err();
+    assert_eq!(others.code, Code::NotAllowed);
+    assert!(others.message.contains("edit others' messages"), "{others}");
+    let empty = ben.edit(&sent, " \n").await.unwrap_err();
+    assert_eq!(empty.code, Code::BadArguments);
+    assert!(empty.hint.is_some_and(|hint| hint.contains("room delete")));
+    let most = "я".repeat(16 * 1024);
+    ben.edit(&sent, &most).await.unwrap();
+    let long = ben.edit(&sent, &format!("{most}!")).await.unwrap_err();
+    assert_eq!(long.code, Code::BadArguments);
+    assert!(long.message.contains("32 KiB"), "{long}");
+    let nothing = ben.edit(&"ab".repeat(32), "x").await.unwrap_err();
+    assert_eq!(nothing.code, Code::NotFound);
+
+    // What is being deleted, or was, is not edited any more.
+    ben.delete(&sent, false).await.unwrap();
+    let going = ben.edit(&sent, "again").await.unwrap_err();
+    assert_eq!(going.code, Code::WrongState);
+    ben.undelete(&sent).await.unwrap();
+    ben.edit(&sent, "again").await.unwrap();
+    ben.delete(&sent, true).await.unwrap();
+    let gone = ben.edit(&sent, "and again").await.unwrap_err();
+    assert_eq!(
+        (gone.code, gone.message.as_str()),
+        (Code::WrongState, "that message was deleted")
+    );
+    close([ann, ben, eve]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_waits_is_signed_and_erases_on_the_other_side() {
+    let [ann, ben, eve] = class().await;
+    let sent = ben.send("General", "not meant for here").await.message;
+    ben.edit(&sent, "not meant for here at all").await.unwrap();
+    ann.until_message(&sent, "edited", |message| message.edited)
+        .await;
+
+    let mut events = ben.session.events();
+    let begun = tokio::time::Instant::now();
+    let waiting = ben.delete(&sent, false).await.unwrap();
+    assert_eq!(waiting.state, "waiting");
+    let until = waiting.until.unwrap();
+    let left = until - crate::installation::now_ms();
+    assert!((9_000..=10_000).contains(&left), "{left} ms left");
+    // Asked for again, it keeps its time.
+    assert_eq!(ben.delete(&sent, false).await.unwrap().until, Some(until));
+    let shown = ben.message(&sent).await.unwrap();
+    assert_eq!(shown.deleting_until, Some(until));
+    assert_eq!(shown.text, "not meant for here at all");
+    let told = tokio::time::timeout(SOON, async {
+        loop {
+            if let Ok(crate::api::Event::Message { message, .. }) = events.recv().await
+                && message.id == sent
+            {
+                return message.deleting_until;
+            }
+        }
+    });
+    assert_eq!(told.await.unwrap(), Some(until));
+    // Only here.
+    assert_eq!(ann.message(&sent).await.unwrap().deleting_until, None);
+
+    // Without a network as well: the other side learns of it later.
+    ben.session.rooms.stop_network().await;
+    ben.until_message(&sent, "deleted", |message| message.deleted)
+        .await;
+    assert!(begun.elapsed() >= Duration::from_millis(9_900));
+    assert!(ben.message(&sent).await.unwrap().deleting_until.is_none());
+    assert_eq!(
+        ben.undelete(&sent).await.unwrap_err().code,
+        Code::WrongState
+    );
+    assert!(!ann.message(&sent).await.unwrap().deleted);
+    let at_ben = ben.start().await;
+    ann.session
+        .handle(api::NetDial { address: at_ben })
+        .await
+        .unwrap();
+    ann.until_message(&sent, "deleted", |message| {
+        message.deleted && message.text.is_empty() && !message.edited
+    })
+    .await;
+    for host in [&ann, &ben] {
+        assert_eq!(host.kept(&sent).await, (false, 2), "{}", host.name);
+    }
+    close([ann, ben, eve]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_taken_back_leaves_no_trace() {
+    let [ann, mut ben, eve] = class().await;
+    let sent = ben.send("General", "stays").await.message;
+    ann.until_texts("General", &["stays"]).await;
+    ben.delete(&sent, false).await.unwrap();
+    assert_eq!(ben.undelete(&sent).await.unwrap().state, "kept");
+    let twice = ben.undelete(&sent).await.unwrap_err();
+    assert_eq!(twice.code, Code::WrongState);
+    assert!(ben.message(&sent).await.unwrap().deleting_until.is_none());
+
+    // Also over a restart within the time.
+    ben.delete(&sent, false).await.unwrap();
+    ben.restart().await;
+    assert!(ben.message(&sent).await.unwrap().deleting_until.is_some());
+    assert_eq!(ben.undelete(&sent).await.unwrap().state, "kept");
+    tokio::time::sleep(amend::UNDO + Duration::from_secs(1)).await;
+    for host in [&ann, &ben] {
+        assert!(!host.message(&sent).await.unwrap().deleted);
+        assert_eq!(host.kept(&sent).await, (true, 0), "{}", host.name);
+    }
+    close([ann, ben, eve]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_is_signed_at_the_next_opening() {
+    let [ann, mut ben, eve] = class().await;
+    let sent = ben.send("General", "goodbye").await.message;
+    ann.until_texts("General", &["goodbye"]).await;
+    ben.delete(&sent, false).await.unwrap();
+    ben.session.close().await;
+    tokio::time::sleep(amend::UNDO).await;
+    ben.open_again().await;
+    assert!(ben.message(&sent).await.unwrap().deleted, "not at once");
+    assert_eq!(
+        ben.undelete(&sent).await.unwrap_err().code,
+        Code::WrongState
+    );
+    assert!(!ann.message(&sent).await.unwrap().deleted);
+    let at_ben = ben.start().await;
+    ann.session
+        .handle(api::NetDial { address: at_ben })
+        .await
+        .unwrap();
+    ann.until_message(&sent, "deleted", |message| message.deleted)
+        .await;
+    close([ann, ben, eve]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_delete_what_others_wrote() {
+    let [ann, ben, eve] = class().await;
+    let of_ben = ben.send("General", "by Ben").await.message;
+    let of_ann = ann.send("General", "by Ann").await.message;
+    for (message, now) in [(&of_ben, false), (&of_ben, true), (&of_ann, true)] {
+        eve.until_message(message, "here", |message| !message.provisional)
+            .await;
+        let refused = eve.delete(message, now).await.unwrap_err();
+        assert_eq!(
+            (refused.code, refused.message.as_str()),
+            (Code::NotAllowed, "student may not delete others' messages")
+        );
+        assert!(refused.hint.is_some());
+        let shown = eve.message(message).await.unwrap();
+        assert!(!shown.deleted && shown.deleting_until.is_none());
+    }
+
+    // The owner may, and at once.
+    let deleted = ann.delete(&of_ben, true).await.unwrap();
+    assert_eq!((deleted.state.as_str(), deleted.until), ("deleted", None));
+    assert_eq!(ann.delete(&of_ben, false).await.unwrap().state, "deleted");
+    for host in [&ben, &eve] {
+        host.until_message(&of_ben, "deleted", |message| message.deleted)
+            .await;
+        assert!(!host.message(&of_ann).await.unwrap().deleted);
+    }
+
+    // Whoever loses the right while the deletion waits is told, and the message stays.
+    let admit = |role: &str| api::SpaceRole {
+        space: "Room".to_owned(),
+        member: "Eve".to_owned(),
+        role: role.to_owned(),
+    };
+    ann.session.handle(admit("teacher")).await.unwrap();
+    tokio::time::timeout(SOON, async {
+        while eve.delete(&of_ann, false).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("a teacher cannot delete");
+    let mut events = eve.session.events();
+    ann.session.handle(admit("student")).await.unwrap();
+    let told = tokio::time::timeout(SOON, async {
+        loop {
+            if let Ok(crate::api::Event::Notice(notice)) = events.recv().await {
+                return notice;
+            }
+        }
+    });
+    assert_eq!(told.await.unwrap().code, "not_deleted");
+    let shown = eve.message(&of_ann).await.unwrap();
+    assert!(!shown.deleted && shown.deleting_until.is_none());
+    close([ann, ben, eve]).await;
+}

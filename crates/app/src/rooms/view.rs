@@ -66,12 +66,18 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    fn touch(&mut self, id: MessageId) {
+    /// Has a message told anew.
+    pub(super) fn touch(&mut self, id: MessageId) {
         if self.messages.len() < MOST_TOLD {
             self.messages.insert(id);
         } else {
             self.overflow = true;
         }
+    }
+
+    /// Has something told that the user should know.
+    pub(super) fn notice(&mut self, notice: api::Notice) {
+        self.notices.push(notice);
     }
 
     fn want(&mut self, id: MessageId, content: &Content) {
@@ -325,6 +331,7 @@ pub(super) fn to_wire(message: rooms::Message, people: &People) -> wire::Message
         text: message.text,
         edited: message.edited,
         deleted: message.deleted,
+        deleting_until: message.deleting_until,
         reply_to: message.reply_to.map(|id| id.to_string()),
         attachments: message
             .files

@@ -13,13 +13,14 @@ use artel_app::{
         Event,
         notes::{MAX_TEXT, NotesEdit, NotesOpen, NotesShow},
         rooms::{
-            AttachmentSave, Message, NodeStart, Page, RoomList, RoomNew, RoomRead, RoomSeen,
-            RoomSend,
+            AttachmentSave, Deletion, Message, NodeStart, Page, RoomDelete, RoomEdit, RoomList, RoomNew, RoomRead, RoomSeen,
+            RoomSend, RoomUndelete,
         },
     },
     error::{AppError, Code},
 };
 use clap::{Args, Subcommand, ValueEnum};
+use tokio::sync::mpsc;
 
 use crate::{
     client::Client,
@@ -31,6 +32,8 @@ use crate::{
 const PAGE: u32 = 100;
 /// Pages looked back through for what was missed.
 const MOST_PAGES: u32 = 20;
+/// How long after its time a deletion may be signed, before it is left to the next command.
+const LATE: Duration = Duration::from_secs(5);
 /// News that come close together are read together.
 const TOGETHER: Duration = Duration::from_millis(30);
 
@@ -63,6 +66,26 @@ pub(crate) enum RoomCommand {
     /// Read a room, oldest message first
     #[command(after_help = "Example: artel room read General --follow")]
     Read(ReadArgs),
+    /// Change the text of a message of yours
+    #[command(
+        after_help = "Example: artel room edit MESSAGE \"Page 35, not 34\"\n\n\
+        room send prints the id of a message, and room read --json has it beside each. What was edited is marked."
+    )]
+    Edit {
+        /// Id of the message
+        message: String,
+        /// The new text; may be empty when the message has files
+        text: String,
+    },
+    /// Delete a message: yours, or as an owner or teacher anyone's
+    #[command(
+        after_help = "Examples:\n  artel room delete MESSAGE\n  artel room delete MESSAGE --undo\n\n\
+        For 10 seconds a deletion can be taken back, and nobody learns of it. Then it is signed, and every honest \
+        machine forgets what the message said. While the window or a node runs, the command returns at once and they \
+        sign it; --undo takes it back. Alone, the command waits those 10 seconds, and Ctrl-C takes the deletion back. \
+        If it is killed meanwhile, the next command that opens the profile signs it."
+    )]
+    Delete(DeleteArgs),
     /// Show or edit the notes of a room, which its members share
     #[command(after_help = "Examples:\n  artel room notes General\n  \
         artel room notes General --open-to students\n  artel room notes General --edit plan.md\n\n\
@@ -106,6 +129,19 @@ pub(crate) struct ReadArgs {
     /// Go on with new messages until Ctrl-C
     #[arg(long, conflicts_with = "before")]
     follow: bool,
+}
+
+/// Arguments of `room delete`.
+#[derive(Args)]
+pub(crate) struct DeleteArgs {
+    /// Id of the message
+    message: String,
+    /// Take a deletion back that was not signed yet
+    #[arg(long, conflicts_with = "now")]
+    undo: bool,
+    /// Sign it at once; it cannot be taken back
+    #[arg(long)]
+    now: bool,
 }
 
 /// Arguments of `room notes`.
@@ -209,6 +245,14 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow
             }
         }
         RoomCommand::Read(args) => return read(context, client, args).await,
+        RoomCommand::Edit { message, text } => {
+            let edited = client.call(RoomEdit { message, text }).await?;
+            output.one(&edited, || match edited.state.as_str() {
+                "unchanged" => format!("It said that already. {}", edited.message),
+                _ => format!("Edited. {}", edited.message),
+            })?;
+        }
+        RoomCommand::Delete(args) => delete(context, client, args).await?,
         RoomCommand::Notes(args) => notes(context, client, args).await?,
         RoomCommand::Save(args) => {
             let saved = client
@@ -267,6 +311,40 @@ async fn notes(context: &Context, client: &Client, args: NotesArgs) -> anyhow::R
     Ok(())
 }
 
+async fn delete(context: &Context, client: &Client, args: DeleteArgs) -> anyhow::Result<()> {
+    let output = &context.output;
+    let DeleteArgs { message, undo, now } = args;
+    // Subscribed before, so that its end is not missed.
+    let events = client.events().await?;
+    let deletion = if undo {
+        client.call(RoomUndelete { message }).await?
+    } else {
+        client.call(RoomDelete { message, now }).await?
+    };
+    let deletion = match (deletion.until, client) {
+        (Some(until), Client::Local(..)) => {
+            output.hint(&format!("{} Ctrl-C takes that back.", in_seconds(until)));
+            signed_or_kept(client, events, deletion, until).await?
+        }
+        _ => deletion,
+    };
+    output.one(&deletion, || match deletion.state.as_str() {
+        "deleted" => format!("Deleted. {}", deletion.message),
+        "kept" => format!("Kept. {}", deletion.message),
+        _ => {
+            let soon = in_seconds(deletion.until.unwrap_or_default());
+            format!("{soon} {}", deletion.message)
+        }
+    })?;
+    if deletion.state == "waiting" {
+        output.hint(&format!(
+            "To take that back: artel room delete {} --undo",
+            deletion.message
+        ));
+    }
+    Ok(())
+}
+
 /// The text for notes; reads no more than one byte beyond what they hold.
 fn notes_text(path: &Path) -> anyhow::Result<String> {
     let limit = u64::try_from(MAX_TEXT + 1).unwrap_or(u64::MAX);
@@ -286,6 +364,50 @@ fn notes_text(path: &Path) -> anyhow::Result<String> {
         return Err(failed("notes have at most 32 KiB".to_owned()).into());
     }
     Ok(String::from_utf8(bytes).map_err(|_| failed("it is not text in UTF-8".to_owned()))?)
+}
+
+fn in_seconds(until: i64) -> String {
+    let seconds = when::until(until).as_millis().div_ceil(1_000);
+    format!("It is deleted in {seconds} s.")
+}
+
+/// Waits until a deletion is signed or taken back, here or by another command that this process serves.
+async fn signed_or_kept(
+    client: &Client,
+    mut events: mpsc::Receiver<Event>,
+    deletion: Deletion,
+    until: i64,
+) -> anyhow::Result<Deletion> {
+    let ended = |state: &str| Deletion {
+        state: state.to_owned(),
+        until: None,
+        ..deletion.clone()
+    };
+    let mut stopped = std::pin::pin!(stop::requested());
+    let mut too_late = std::pin::pin!(tokio::time::sleep(when::until(until) + LATE));
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = &mut stopped => {
+                let message = deletion.message;
+                return Ok(client.call(RoomUndelete { message }).await?);
+            }
+            () = &mut too_late => None,
+        };
+        match event {
+            Some(Event::Message { message, .. }) if message.id == deletion.message => {
+                if message.deleted {
+                    return Ok(ended("deleted"));
+                }
+                if message.deleting_until.is_none() {
+                    return Ok(ended("kept"));
+                }
+            }
+            // Whoever opens the profile next signs it.
+            None | Some(Event::Locked) => return Ok(deletion),
+            Some(_) => {}
+        }
+    }
 }
 
 async fn read(context: &Context, client: &Client, args: ReadArgs) -> anyhow::Result<Exit> {
@@ -477,6 +599,7 @@ fn in_words(message: &Message) -> String {
         (message.edited, " (edited)"),
         (message.late, " (late)"),
         (message.provisional, " (not complete yet)"),
+        (message.deleting_until.is_some(), " (being deleted)"),
     ] {
         if set {
             marks.push_str(mark);

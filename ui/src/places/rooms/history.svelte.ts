@@ -6,7 +6,7 @@ import { on } from '../../state/events';
 import { complain } from '../../state/notices.svelte';
 import { Query } from '../../state/query.svelte';
 import { markRead } from '../../state/spaces.svelte';
-import { firstUnread, rowsOf, upsert } from './rows';
+import { firstUnread, rowsOf, stands, upsert } from './rows';
 
 /** Messages in one page. */
 const page = 100;
@@ -39,8 +39,9 @@ export class History {
     this.#stops = [
       on('message', ({ room: where, message }) => {
         if (where !== room) return;
-        // Where a late one belongs is for the records to say.
-        if (message.late) this.newest.refresh();
+        // Where a late one belongs is for the records to say; one that changed may be older than what is here.
+        const elsewhere = (message.edited || !stands(message)) && !this.find(message.id);
+        if (message.late || elsewhere) this.newest.refresh();
         else this.messages = upsert(this.messages, message);
       }),
       on('attachment', ({ attachment, have }) => this.#arrived(attachment, have)),

@@ -53,6 +53,16 @@ export function firstUnread(messages: readonly Message[], unread: number): strin
   return first;
 }
 
+/** Whether its author may change the text of a message. */
+export function mayEdit(message: Message): boolean {
+  return message.mine && message.result === null && stands(message);
+}
+
+/** Whether a message was neither deleted nor is about to be. */
+export function stands(message: Message): boolean {
+  return !message.deleted && message.deleting_until === null;
+}
+
 /** Puts a message that was shown or changed into its place: where it was, or at the end. */
 export function upsert(messages: readonly Message[], message: Message): Message[] {
   const at = messages.findIndex((known) => known.id === message.id);

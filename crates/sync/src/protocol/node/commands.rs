@@ -395,15 +395,39 @@ impl Node {
         room: RoomId,
         content: Content,
     ) -> Result<Sent, CommandError> {
-        self.may(&space, Permission::Write)?;
-        let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
-        let of_page = known.roster.room(&room).is_some_and(|r| r.page.is_some());
+        let content = self.allowed(ledger, &space, &room, content)?;
+        self.write(ledger, now, space, room, content)
+    }
+
+    /// Whether the caller may write this into a room, as [`Self::send`] would find. Writes nothing.
+    ///
+    /// # Errors
+    /// No such space, room or target, or not allowed.
+    pub fn may_send(
+        &self,
+        ledger: &dyn Ledger,
+        space: &SpaceId,
+        room: &RoomId,
+        content: Content,
+    ) -> Result<(), CommandError> {
+        self.allowed(ledger, space, room, content).map(drop)
+    }
+
+    fn allowed(
+        &self,
+        ledger: &dyn Ledger,
+        space: &SpaceId,
+        room: &RoomId,
+        content: Content,
+    ) -> Result<Content, CommandError> {
+        self.may(space, Permission::Write)?;
+        let known = self.spaces.get(space).ok_or(CommandError::NoSpace)?;
+        let of_page = known.roster.room(room).is_some_and(|r| r.page.is_some());
         let changes_page = matches!(content, Content::Page { .. });
-        if !known.roster.reads(&self.member(), &room) || of_page || changes_page {
+        if !known.roster.reads(&self.member(), room) || of_page || changes_page {
             return Err(CommandError::NoRoom);
         }
-        let content = self.aimed(ledger, &space, &room, content)?;
-        self.write(ledger, now, space, room, content)
+        self.aimed(ledger, space, room, content)
     }
 
     /// Asks peers for an attachment until it is complete; progress comes as [`super::Event::Attachment`]. What is here

@@ -3,7 +3,7 @@
 use artel_domain::{Audience, Content, FileDigest, InviteCode, Role, limits::CHUNK};
 
 use super::{
-    super::{CommandError, Event, Ledger as _, MemberState, Reason, Refusal},
+    super::{CommandError, Event, Ledger as _, MemberState, Reason, Refusal, StoredBody},
     hosts::World,
 };
 
@@ -292,6 +292,44 @@ fn a_deletion_erases_everywhere_also_what_comes_later() {
                 .len()
                 <= usize::from(host == 2)
         );
+    }
+}
+
+#[test]
+fn a_deletion_takes_along_edits_that_its_writer_did_not_know() {
+    let mut world = World::new(31, 3);
+    let (space, room) = world.found();
+    let target = world.say(1, space, room, "my secret");
+    world.run(1_000);
+    world.cut(0, 1);
+    world.cut(0, 2);
+    let edit = Content::Edit {
+        target,
+        text: "my other secret".into(),
+    };
+    let edit = world
+        .with(1, |node, ledger, now| {
+            node.send(ledger, now, space, room, edit)
+        })
+        .unwrap();
+    world.run(1_000);
+    assert_eq!(world.texts(2, room), ["my secret", "edit: my other secret"]);
+    let delete = Content::Delete {
+        target,
+        edits: Vec::new(),
+    };
+    world
+        .with(0, |node, ledger, now| {
+            node.may_send(ledger, &space, &room, delete.clone())?;
+            node.send(ledger, now, space, room, delete)
+        })
+        .unwrap();
+    world.link(0, 2);
+    world.run(10_000);
+    for host in 0..3 {
+        assert_eq!(world.texts(host, room), ["erased", "delete"], "host {host}");
+        let body = world.hosts[host].ledger.body(&edit.id).unwrap();
+        assert!(!matches!(body, Some(StoredBody::Here(_))), "host {host}");
     }
 }
 

@@ -1,0 +1,240 @@
+import { describe, expect, it, vi } from 'vitest';
+
+import { fake, shell } from '$fake';
+
+import type { Message } from '../src/bindings/Message';
+import { CallError } from '../src/contract';
+import { setLanguage } from '../src/i18n/index.svelte';
+import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
+
+const messages = (): Message[] => fake.world().messages.get('r1') ?? [];
+
+/** A message of the room as it is drawn. */
+function row(id: string): HTMLElement {
+  const found = all('message').find((one) => one.dataset['message'] === id);
+  if (!found) throw new Error(`no message ${id}`);
+  return found;
+}
+
+function within(id: string, testid: string): HTMLElement {
+  const found = row(id).querySelector<HTMLElement>(`[data-testid="${testid}"]`);
+  if (!found) throw new Error(`no ${testid} in ${row(id).textContent}`);
+  return found;
+}
+
+const tools = (id: string): (string | undefined)[] =>
+  [...row(id).querySelectorAll<HTMLElement>('[role="toolbar"] button')].map((one) => one.dataset['testid']);
+
+function last(mine: boolean): Message {
+  const found = messages().findLast((message) => message.mine === mine && message.result === null);
+  if (!found) throw new Error('no such message');
+  return found;
+}
+
+/** What a command was called with so far. */
+function asked(name: 'room.edit' | 'room.undelete'): () => unknown[] {
+  const calls = vi.spyOn(shell, 'call');
+  return () => calls.mock.calls.filter(([called]) => called === name).map(([, args]) => args);
+}
+
+async function student(): Promise<void> {
+  fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, role: 'student' }));
+  await show();
+}
+
+describe('the tools of a message', () => {
+  it('are all for ones own, and deleting for what others wrote', async () => {
+    await show();
+    expect(tools(last(true).id)).toEqual(['reply', 'edit', 'copy-text', 'delete']);
+    expect(tools(last(false).id)).toEqual(['reply', 'copy-text', 'delete']);
+    await accessible();
+  });
+
+  it('of others delete nothing for a student', async () => {
+    await student();
+    expect(tools(last(true).id)).toEqual(['reply', 'edit', 'copy-text', 'delete']);
+    expect(tools(last(false).id)).toEqual(['reply', 'copy-text']);
+  });
+
+  it('are only copying for an observer', async () => {
+    fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, role: 'observer' }));
+    await show();
+    expect(tools(last(true).id)).toEqual(['copy-text']);
+  });
+
+  it('are one stop for Tab and are walked by arrows', async () => {
+    await show();
+    const { id } = last(true);
+    const stops = (): number => row(id).querySelectorAll('[role="toolbar"] [tabindex="0"]').length;
+    expect(stops()).toBe(1);
+    within(id, 'reply').focus();
+    await key(within(id, 'reply'), 'ArrowRight');
+    expect(document.activeElement).toBe(within(id, 'edit'));
+    await key(within(id, 'edit'), 'End');
+    expect(document.activeElement).toBe(within(id, 'delete'));
+    await key(within(id, 'delete'), 'ArrowRight');
+    expect(document.activeElement).toBe(within(id, 'reply'));
+    expect(stops()).toBe(1);
+  });
+
+  it('copy the text', async () => {
+    const copied: string[] = [];
+    Object.defineProperty(navigator, 'clipboard', {
+      configurable: true,
+      value: { writeText: (text: string) => Promise.resolve(void copied.push(text)) },
+    });
+    await show();
+    within(last(false).id, 'copy-text').click();
+    await settle();
+    expect(copied).toEqual([last(false).text]);
+  });
+});
+
+describe('editing', () => {
+  it('takes the text to the composer, and Enter saves it', async () => {
+    const seen = asked('room.edit');
+    await show();
+    const { id, text } = last(true);
+    await type('composer', 'half a thought');
+    within(id, 'edit').click();
+    await settle();
+    expect(find('editing').textContent).toContain('Editing');
+    expect(find('composer')).toHaveProperty('value', text);
+    expect(document.activeElement).toBe(find('composer'));
+    await accessible();
+    await type('composer', ' Better \nso ');
+    await key(find('composer'), 'Enter');
+    await until(() => expect(has('editing')).toBe(false));
+    expect(seen()).toEqual([{ message: id, text: 'Better \nso' }]);
+    expect(row(id).textContent).toContain('edited');
+    expect(within(id, 'message-text').textContent).toBe('Better \nso');
+    // What was begun before is here again.
+    expect(find('composer')).toHaveProperty('value', 'half a thought');
+  });
+
+  it('is left by Escape, and begun by the arrow up in an empty composer', async () => {
+    const seen = asked('room.edit');
+    await show();
+    const { text } = last(true);
+    await key(find('composer'), 'ArrowUp');
+    expect(find('composer')).toHaveProperty('value', text);
+    await type('composer', 'changed my mind');
+    await key(find('composer'), 'Escape');
+    expect(has('editing')).toBe(false);
+    expect(find('composer')).toHaveProperty('value', '');
+    await type('composer', 'x');
+    await key(find('composer'), 'ArrowUp');
+    expect(has('editing')).toBe(false);
+    expect(seen()).toEqual([]);
+  });
+
+  it('saves no empty text, and keeps the words when saving fails', async () => {
+    fake.answer('room.edit', () => {
+      throw new CallError('disk_full', 'No space left.');
+    });
+    await show();
+    await key(find('composer'), 'ArrowUp');
+    await type('composer', '  ');
+    expect(find('send')).toHaveProperty('disabled', true);
+    await type('composer', 'better');
+    await press('send');
+    expect(find('toast').dataset['level']).toBe('bad');
+    expect(has('editing')).toBe(true);
+    expect(find('composer')).toHaveProperty('value', 'better');
+  });
+
+  it('waits while another room is looked at, and ends when the message is deleted', async () => {
+    await show();
+    await type('composer', '');
+    const { id } = last(true);
+    await key(find('composer'), 'ArrowUp');
+    await type('composer', 'in the middle');
+    all('room')[1]?.click();
+    await settle();
+    expect(has('editing')).toBe(false);
+    all('room')[0]?.click();
+    await until(() => expect(has('editing')).toBe(true));
+    expect(find('composer')).toHaveProperty('value', 'in the middle');
+    await until(() => void row(id));
+    within(id, 'delete').click();
+    await settle();
+    expect(has('editing')).toBe(false);
+    expect(find('composer')).toHaveProperty('value', '');
+  });
+});
+
+describe('deleting', () => {
+  it('counts down in place, with undo where the focus goes', async () => {
+    const undone = asked('room.undelete');
+    await show();
+    const { id, text } = last(true);
+    within(id, 'delete').focus();
+    within(id, 'delete').click();
+    await settle();
+    expect(within(id, 'deleting').textContent).toContain('Deleting in 10 s');
+    expect(within(id, 'message-text').textContent).toBe(text);
+    expect(tools(id)).toEqual([]);
+    expect(document.activeElement).toBe(within(id, 'undo-delete'));
+    const heard = [...document.querySelectorAll('[aria-live="polite"]')].map((one) => one.textContent);
+    expect(heard).toContain('The message will be deleted in 10 seconds. Undo keeps it.');
+    within(id, 'undo-delete').click();
+    await settle();
+    expect(undone()).toEqual([{ message: id }]);
+    expect(row(id).querySelector('[data-testid="deleting"]')).toBeNull();
+    expect(row(id).contains(document.activeElement)).toBe(true);
+    expect(tools(id)).toContain('delete');
+  });
+
+  it('ends with nothing left of the message', async () => {
+    await show();
+    vi.useFakeTimers();
+    const { id, text } = last(false);
+    setLanguage('ru');
+    await settle();
+    within(id, 'delete').click();
+    await settle();
+    expect(within(id, 'deleting').textContent).toContain('Удалится через 10 с');
+    vi.advanceTimersByTime(3_300);
+    await settle();
+    expect(within(id, 'deleting').textContent).toContain('через 7 с');
+    vi.advanceTimersByTime(6_800);
+    await settle();
+    expect(row(id).textContent).toContain('Сообщение удалено');
+    expect(row(id).textContent).not.toContain(text);
+    expect(tools(id)).toEqual([]);
+  });
+
+  it('can be undone by everyone', async () => {
+    await show();
+    // Far away: what looks at the whole page may take longer than a deletion waits.
+    const message = { ...last(true), deleting_until: Date.now() + 600_000 };
+    fake.tell({ type: 'message', room: 'r1', message });
+    await settle();
+    expect(within(message.id, 'deleting').getAttribute('aria-label')).toContain('Undo keeps it');
+    await accessible();
+  });
+
+  it('says why it was refused, and changes nothing', async () => {
+    fake.answer('room.delete', () => {
+      throw new CallError('not_allowed', 'student may not delete others’ messages');
+    });
+    await show();
+    const { id } = last(false);
+    within(id, 'delete').click();
+    await settle();
+    expect(find('toast').textContent).toContain('student may not delete');
+    expect(row(id).querySelector('[data-testid="deleting"]')).toBeNull();
+  });
+
+  it('does not put an old message that changed at the end', async () => {
+    await show();
+    const before = all('message').length;
+    const [pattern] = messages();
+    if (!pattern) throw new Error('no messages');
+    const old = { ...pattern, id: 'm12', text: 'long ago', edited: true };
+    fake.tell({ type: 'message', room: 'r1', message: old });
+    await new Promise((done) => setTimeout(done, 120));
+    await settle();
+    expect(all('message').length).toBe(before);
+  });
+});
