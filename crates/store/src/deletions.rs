@@ -64,7 +64,7 @@ mod tests {
         let store = Store::open_for_tests();
         let id = |n| MessageId::from_bytes([n; 32]);
         store
-            .write(|tx| {
+            .write(move |tx| {
                 assert_eq!(next_due(tx)?, None);
                 assert_eq!(begin(tx, &id(1), 300)?, 300);
                 assert_eq!(begin(tx, &id(1), 900)?, 300, "asked for again");

@@ -489,12 +489,14 @@ impl Inside {
             }
         }
         self.collect(tx, me, &mut node, &mut changes)?;
-        changes.spaces |= self.in_step.settle(&mut Work {
+        let settled = self.in_step.settle(&mut Work {
             node: &mut node,
             ledger: &mut ledger,
             tx,
             now,
+            changes: &mut changes,
         })?;
+        changes.spaces |= settled;
         self.collect(tx, me, &mut node, &mut changes)?;
         if std::mem::take(&mut self.cloned) {
             NewDevice::generate(identity::Reason::Cloned)

@@ -842,7 +842,6 @@ async fn of_two_clones_one_takes_a_key_of_its_own_and_both_go_on() {
         host.session.close().await;
     }
 }
-}
 
 /// Ann, who founded a space, and Ben and Eve, who joined it as students; all are connected to Ann.
 async fn class() -> [Host; 3] {

@@ -13,8 +13,8 @@ use artel_app::{
         Event,
         notes::{MAX_TEXT, NotesEdit, NotesOpen, NotesShow},
         rooms::{
-            AttachmentSave, Deletion, Message, NodeStart, Page, RoomDelete, RoomEdit, RoomList, RoomNew, RoomRead, RoomSeen,
-            RoomSend, RoomUndelete,
+            AttachmentSave, Deletion, Message, NodeStart, Page, RoomDelete, RoomEdit, RoomList,
+            RoomNew, RoomRead, RoomSeen, RoomSend, RoomUndelete,
         },
     },
     error::{AppError, Code},
