@@ -220,7 +220,8 @@ export const ru: SlavicOf<typeof en> = {
   'rooms.undo.text': 'Оставить это сообщение',
   'rooms.kept': 'Сообщение остаётся',
   'rooms.write': 'Написать в «{room}»',
-  'rooms.write.keys': 'Enter отправляет, Shift+Enter начинает новую строку, ↑ изменяет ваше последнее сообщение',
+  'rooms.write.keys':
+    'Enter отправляет, Shift+Enter начинает новую строку, ↑ изменяет ваше последнее сообщение',
   'rooms.send': 'Отправить (Enter)',
   'rooms.attach': 'Приложить файлы',
   'rooms.picture': 'Снимок {when}.{ending}',
