@@ -78,7 +78,9 @@ pub(super) enum Asked {
     Tagged(u32),
     /// The peer knows the invite, and was asked to countersign at this time.
     Met(SpaceId, MemberId, i64),
-    /// The peer said no, or knows nothing.
+    /// The peer knows nothing of it. It may learn.
+    Unknown,
+    /// The peer has answered.
     Done,
 }
 
@@ -166,7 +168,10 @@ impl Node {
             now.saturating_sub(session.opened_at) >= STRANGER
                 && session.joiner.is_empty()
                 && session.links.values().all(|link| !link.member)
-                && !session.asked.values().any(|asked| *asked != Asked::Done)
+                && session
+                    .asked
+                    .values()
+                    .all(|asked| matches!(asked, Asked::Unknown | Asked::Done))
         };
         let oldest = self
             .sessions
@@ -369,7 +374,7 @@ impl Node {
         let mut unknown = Vec::new();
         for (invite, asked) in &mut session.asked {
             if matches!(asked, Asked::Tagged(number) if *number <= seen) {
-                *asked = Asked::Done;
+                *asked = Asked::Unknown;
                 unknown.push(*invite);
             }
         }
