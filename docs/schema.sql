@@ -1,4 +1,4 @@
--- The schema of an Artel database, version 6.
+-- The schema of an Artel database, version 7.
 -- Generated from crates/store/migrations; ARTEL_BLESS=1 with the test `schema_document_is_current` rewrites it.
 
 CREATE TABLE settings (
@@ -396,3 +396,10 @@ CREATE TABLE "identity" (
     incarnation BLOB NOT NULL REFERENCES "incarnations" (incarnation),
     machine_marker BLOB NOT NULL DEFAULT x''
 ) STRICT;
+
+CREATE TABLE pending_deletions (
+    target BLOB NOT NULL PRIMARY KEY CHECK (length(target) = 32),
+    due_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pending_deletions_by_due ON pending_deletions (due_ms);
