@@ -338,6 +338,10 @@ pub struct Joined {
 
 /// A member.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about one person"
+)]
 pub struct MemberInfo {
     /// Public part of the member key, hexadecimal.
     pub member: String,

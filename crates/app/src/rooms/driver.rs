@@ -426,6 +426,10 @@ enum Release {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing that the batch brought about"
+)]
 struct Inside {
     node: Option<Node>,
     batch: Vec<Input>,

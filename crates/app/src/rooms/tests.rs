@@ -785,7 +785,7 @@ async fn of_two_clones_one_takes_a_key_of_its_own_and_both_go_on() {
             host.send("General", &format!("round {round}")).await;
             host.start().await;
             host.dial(&at_ann).await;
-            let all = 2 * round - usize::from(std::ptr::eq(host, &clone));
+            let all = 2 * round - usize::from(std::ptr::eq(host, &raw const clone));
             until("nothing comes through", async || {
                 host.texts("General").await.len() == all && ann.texts("General").await.len() == all
             })

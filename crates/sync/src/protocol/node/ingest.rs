@@ -77,7 +77,8 @@ impl Node {
         }
         let founding = control && space.control.len() == 0;
         let first = records.first().and_then(|first| first.body.as_deref());
-        if !known && !founding && !(control && self.vouches_for_itself(feed, first)) {
+        let of_use = known || founding || (control && self.vouches_for_itself(feed, first));
+        if !of_use {
             return Ok(Taken::Unwanted);
         }
         let mut run: Vec<Checked> = Vec::new();
