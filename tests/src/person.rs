@@ -275,6 +275,11 @@ impl Running {
         serde_json::from_str(&line).with_context(|| line.clone())
     }
 
+    /// Lines on standard output until now.
+    pub fn lines_so_far(&self) -> usize {
+        self.said.lock().map_or(0, |said| said.len())
+    }
+
     /// Waits for the end.
     pub fn finish(mut self, patience: Duration) -> Result<Outcome> {
         let status = crate::wait::until(&format!("the end of {}", self.what), patience, || {

@@ -113,7 +113,8 @@ fn bad_price_files_are_refused_by_line() -> Result<()> {
         .join("BELOW.csv")
         .to_string_lossy()
         .into_owned();
-    person.lines(&["market", "import", &below, "--skip-bad-rows"])?;
+    let outcome = person.run(&["market", "import", &below, "--skip-bad-rows"])?;
+    assert_eq!(outcome.status, Some(3), "done in part: {}", said(&outcome));
     assert_eq!(person.lines(&["market", "list"])?[0]["bars"], 1);
     Ok(())
 }

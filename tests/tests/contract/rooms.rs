@@ -244,7 +244,8 @@ fn spaces_and_rooms() -> Result<()> {
         ("share nonsense --room General", "bad_arguments"),
         ("net dial nonsense", "bad_arguments"),
     ] {
-        refuses(&boris, &words(args), 1, code);
+        let status = if code == "bad_arguments" { 2 } else { 1 };
+        refuses(&boris, &words(args), status, code);
     }
     refuses(&boris, &["space", "invite", "7-Б класс"], 1, "not_allowed");
     refuses(
@@ -331,9 +332,121 @@ fn messages_are_edited_and_deleted() -> Result<()> {
     refuses(
         &anna,
         &["room", "edit", "deadbeef", "x"],
-        1,
+        2,
         "bad_arguments",
     );
     refuses(&anna, &["room", "delete", &"ab".repeat(32)], 1, "not_found");
+    Ok(())
+}
+
+#[test]
+fn notes_are_opened_edited_and_read() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let anna = Person::new(place.path(), "Анна")?;
+    anna.one(&["space", "new", "7-Б"])?;
+    let none = anna.one(&words("room notes General"))?;
+    has(
+        &none,
+        "editors:text? text:text base:list editable:flag may_open:flag changed_by:text? changed_at:number?",
+    );
+    assert_eq!(
+        (&none["editors"], &none["text"]),
+        (&Value::Null, &"".into())
+    );
+    let plan = place.path().join("план урока.txt");
+    fs::write(&plan, "1. Привіт\n2. Дроби\n")?;
+    let plan = plan.to_string_lossy().into_owned();
+    refuses(
+        &anna,
+        &["room", "notes", "General", "--edit", &plan],
+        1,
+        "not_found",
+    );
+    let edited = anna.one(&[
+        "room",
+        "notes",
+        "General",
+        "--open-to",
+        "students",
+        "--edit",
+        &plan,
+    ])?;
+    assert_eq!(edited["text"], "1. Привіт\n2. Дроби\n");
+    assert_eq!(edited["editors"], "students");
+    let closed = anna.one(&words("room notes General --open-to teachers"))?;
+    assert_eq!(
+        (&closed["text"], &closed["editors"]),
+        (&edited["text"], &"teachers".into())
+    );
+    fs::write(&plan, "x".repeat(32 * 1024 + 1))?;
+    refuses(
+        &anna,
+        &["room", "notes", "General", "--edit", &plan],
+        1,
+        "file",
+    );
+    fs::write(&plan, [0xff, 0xfe, 0x00])?;
+    refuses(
+        &anna,
+        &["room", "notes", "General", "--edit", &plan],
+        1,
+        "file",
+    );
+    assert_eq!(
+        anna.one(&words("room notes General"))?["text"],
+        edited["text"]
+    );
+    Ok(())
+}
+
+#[test]
+fn reading_has_its_limits() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let anna = Person::new(place.path(), "Анна")?;
+    anna.one(&["space", "new", "7-Б"])?;
+    for text in ["one", "two", "three"] {
+        anna.one(&["room", "send", "General", text])?;
+    }
+    let texts = |args: &str| -> Result<Vec<Value>> {
+        let lines = anna.lines(&words(args))?;
+        Ok(lines.into_iter().map(|line| line["text"].clone()).collect())
+    };
+    assert_eq!(texts("room read General --limit 2")?, ["two", "three"]);
+    assert_eq!(texts("room read General --limit 5000")?.len(), 3);
+    refuses(
+        &anna,
+        &words("room read General --limit 0"),
+        2,
+        "bad_arguments",
+    );
+    // One who follows sees what comes, and nothing from before the limit.
+    let (_node, _) = anna.quiet_node()?;
+    let mut follower = anna.start(&words("room read General --limit 1 --follow"))?;
+    follower.first_line(PATIENCE)?;
+    anna.one(&["room", "send", "General", "four"])?;
+    wait::until("the new line", PATIENCE, || {
+        Ok((follower.lines_so_far() >= 2).then_some(()))
+    })?;
+    follower.interrupt()?;
+    let outcome = follower.finish(PATIENCE)?;
+    let seen: Vec<_> = outcome
+        .lines
+        .iter()
+        .map(|line| line["text"].clone())
+        .collect();
+    assert_eq!(seen, ["three", "four"]);
+    refuses(
+        &anna,
+        &[
+            "room",
+            "send",
+            "General",
+            "x",
+            "--reply-to",
+            &"ab".repeat(32),
+        ],
+        1,
+        "not_found",
+    );
     Ok(())
 }

@@ -81,7 +81,7 @@ fn market() -> Result<()> {
     refuses(
         &person,
         &words("market indicators --symbol WANDER --only NOPE"),
-        1,
+        2,
         "bad_arguments",
     );
     refuses(&person, &words("market indicators"), 2, "bad_arguments");
@@ -284,9 +284,21 @@ fn products() -> Result<()> {
     refuses(
         &person,
         &["catalog", "export", "--out", &at("rich.doc")],
-        1,
+        2,
         "bad_arguments",
     );
+    // A file of the user's own is never written over, one of ours is.
+    fs::write(at("mine.csv"), "my,own\n1,2\n")?;
+    refuses(
+        &person,
+        &["catalog", "export", "--out", &at("mine.csv")],
+        1,
+        "exists",
+    );
+    assert_eq!(fs::read_to_string(at("mine.csv"))?, "my,own\n1,2\n");
+    for _ in 0..2 {
+        person.one(&["catalog", "export", "--out", &at("again.csv")])?;
+    }
     refuses(
         &person,
         &["catalog", "import", &at("nowhere.csv")],
@@ -296,7 +308,7 @@ fn products() -> Result<()> {
     refuses(
         &person,
         &words("catalog enrich --preset nope"),
-        1,
+        2,
         "bad_arguments",
     );
     Ok(())
