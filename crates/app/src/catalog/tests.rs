@@ -488,7 +488,7 @@ fn the_order_of_the_file_never_changes_the_export() {
             .import(&place.file("а.csv", lines.join("\n")))
             .unwrap();
         place.enrich(&CatalogEnrich::default());
-        place.export("а.csv", exporting())
+        place.export("готово.csv", exporting())
     };
     let straight = exported(&lines);
     lines[1..].reverse();
@@ -498,7 +498,18 @@ fn the_order_of_the_file_never_changes_the_export() {
 #[test]
 fn an_export_replaces_the_file_whole_or_not_at_all() {
     let place = Place::new();
-    place.file("готово.csv", "старое");
+    let old = place.file("готово.csv", "старое");
+    let mine = CatalogExport {
+        out: old.display().to_string(),
+        ..exporting()
+    };
+    let refused = export::export(&place.store, &mine).unwrap_err();
+    assert_eq!(refused.code, Code::Exists);
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "старое");
+    place.file(
+        "готово.csv",
+        "vendor_code,sku,rich_content_json\nof last week",
+    );
     assert_eq!(
         place.export("готово.csv", exporting()),
         "vendor_code,sku,rich_content_json\n"
