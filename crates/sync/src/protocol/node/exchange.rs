@@ -92,7 +92,14 @@ impl Node {
         {
             // Until now the peer would not hear of rooms: what was sent before was lost on it.
             link.summarised = 0;
+            // And now it answers one who asks for secrets.
+            if member && space.lacks_secrets() {
+                self.send_frame(peer, &Frame::WantSecrets { space: id });
+            }
         }
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return Ok(());
+        };
         let same_control = space.control_digest() == control;
         let same_rooms = rooms.is_none_or(|rooms| space.rooms_digest(common.clone()) == rooms);
         if !same_control {

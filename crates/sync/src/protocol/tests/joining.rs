@@ -3,7 +3,7 @@
 use artel_domain::{InviteCode, Role, SpaceId};
 
 use super::{
-    super::{Event, InviteTerms, MemberState, Refusal},
+    super::{Event, InviteTerms, Ledger as _, MemberState, Refusal},
     hosts::World,
 };
 
@@ -62,6 +62,28 @@ fn joining_again_while_pending_tells_the_same_and_loses_nothing() {
         .unwrap();
     world.run(6_000);
     assert_eq!(world.state(1, space, member), MemberState::Member);
+}
+
+/// One who joined and went before the secret came has it soon after the next meeting: without it, a new device of theirs
+/// would be known to nobody.
+#[test]
+fn the_secret_comes_with_the_first_meeting() {
+    let mut world = World::new(84, 2);
+    let space = class(&mut world);
+    let code = invite(&mut world, space, false, 86_400_000);
+    join(&mut world, 1, &code);
+    world.link(0, 1);
+    let inside = |world: &World| world.hosts[1].node.members(&space).len() == 2;
+    while !inside(&world) {
+        world.run(10);
+    }
+    world.cut(0, 1);
+    let secrets = |world: &World| world.hosts[1].ledger.secrets(&space).unwrap().len();
+    assert_eq!(secrets(&world), 0);
+    world.restart(1);
+    world.link(0, 1);
+    world.run(1_500);
+    assert_eq!(secrets(&world), 1);
 }
 
 #[test]
