@@ -182,3 +182,75 @@ fn a_message_survives_the_window() -> Result<()> {
     window.shows("[data-testid=message-text]", "keep this", PATIENCE)?;
     window.close()
 }
+
+/// Write notes, mend a message, take a deletion back and let another go, make an invite.
+#[test]
+fn a_room_by_hand() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let Some(window) = open("a_room_by_hand", place.path())? else {
+        return Ok(());
+    };
+    window.part("first-run-name")?.write("Анна Петренко")?;
+    window
+        .part("first-run-passphrase")?
+        .write("correct horse battery staple")?;
+    window.part("first-run-create")?.click()?;
+    window.part("empty-new-space")?.click()?;
+    window.part("space-name-input")?.write("Class 7B")?;
+    window.part("dialog-confirm")?.click()?;
+    for message in ["Pages 34 to 36", "oops", "a secret"] {
+        window.part("composer")?.write(message)?;
+        window.part("send")?.click()?;
+        window.shows("[data-testid=message-text]", message, PATIENCE)?;
+    }
+
+    window.part("toggle-notes")?.click()?;
+    window.part("notes-students")?.click()?;
+    window.part("notes-start")?.click()?;
+    window
+        .part("notes-text")?
+        .write(&format!("План{ENTER}- дроби{ENTER}- page 34"))?;
+    window.shows("[data-testid=notes-state]", "Анна", PATIENCE)?;
+    let written =
+        window.script("return document.querySelector('[data-testid=notes-text]').value")?;
+    assert_eq!(written, "План\n- дроби\n- page 34");
+    window.picture("notes")?;
+    window.part("toggle-notes")?.click()?;
+
+    // The tools of a message are shown while the mouse is on it; here they are pressed where they are.
+    let tool = |message: &str, tool: &str| {
+        window.script(&format!(
+            "const row = [...document.querySelectorAll('[data-testid=message]')]
+               .find((row) => row.textContent.includes('{message}'));
+             row.querySelector('[data-testid={tool}]').click(); return null"
+        ))
+    };
+    tool("Pages 34", "edit")?;
+    window.part("editing")?;
+    let composer = window.part("composer")?;
+    composer.clear()?;
+    composer.write(&format!("Pages 34 to 38{ENTER}"))?;
+    window.shows("[data-testid=message-text]", "Pages 34 to 38", PATIENCE)?;
+    tool("oops", "delete")?;
+    window.part("undo-delete")?.click()?;
+    window.until("the message stays", PATIENCE, || {
+        Ok(window
+            .all("[data-testid=undo-delete]")?
+            .is_empty()
+            .then_some(()))
+    })?;
+    tool("a secret", "delete")?;
+    window.part("undo-delete")?;
+    window.picture("deleting")?;
+    window.until("the message is gone", PATIENCE, || {
+        let said = window.script("return document.body.textContent.includes('a secret')")?;
+        Ok((said == false).then_some(()))
+    })?;
+    window.shows("[data-testid=message-text]", "oops", PATIENCE)?;
+
+    window.part("invite")?.click()?;
+    window.part("dialog-confirm")?.click()?;
+    window.part("invite-square")?;
+    window.picture("invite")?;
+    window.close()
+}
