@@ -415,6 +415,10 @@ const answers: Answers = {
   },
   'room.read': ({ room, before, limit }) => {
     const all = world.messages.get(room) ?? [];
+    const space = world.rooms.find((one) => one.room === room)?.space;
+    if (world.spaces.some((one) => one.space === space && one.held)) {
+      throw new CallError('wrong_state', 'what was deleted since the backup is not known yet');
+    }
     if (before && room === 'r1') {
       const number = Number(before.slice(1));
       const from = Math.min(number, 1000);

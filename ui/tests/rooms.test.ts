@@ -20,6 +20,17 @@ describe('rooms', () => {
     await accessible();
   });
 
+  it('of a restored profile wait for what was deleted, unless one will not wait', async () => {
+    fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, held: true }));
+    await show();
+    expect(find('held').textContent).toContain('restored from a backup');
+    expect(texts()).toEqual([]);
+    await accessible();
+    await press('held-show');
+    await until(() => expect(texts().at(-1)).toBe('Anyone else done with part two?'));
+    expect(has('held')).toBe(false);
+  });
+
   it('are empty: say what this is and offer a beginning', async () => {
     Object.assign(fake.world(), { spaces: [], rooms: [] });
     await show();

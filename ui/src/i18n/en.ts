@@ -136,6 +136,10 @@ export const en = {
   'rooms.out': 'You are no longer in this space',
   'rooms.out.title': 'You are no longer in “{space}”',
   'rooms.out.text': 'You are no longer in this space. What came before stays here, to be read.',
+  'held.title': 'Waiting to hear what was deleted',
+  'held.text':
+    'This profile was restored from a backup. Messages are shown once a member of this space was met, so that nothing deleted since then comes back.',
+  'held.show': 'Show them as they were',
   'rooms.observes': 'As an observer you read here and do not write.',
   'rooms.menu': 'More about “{space}”',
   'leave.menu': 'Leave the space',
