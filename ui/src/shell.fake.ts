@@ -330,6 +330,17 @@ const answers: Answers = {
   'space.admit': ({ space, member }) => changeMember(space, member, { state: 'member' }),
   'space.remove': ({ space, member, block }) =>
     changeMember(space, member, { state: 'removed', blocked: block, online: false, devices: [] }),
+  'space.erase': ({ space, member, confirm }) => {
+    const name = membersOf(space).find((one) => one.member === member)?.name;
+    if (name !== confirm) throw new CallError('bad_arguments', `“${confirm}” is not the name of that member`);
+    for (const [room, said] of world.messages) {
+      const gone = (one: Message): Message =>
+        one.author === member ? { ...one, name: '(erased)', text: '', deleted: true, attachments: [] } : one;
+      world.messages.set(room, said.map(gone));
+    }
+    const nobody = { name: '(erased)', erased: true, state: 'removed', online: false, devices: [] };
+    return changeMember(space, member, nobody);
+  },
   'space.unblock': ({ space, member }) => changeMember(space, member, { blocked: false }),
   'space.role': ({ space, member, role }) => changeMember(space, member, { role }),
   'space.revoke': ({ invite }) => {

@@ -125,6 +125,30 @@ describe('a member', () => {
     await until(() => expect(has('people-gone')).toBe(false));
   });
 
+  it('that is gone can be erased, once the name was typed', async () => {
+    await show();
+    await press('people-gone');
+    const gone = all('gone-member').find((one) => one.title === 'Віктор Дзюба');
+    gone?.querySelector<HTMLElement>('[data-testid="erase"]')?.click();
+    await until(() => expect(has('erase-dialog')).toBe(true));
+    const confirm = (): HTMLButtonElement => find('dialog-confirm') as HTMLButtonElement;
+    expect(confirm().disabled).toBe(true);
+    await accessible();
+    await type('ask-name', 'Віктор');
+    expect(confirm().disabled).toBe(true);
+    await type('ask-name', 'Віктор Дзюба');
+    await press('dialog-confirm');
+    await until(() => expect(has('erase-dialog')).toBe(false));
+    const erased = all('gone-member').find((one) => one.textContent?.includes('words were erased'));
+    expect(erased?.querySelector('[data-testid="erase"]')).toBeNull();
+    expect(
+      fake
+        .world()
+        .members.get('sp1')
+        ?.some((one) => one.name === 'Віктор Дзюба'),
+    ).toBe(false);
+  });
+
   it('stays when removing fails, and the dialog says why', async () => {
     heard('space.remove', () => {
       throw new CallError('not_allowed', 'teacher may not remove someone of that rank');

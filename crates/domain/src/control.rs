@@ -230,6 +230,11 @@ pub enum Control {
         /// Whether students edit it. Stays so: to change it, open another page with the same text.
         students: bool,
     },
+    /// Erases what a removed member ever said, and their name; they do not come back under their key.
+    EraseMember {
+        /// Who.
+        member: MemberId,
+    },
 }
 
 impl Control {
@@ -284,6 +289,7 @@ impl Control {
             | Self::Unbar { .. }
             | Self::RetireDevice { .. }
             | Self::Rotate { .. }
+            | Self::EraseMember { .. }
             | Self::PageOpen { .. }
             | Self::SetRole { .. } => Ok(()),
         }

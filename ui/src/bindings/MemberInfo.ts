@@ -33,6 +33,10 @@ me: boolean,
  */
 blocked: boolean, 
 /**
+ * Whether everything they said was erased, and their name.
+ */
+erased: boolean, 
+/**
  * Whether their profile was copied: two machines wrote as one device. Both histories are kept.
  */
 copied: boolean, 

@@ -97,6 +97,7 @@ import type { SettingsList } from "./SettingsList";
 import type { SettingsSet } from "./SettingsSet";
 import type { Share } from "./Share";
 import type { SpaceAdmit } from "./SpaceAdmit";
+import type { SpaceErase } from "./SpaceErase";
 import type { SpaceInfo } from "./SpaceInfo";
 import type { SpaceInvite } from "./SpaceInvite";
 import type { SpaceInvites } from "./SpaceInvites";
@@ -130,6 +131,7 @@ export interface Commands {
   "space.join": { args: SpaceJoin, reply: Joined },
   "space.admit": { args: SpaceAdmit, reply: null },
   "space.remove": { args: SpaceRemove, reply: null },
+  "space.erase": { args: SpaceErase, reply: null },
   "space.unblock": { args: SpaceUnblock, reply: null },
   "space.role": { args: SpaceRole, reply: null },
   "space.revoke": { args: SpaceRevoke, reply: null },

@@ -37,6 +37,7 @@ export const members: MemberInfo[] = names.map((name, at) => ({
   online: at % 11 !== 7,
   me: at === 0,
   blocked: false,
+  erased: false,
   copied: at === 3,
   devices: at === 0 ? [key(77), key(78)] : [key(100 + at)],
 }));
@@ -50,6 +51,7 @@ const gone: MemberInfo[] = ['Віктор Дзюба', 'Jonas Meyer'].map((name,
   online: false,
   me: false,
   blocked: at === 0,
+  erased: false,
   copied: false,
   devices: [],
 }));

@@ -267,6 +267,13 @@ export const en = {
   'people.removed': 'removed or left',
   'people.copied': 'copied profile',
   'people.blocked': 'blocked',
+  'people.erase': 'Erase everything',
+  'people.erase.menu': 'Erase what {name} said',
+  'people.erase.title': 'Erase everything that {name} said?',
+  'people.erase.text':
+    'Every message of theirs and their name are erased on every machine, and they do not come back under their key. This cannot be undone.',
+  'people.erase.stays': 'What they wrote into notes stays, and files that others saved.',
+  'people.erased': 'Someone whose words were erased',
   'people.unblock': 'Let back',
   'people.unblock.text': 'Lets them come back by a new invite',
   'people.mayReturn': '{name} can come back by a new invite',

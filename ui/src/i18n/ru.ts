@@ -299,6 +299,13 @@ export const ru: SlavicOf<typeof en> = {
   'people.removed': 'больше не участвует',
   'people.copied': 'копия профиля',
   'people.blocked': 'вход закрыт',
+  'people.erase': 'Стереть всё',
+  'people.erase.menu': 'Стереть сказанное: {name}',
+  'people.erase.title': 'Стереть всё, что писал участник «{name}»?',
+  'people.erase.text':
+    'Все сообщения и имя будут стёрты на всех компьютерах, и вернуться под своим ключом он не сможет. Отменить это нельзя.',
+  'people.erase.stays': 'Написанное в заметках останется, как и файлы, которые сохранили другие.',
+  'people.erased': 'Тот, чьи слова стёрты',
   'people.unblock': 'Пустить',
   'people.unblock.text': 'Разрешить вернуться по новому приглашению',
   'people.mayReturn': '{name}: можно вернуться по новому приглашению',

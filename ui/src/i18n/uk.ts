@@ -292,6 +292,13 @@ export const uk: SlavicOf<typeof en> = {
   'people.removed': 'більше не бере участі',
   'people.copied': 'копія профілю',
   'people.blocked': 'вхід закрито',
+  'people.erase': 'Стерти все',
+  'people.erase.menu': 'Стерти сказане: {name}',
+  'people.erase.title': 'Стерти все, що писав учасник «{name}»?',
+  'people.erase.text':
+    'Усі повідомлення й ім’я буде стерто на всіх комп’ютерах, і повернутися під своїм ключем він не зможе. Скасувати це не можна.',
+  'people.erase.stays': 'Написане в нотатках залишиться, як і файли, що зберегли інші.',
+  'people.erased': 'Той, чиї слова стерто',
   'people.unblock': 'Пустити',
   'people.unblock.text': 'Дозволити повернутися за новим запрошенням',
   'people.mayReturn': '{name}: можна повернутися за новим запрошенням',

@@ -132,6 +132,7 @@ commands! {
         "space.join" rooms::SpaceJoin => rooms::Joined,
         "space.admit" rooms::SpaceAdmit => (),
         "space.remove" rooms::SpaceRemove => (),
+        "space.erase" rooms::SpaceErase => (),
         "space.unblock" rooms::SpaceUnblock => (),
         "space.role" rooms::SpaceRole => (),
         "space.revoke" rooms::SpaceRevoke => (),

@@ -212,6 +212,18 @@ pub struct RoomSeen {
     pub message: String,
 }
 
+/// Erases what a member ever said in the rooms of a space, and their name, on every machine and for good. Who is still in
+/// is removed first.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceErase {
+    /// Id or unique name of the space.
+    pub space: String,
+    /// Id or unique name of the member.
+    pub member: String,
+    /// The member's name once more, since this cannot be undone.
+    pub confirm: String,
+}
+
 /// Gives up joining by an invite. Nothing under way is no error.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct SpaceJoinCancel {
@@ -357,6 +369,8 @@ pub struct MemberInfo {
     pub me: bool,
     /// Whether no invite leads them back.
     pub blocked: bool,
+    /// Whether everything they said was erased, and their name.
+    pub erased: bool,
     /// Whether their profile was copied: two machines wrote as one device. Both histories are kept.
     pub copied: bool,
     /// Their devices in use, hexadecimal.

@@ -36,6 +36,33 @@ impl Handle<api::SpaceRemove> for Session {
     }
 }
 
+impl Handle<api::SpaceErase> for Session {
+    async fn handle(
+        &self,
+        command: api::SpaceErase,
+    ) -> Result<<api::SpaceErase as Command>::Reply, AppError> {
+        self.rooms
+            .inner
+            .driver
+            .ask(move |work| {
+                let space = names::space(work.node, &command.space)?.space;
+                let member = names::member(work.node, &space, &command.member)?;
+                if member.name.trim() != command.confirm.trim() {
+                    return Err(AppError::new(
+                        Code::BadArguments,
+                        format!("\"{}\" is not the name of that member", command.confirm),
+                    )
+                    .hint("This cannot be undone: give the member's whole name to confirm it.")
+                    .into());
+                }
+                work.node
+                    .erase_member(work.ledger, work.now, space, member.member)?;
+                Ok(())
+            })
+            .await
+    }
+}
+
 impl Handle<api::SpaceUnblock> for Session {
     async fn handle(
         &self,

@@ -226,6 +226,7 @@ impl Handle<api::SpaceMembers> for Session {
                         online: member.online,
                         me: member.me,
                         blocked: member.barred,
+                        erased: member.erased,
                         copied: member.copied,
                         devices: member.devices.iter().map(ToString::to_string).collect(),
                     })

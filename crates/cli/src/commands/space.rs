@@ -2,9 +2,9 @@
 
 use artel_app::{
     api::rooms::{
-        InviteState, SpaceAdmit, SpaceInvite, SpaceInvites, SpaceJoin, SpaceJoinCancel, SpaceLeave,
-        SpaceList, SpaceMembers, SpaceNew, SpaceRemove, SpaceRevoke, SpaceRole, SpaceShow,
-        SpaceUnblock,
+        InviteState, SpaceAdmit, SpaceErase, SpaceInvite, SpaceInvites, SpaceJoin, SpaceJoinCancel,
+        SpaceLeave, SpaceList, SpaceMembers, SpaceNew, SpaceRemove, SpaceRevoke, SpaceRole,
+        SpaceShow, SpaceUnblock,
     },
     error::{AppError, Code},
 };
@@ -67,6 +67,21 @@ pub(crate) enum SpaceCommand {
     /// Let later invites lead a blocked member back
     #[command(after_help = "Example: artel space unblock \"Class 7B\" Olena")]
     Unblock(MemberArgs),
+    /// Erase everything a member said in the rooms, and their name, for good; who is still in is removed first
+    #[command(
+        after_help = "Example: artel space erase \"Class 7B\" Olena --confirm \"Olena Tkachenko\"\n\n\
+        It reaches every honest machine when that meets one that knows. What they wrote into notes stays, and files \
+        that others saved. They do not come back under their key."
+    )]
+    Erase {
+        /// Id or name of the space
+        space: String,
+        /// Id or name of the member
+        member: String,
+        /// The member's whole name, since this cannot be undone
+        #[arg(long, value_name = "NAME")]
+        confirm: String,
+    },
     /// Change a member's role
     #[command(after_help = "Example: artel space role \"Class 7B\" Olena teacher")]
     Role {
@@ -295,6 +310,20 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
             output.one(&json!({ "member": member, "blocked": false }), || {
                 format!("{member} can come back by a new invite.")
             })?;
+        }
+        SpaceCommand::Erase {
+            space,
+            member,
+            confirm,
+        } => {
+            let erased = json!({ "member": member, "erased": true });
+            let command = SpaceErase {
+                space,
+                member,
+                confirm,
+            };
+            client.call(command).await?;
+            output.one(&erased, || "What they said is erased.".to_owned())?;
         }
         SpaceCommand::Role {
             space,

@@ -286,6 +286,34 @@ impl Node {
         Ok(())
     }
 
+    /// Erases what a member ever said in the rooms, and their name, for good and on every honest machine. Who is still in
+    /// is removed first. What they wrote into shared pages stays.
+    ///
+    /// # Errors
+    /// No such space or member, or not allowed.
+    pub fn erase_member(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        member: MemberId,
+    ) -> Result<(), CommandError> {
+        const WHAT: &str = "erase someone of that rank";
+        if member == self.member() {
+            let role = self.target(&space, &member)?.role;
+            return Err(CommandError::Forbidden {
+                what: "erase themselves",
+                role: Some(role),
+            });
+        }
+        self.may_change(&space, &member, WHAT)?;
+        if self.target(&space, &member)?.state != MemberState::Removed {
+            self.remove(ledger, now, space, member, true)?;
+        }
+        self.write_control(ledger, now, space, Control::EraseMember { member })?;
+        Ok(())
+    }
+
     /// Ends a device of this member, or of one whom it may remove. What this node holds of it stays.
     ///
     /// # Errors

@@ -481,6 +481,7 @@ impl Node {
                 let same = old.member(&member.id).is_some_and(|m| {
                     m.state == member.state
                         && m.past == member.past
+                        && m.erased == member.erased
                         && m.cuts == member.cuts
                         && m.role == member.role
                         && m.devices == member.devices

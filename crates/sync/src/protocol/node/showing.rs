@@ -178,8 +178,19 @@ impl Node {
             .map(|member| member.id)
     }
 
+    /// Whether a record is of a member who was erased.
+    fn is_of_erased(&self, record: &StoredRecord) -> bool {
+        let space = self.spaces.get(&record.feed.space);
+        space
+            .and_then(|space| space.roster.of_device(&record.feed.device))
+            .is_some_and(|member| member.erased)
+    }
+
     /// What the deletions that count say of a record: by themselves, or of the message that it edits.
     fn erasure(&self, ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Erasure> {
+        if self.is_of_erased(record) {
+            return of_erased(ledger, record);
+        }
         let direct = self.deleted(ledger, record)?;
         if direct != Erasure::None {
             return Ok(direct);
@@ -335,6 +346,26 @@ fn here(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Option<Body>
     Ok(match ledger.body(&record.id)? {
         Some(StoredBody::Here(wire)) => Body::decode(&wire).ok(),
         _ => None,
+    })
+}
+
+/// What goes of a member who was erased: everything but their deletions, which hold what others were promised.
+fn of_erased(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Erasure> {
+    Ok(match ledger.body(&record.id)? {
+        None => Erasure::None,
+        Some(StoredBody::Here(wire)) => match Body::decode(&wire).map(|body| body.content) {
+            Ok(Content::Delete { .. }) => Erasure::None,
+            Ok(Content::Edit { .. }) => Erasure::Edit,
+            _ => Erasure::Message,
+        },
+        Some(StoredBody::Erased) => {
+            for target in built_on(record) {
+                if ledger.references(&target)?.contains(&record.id) {
+                    return Ok(Erasure::Edit);
+                }
+            }
+            Erasure::Message
+        }
     })
 }
 

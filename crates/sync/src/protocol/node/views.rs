@@ -30,6 +30,8 @@ pub struct MemberView {
     pub copied: bool,
     /// Whether no invite leads them back.
     pub barred: bool,
+    /// Whether everything they said was erased, and their name.
+    pub erased: bool,
     /// Whether one of the devices is connected now; for this node's own member, true.
     pub online: bool,
     /// Whether this is this node's own member.
@@ -146,12 +148,17 @@ impl Node {
             .iter()
             .map(|member| MemberView {
                 member: member.id,
-                name: member.name.clone(),
+                name: if member.erased {
+                    "(erased)".to_owned()
+                } else {
+                    member.name.clone()
+                },
                 role: member.role,
                 state: member.state,
                 devices: member.live_devices().copied().collect(),
                 copied: member.devices.iter().any(|device| copied.contains(device)),
                 barred: member.barred,
+                erased: member.erased,
                 online: member.id == me
                     || member.devices.iter().any(|device| online.contains(device)),
                 me: member.id == me,

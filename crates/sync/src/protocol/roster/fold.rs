@@ -408,6 +408,7 @@ impl ControlSet {
                 }
                 if old.state == MemberState::Removed {
                     let after = !old.barred
+                        && !old.erased
                         && old
                             .removed
                             .and_then(|(i, _)| self.entries.get(i))
@@ -623,6 +624,19 @@ impl ControlSet {
                     target.barred |= barred;
                     pass.acts.insert(index, rank);
                     pass.epochs.extend(epoch.map(|hash| (index, hash)));
+                }
+            }
+            Control::EraseMember { member } => {
+                let Some(target) = roster.member(&member) else {
+                    return;
+                };
+                let allowed = role.may(needed(target.role)) && above(roster, target);
+                if allowed
+                    && let Some(target) = roster.member_mut(&member)
+                    && target.state == MemberState::Removed
+                {
+                    target.erased = true;
+                    target.name.clear();
                 }
             }
             Control::Unbar { member } => {

@@ -55,6 +55,8 @@ pub(crate) struct Member {
     pub(crate) past: Vec<(Role, Vec<Cut>)>,
     /// Whether no invite leads them back.
     pub(crate) barred: bool,
+    /// Whether everything they said is erased, and their name.
+    pub(crate) erased: bool,
     /// The entry that removed them and the role of its author.
     removed: Option<(usize, Role)>,
     /// Invite they came by and the entry that says so, where a seat is still to be taken.
@@ -354,6 +356,7 @@ impl Member {
             retired: BTreeMap::new(),
             past: Vec::new(),
             barred: false,
+            erased: false,
             cuts: None,
             removed: None,
             invite: None,

@@ -212,7 +212,7 @@ impl ControlSet {
         let Some((removal, _)) = member.removed else {
             return true;
         };
-        if member.barred {
+        if member.barred || member.erased {
             return false;
         }
         let created = roster

@@ -479,3 +479,85 @@ fn what_belongs_before_what_was_known_is_late() {
         late(2)
     );
 }
+
+#[test]
+fn one_who_is_erased_leaves_nothing_behind() {
+    let mut world = World::new(90, 4);
+    let (space, room) = world.found();
+    let member = world.hosts[3].node.member();
+    let said = world.say(3, space, room, "my name is Ivan");
+    let mistake = world.say(3, space, room, "a mistake");
+    for content in [
+        Content::Edit {
+            target: said,
+            text: "my name is Ivan, 12 Long Street".into(),
+        },
+        Content::Delete {
+            target: mistake,
+            edits: Vec::new(),
+        },
+    ] {
+        world
+            .with(3, |node, ledger, now| {
+                node.send(ledger, now, space, room, content)
+            })
+            .unwrap();
+    }
+    world.say(1, space, room, "hello Ivan");
+    world.run(3_000);
+    // What only 2 has, which is away.
+    for other in 0..2 {
+        world.cut(other, 2);
+        world.cut(other, 3);
+    }
+    let late = world.say(3, space, room, "only for the one who is away");
+    world.run(3_000);
+    world.cut(2, 3);
+    let refused = world.with(1, |node, ledger, now| {
+        node.erase_member(ledger, now, space, member)
+    });
+    assert!(matches!(refused, Err(CommandError::Forbidden { .. })));
+    world
+        .with(0, |node, ledger, now| {
+            node.erase_member(ledger, now, space, member)
+        })
+        .unwrap();
+    world.run(3_000);
+    world.link(0, 2);
+    world.link(1, 2);
+    world.run(10_000);
+    for host in 0..3 {
+        let ledger = &world.hosts[host].ledger;
+        for id in [said, mistake, late] {
+            let body = super::super::Ledger::body(ledger, &id).unwrap();
+            assert!(
+                !matches!(body, Some(super::super::StoredBody::Here(_))),
+                "host {host} keeps words of theirs"
+            );
+        }
+        let texts = world.texts(host, room);
+        assert!(texts.contains(&"hello Ivan".to_owned()), "{texts:?}");
+        assert!(
+            !texts.iter().any(|text| text.contains("Long Street")),
+            "{texts:?}"
+        );
+        let members = world.hosts[host].node.members(&space);
+        let erased = members.iter().find(|m| m.member == member).unwrap();
+        assert_eq!(erased.name, "(erased)");
+    }
+    assert_eq!(world.texts(0, room), world.texts(1, room));
+    // Under the same key there is no way back.
+    let code = world.invite(0, space, 40);
+    world
+        .with(3, |node, ledger, now| node.join(ledger, now, &code))
+        .unwrap();
+    world.link(0, 3);
+    world.run(5_000);
+    assert_eq!(world.state(0, space, member), MemberState::Removed);
+    // The owner cannot be erased by anyone.
+    let owner = world.hosts[0].node.member();
+    let refused = world.with(0, |node, ledger, now| {
+        node.erase_member(ledger, now, space, owner)
+    });
+    assert!(matches!(refused, Err(CommandError::Forbidden { .. })));
+}
