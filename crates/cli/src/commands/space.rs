@@ -67,10 +67,11 @@ pub(crate) enum SpaceCommand {
     /// Let later invites lead a blocked member back
     #[command(after_help = "Example: artel space unblock \"Class 7B\" Olena")]
     Unblock(MemberArgs),
-    /// Erase everything a member said in the rooms, and their name, for good; who is still in is removed first
+    /// Erase what a member said, and their name, for good
     #[command(
         after_help = "Example: artel space erase \"Class 7B\" Olena --confirm \"Olena Tkachenko\"\n\n\
-        It reaches every honest machine when that meets one that knows. What they wrote into notes stays, and files \
+        Who is still in is removed first. It reaches every honest machine when that meets one that knows. What they \
+        wrote into notes stays, and files \
         that others saved. They do not come back under their key."
     )]
     Erase {
