@@ -235,6 +235,8 @@ pub enum Control {
         /// Who.
         member: MemberId,
     },
+    /// Does nothing but name others as seen, where an entry has no place for all of them.
+    Seen,
 }
 
 impl Control {
@@ -290,6 +292,7 @@ impl Control {
             | Self::RetireDevice { .. }
             | Self::Rotate { .. }
             | Self::EraseMember { .. }
+            | Self::Seen
             | Self::PageOpen { .. }
             | Self::SetRole { .. } => Ok(()),
         }

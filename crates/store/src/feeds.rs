@@ -500,6 +500,29 @@ pub fn take_waits(
     Ok(children)
 }
 
+/// The first record by id, after this one or of all, that is not here while a record of the space waits for it.
+pub fn awaited(
+    connection: &Connection,
+    space: &SpaceId,
+    after: Option<&MessageId>,
+) -> Result<Option<MessageId>, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT waits.parent FROM waits
+             JOIN records ON records.id = waits.child
+             JOIN feeds ON feeds.key = records.feed
+             JOIN places ON places.key = feeds.place
+             WHERE waits.parent > coalesce(?2, x'') AND places.space = ?1
+               AND NOT EXISTS (SELECT 1 FROM records AS here WHERE here.id = waits.parent)
+             ORDER BY waits.parent LIMIT 1",
+        )?
+        .query_row(
+            params![space.as_bytes(), after.map(MessageId::as_bytes)],
+            |row| Ok(MessageId::from_bytes(row.get(0)?)),
+        )
+        .optional()?)
+}
+
 /// The body of a record.
 pub fn body(connection: &Connection, record: &MessageId) -> Result<Option<Body>, StoreError> {
     Ok(connection

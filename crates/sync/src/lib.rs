@@ -5,4 +5,7 @@
 //! Neither knows the other; the application stands between them.
 
 pub mod net;
+mod ports;
 pub mod protocol;
+
+pub use ports::Ports;

@@ -19,7 +19,8 @@ use std::{
 use artel_domain::{DeviceId, DeviceKey, MemberKey, RecordError};
 use artel_store::{Connection, StoreError, addresses, deletions, identity};
 use artel_sync::{
-    net::{self, LinkId, Network, device_of},
+    Ports,
+    net::{self, LinkId, Network, Target, device_of},
     protocol::{
         CommandError, Entropy, Event, Identity, Lane, Ledger, LedgerError, Node, Output, PageError,
         Reason,
@@ -421,6 +422,7 @@ fn load(core: &Core) -> Result<Node, AppError> {
 enum Release {
     Send(LinkId, Lane, Vec<u8>),
     Close(LinkId, Reason),
+    Told(LinkId, Ports),
     Outcome(Outcome),
     Tell(api::Event),
 }
@@ -439,6 +441,8 @@ struct Inside {
     links: HashMap<DeviceId, LinkId>,
     /// Where connected peers can be dialled, until they are known as members.
     reachable: HashMap<DeviceId, String>,
+    /// Where this machine listens.
+    ports: Ports,
     releases: Vec<Release>,
     delivered: bool,
     files: bool,
@@ -552,7 +556,12 @@ impl Inside {
                     self.reachable.insert(device, address.to_string());
                 }
             }
-            net::Event::Listening { .. } | net::Event::RoundTrip { .. } => {}
+            net::Event::Listening { addresses } => {
+                let sockets = addresses.iter().filter_map(Target::from_multiaddr);
+                self.ports = Ports::of(sockets.map(|target| target.socket));
+                node.listens_on(self.ports);
+            }
+            net::Event::RoundTrip { .. } => {}
         }
         Ok(())
     }
@@ -575,6 +584,11 @@ impl Inside {
                 Output::Disconnect { peer, reason } => {
                     if let Some(link) = self.links.remove(&peer) {
                         self.releases.push(Release::Close(link, reason));
+                    }
+                }
+                Output::Reachable { peer, ports } => {
+                    if let Some(link) = self.links.get(&peer) {
+                        self.releases.push(Release::Told(*link, ports));
                     }
                 }
                 Output::Event(event) => {
@@ -805,6 +819,11 @@ impl Runner {
                         network.disconnect(link, pause);
                     }
                 }
+                Release::Told(link, ports) => {
+                    if let Some(network) = &self.network {
+                        network.told(link, ports);
+                    }
+                }
                 Release::Outcome(outcome) => {
                     // Nobody may be waiting.
                     let _ = self.signals.outcomes.send(outcome);
@@ -822,7 +841,11 @@ impl Runner {
 
     fn reload(&self) {
         match load(&self.core) {
-            Ok(node) => self.inside().node = Some(node),
+            Ok(mut node) => {
+                let mut inside = self.inside();
+                node.listens_on(inside.ports);
+                inside.node = Some(node);
+            }
             Err(reason) => {
                 warn!(%reason, "the rooms cannot be loaded");
                 thread::sleep(RELOAD);

@@ -283,6 +283,14 @@ impl Ledger for SqlLedger<'_> {
         feeds::take_waits(self.tx, parent).map_err(failed)
     }
 
+    fn awaited(
+        &self,
+        space: &SpaceId,
+        after: Option<&MessageId>,
+    ) -> LedgerResult<Option<MessageId>> {
+        feeds::awaited(self.tx, space, after).map_err(failed)
+    }
+
     fn body(&self, record: &MessageId) -> LedgerResult<Option<StoredBody>> {
         let body = feeds::body(self.tx, record).map_err(failed)?;
         Ok(body.map(|body| match body {

@@ -11,7 +11,7 @@ use std::{
 
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, PeerId, Swarm, SwarmBuilder, identify, identity, noise, ping,
+    Multiaddr, PeerId, Swarm, SwarmBuilder, identity, noise, ping,
     swarm::{ConnectionId, SwarmEvent},
     tcp, yamux,
 };
@@ -37,7 +37,7 @@ const TICK: Duration = Duration::from_millis(250);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a link that we end may take to send what waits.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Streams in one connection: ours, and two each for ping and identify, with some to spare.
+/// Streams in one connection: ours and two for ping, with some to spare.
 const MAX_STREAMS: usize = 16;
 /// How long to wait for the first address, and then for the other interfaces'.
 const FIRST_ADDRESS: Duration = Duration::from_secs(5);
@@ -92,7 +92,7 @@ impl Actor {
                 },
             )
             .map_err(|reason| NetError::Transport(reason.to_string()))?
-            .with_behaviour(Behaviour::new)
+            .with_behaviour(|_| Behaviour::new())
             .map_err(|reason| NetError::Transport(reason.to_string()))?
             .with_swarm_config(|config| config.with_max_negotiating_inbound_streams(MAX_STREAMS))
             .with_connection_timeout(HANDSHAKE)
@@ -220,6 +220,7 @@ impl Actor {
             }
             Command::Disconnect { link, pause } => self.leave(link, pause, Ended::ByUs),
             Command::Overrun(link) => self.cut(link, Ended::Overrun),
+            Command::Told { link, ports } => self.on_told(link, ports),
             Command::Hurry => {
                 self.book.hurry(Instant::now());
                 self.dial_due();
@@ -273,11 +274,6 @@ impl Actor {
                 }
                 Err(_) => {}
             },
-            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
-                connection_id,
-                peer_id,
-                info,
-            })) => self.on_identified(peer_id, connection_id, &info.listen_addrs),
             _ => {}
         }
     }

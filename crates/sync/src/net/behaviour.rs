@@ -1,4 +1,5 @@
-//! The libp2p behaviours of a node: one sync stream per connection, identify, ping, limits.
+//! The libp2p behaviours of a node: one sync stream per connection, ping, limits. No identify: it would tell
+//! strangers where this node listens.
 
 use std::{
     collections::VecDeque,
@@ -11,8 +12,6 @@ use libp2p::{
     InboundUpgrade, Multiaddr, OutboundUpgrade, PeerId, Stream, StreamProtocol,
     connection_limits::{self, ConnectionLimits},
     core::{Endpoint, UpgradeInfo, transport::PortUse},
-    identify,
-    identity::Keypair,
     ping,
     swarm::{
         ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
@@ -26,8 +25,6 @@ use libp2p::{
 
 /// Name of the sync protocol. The number changes when old and new nodes cannot talk.
 const SYNC: StreamProtocol = StreamProtocol::new("/artel/sync/1");
-/// Name of the whole in identify.
-const IDENTIFY: &str = "/artel/1";
 
 /// Connections that are still shaking hands with somebody who called.
 const MAX_PENDING_INBOUND: u32 = 32;
@@ -48,12 +45,11 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
     pub(super) sync: Sync,
-    identify: identify::Behaviour,
     ping: ping::Behaviour,
 }
 
 impl Behaviour {
-    pub(super) fn new(key: &Keypair) -> Self {
+    pub(super) fn new() -> Self {
         let limits = ConnectionLimits::default()
             .with_max_pending_incoming(Some(MAX_PENDING_INBOUND))
             .with_max_pending_outgoing(Some(MAX_PENDING_OUTBOUND))
@@ -63,12 +59,6 @@ impl Behaviour {
         Self {
             limits: connection_limits::Behaviour::new(limits),
             sync: Sync::default(),
-            identify: identify::Behaviour::new(
-                identify::Config::new(IDENTIFY.to_owned(), key.public())
-                    .with_agent_version("artel".to_owned())
-                    .with_cache_size(0)
-                    .with_push_listen_addr_updates(true),
-            ),
             ping: ping::Behaviour::new(
                 ping::Config::new()
                     .with_interval(PING_INTERVAL)

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use libp2p::{PeerId, Stream, swarm::ConnectionId};
 
-use super::{FoundBy, address::Target, discovery::is_local, link::Link};
+use super::{FoundBy, address::Target, link::Link};
 
 /// One connection whose handshake is through.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Connection {
     pub dialled_by_me: bool,
     /// The remote end of the socket.
     pub remote: Option<SocketAddr>,
-    /// Where the peer can be dialled, once known.
+    /// Where the peer can be dialled, once known: where it was, or what it told when it had proven membership.
     pub reachable: Option<SocketAddr>,
     pub found_by: FoundBy,
     pub state: State,
@@ -32,13 +32,6 @@ impl Connection {
             socket,
             peer: Some(peer),
         })
-    }
-
-    /// Where this node may dial the peer by itself. One who called may be a stranger: it is called back only in the
-    /// room or on this machine, and elsewhere once it is remembered as a member.
-    pub(super) fn redial(&self) -> Option<SocketAddr> {
-        let near = |at: &SocketAddr| is_local(at.ip()) || at.ip().is_loopback();
-        self.reachable.filter(|at| self.dialled_by_me || near(at))
     }
 }
 
@@ -180,30 +173,5 @@ mod tests {
             prop_assert_eq!(pair.in_use[0], pair.in_use[1]);
             prop_assert!(pair.in_use[0].is_some());
         }
-    }
-
-    #[test]
-    fn a_stranger_from_afar_is_not_called_back() {
-        let check = |address: &str, inbound: bool| {
-            let at = address.parse().unwrap();
-            let connection = |dialled_by_me| Connection {
-                id: ConnectionId::new_unchecked(1),
-                dialled_by_me,
-                remote: Some(at),
-                reachable: Some(at),
-                found_by: FoundBy::Inbound,
-                state: State::Opening,
-            };
-            assert_eq!(connection(true).redial(), Some(at), "{address}, dialled");
-            let expected = inbound.then_some(at);
-            assert_eq!(connection(false).redial(), expected, "{address}");
-        };
-        check("10.77.0.1:47600", true);
-        check("192.168.1.5:1", true);
-        check("127.0.0.1:1", true);
-        check("[fe80::1]:1", true);
-        check("8.8.8.8:53", false);
-        check("[2001:db8::1]:1", false);
-        check("[::ffff:10.0.0.1]:1", false);
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! What this part promises:
 //! - It connects to nothing but literal addresses: announced by mDNS within the room's ranges,
-//!   told by a connected peer about itself, remembered or typed (invariant 1). No names are
+//!   those that a proven member called from, remembered or typed (invariant 1). No names are
 //!   resolved, nothing is relayed.
 //! - A peer is known by its device key, which Noise has checked; that alone grants nothing
 //!   (invariant 2).
@@ -45,6 +45,8 @@ use zeroize::Zeroizing;
 pub use address::{BadAddress, Target};
 
 use lanes::Lanes;
+
+use crate::Ports;
 
 /// The TCP port that firewall rules are written for.
 pub const USUAL_PORT: u16 = 47600;
@@ -182,7 +184,8 @@ pub enum Event {
     },
     /// A frame arrived.
     Frame(Received),
-    /// A connected peer can be dialled here; worth remembering once it is known as a member.
+    /// A connected peer can be dialled here: where it was dialled, or where it told that it listens. Worth remembering
+    /// once it is known as a member.
     Reachable {
         /// The peer.
         peer: PeerId,
@@ -270,6 +273,10 @@ enum Command {
         pause: Duration,
     },
     Overrun(LinkId),
+    Told {
+        link: LinkId,
+        ports: Ports,
+    },
     Hurry,
     Stop,
 }
@@ -345,6 +352,11 @@ impl Network {
     /// Gives addresses known from earlier; they are dialled from time to time.
     pub fn remember(&self, targets: Vec<Target>) {
         let _ = self.commands.send(Command::Remember(targets));
+    }
+
+    /// A peer that has proven membership said where it listens. It is dialled there when the link has ended.
+    pub fn told(&self, link: LinkId, ports: Ports) {
+        let _ = self.commands.send(Command::Told { link, ports });
     }
 
     /// Tries every known address again now, without waiting for the end of its pause.

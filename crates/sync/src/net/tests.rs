@@ -64,6 +64,14 @@ impl Host {
         .await
     }
 
+    async fn reachable(&mut self) -> Multiaddr {
+        self.until(|event| match event {
+            Event::Reachable { address, .. } => Some(address.clone()),
+            _ => None,
+        })
+        .await
+    }
+
     async fn frame(&mut self) -> (LinkId, Vec<u8>) {
         self.until(|event| match event {
             Event::Frame(received) => Some((received.link, received.bytes.clone())),
@@ -101,15 +109,10 @@ async fn frames_go_both_ways_by_a_typed_address() {
     };
     assert_eq!(a.network.dial(bare).await, Ok(b.network.me()));
     let (at_a, at_b) = (a.connected().await, b.connected().await);
-    for (host, other) in [(&mut a, &b_target), (&mut b, &a_target)] {
-        let told = host
-            .until(|event| match event {
-                Event::Reachable { address, .. } => Some(address.clone()),
-                _ => None,
-            })
-            .await;
-        assert_eq!(told, other.multiaddr());
-    }
+    // The one who called knows where the other is; that one learns it once it is told.
+    assert_eq!(a.reachable().await, b_target.multiaddr());
+    b.network.told(at_b, Ports::of([a_target.socket]));
+    assert_eq!(b.reachable().await, a_target.multiaddr());
     for n in 0..50_u8 {
         a.network
             .send(at_a, Lane::Text, vec![n; usize::from(n) * 1000]);
@@ -195,6 +198,33 @@ async fn a_peer_that_returns_is_dialled_again() {
     a.connected().await;
     a.network.stop().await;
     again.stop().await;
+}
+
+#[tokio::test]
+async fn one_who_called_is_called_back_where_it_told_that_it_listens() {
+    for told in [true, false] {
+        let (seed, mut b) = (40 + u8::from(told), host(42).await);
+        let mut a = host(seed).await;
+        a.network.dial(b.target.clone()).await.unwrap();
+        let (at_b, _) = (b.connected().await, a.connected().await);
+        if told {
+            b.network.told(at_b, Ports::of([a.target.socket]));
+            b.reachable().await;
+        }
+        a.network.stop().await;
+        b.disconnected().await;
+        let config = Config {
+            secret: Zeroizing::new([seed; 32]),
+            port: None,
+            listen: vec![a.target.socket],
+            mdns: false,
+        };
+        let (again, _events) = start(config).await.unwrap();
+        let called = timeout(Duration::from_secs(4), b.connected()).await;
+        assert_eq!(called.is_ok(), told);
+        again.stop().await;
+        b.network.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use artel_domain::{
 use thiserror::Error;
 
 use super::ledger::FeedKey;
+use crate::Ports;
 
 /// A peer: the device at the other end of a link, as the transport proved it.
 pub type Peer = DeviceId;
@@ -38,6 +39,13 @@ pub enum Output {
         peer: Peer,
         /// Why.
         reason: Reason,
+    },
+    /// A peer that has proven membership told where it listens.
+    Reachable {
+        /// Who.
+        peer: Peer,
+        /// On which ports of the address at which it is seen.
+        ports: Ports,
     },
     /// Tell the application.
     Event(Event),

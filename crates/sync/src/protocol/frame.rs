@@ -7,6 +7,7 @@ use artel_domain::{
 use serde::{Deserialize, Serialize};
 
 use super::event::Refusal;
+use crate::Ports;
 
 /// Version of the frames.
 pub(crate) const VERSION: u8 = 1;
@@ -171,6 +172,16 @@ pub(crate) enum Frame {
     },
     /// The sender does not have what was asked of an attachment.
     NoChunks { message: MessageId, index: u8 },
+    /// Where the sender listens. Only to proven members.
+    Listening(Ports),
+    /// Asks for a record by name, and for those that it follows from.
+    WantBranch { space: SpaceId, record: MessageId },
+    /// A record and some before it, each following from the one before; none if the sender does not have it.
+    Branch {
+        space: SpaceId,
+        record: MessageId,
+        records: Vec<Carried>,
+    },
 }
 
 /// Why bytes are not a frame.
@@ -201,7 +212,9 @@ impl Frame {
             Self::Tags(tags) => tags.len() <= MAX_TAGS,
             Self::Rooms { rooms, .. } => rooms.len() <= MAX_LISTED,
             Self::Heads { feeds, .. } => feeds.len() <= MAX_LISTED,
-            Self::Records { records, .. } => records.len() <= MAX_RECORDS,
+            Self::Records { records, .. } | Self::Branch { records, .. } => {
+                records.len() <= MAX_RECORDS
+            }
             Self::WantBodies { records, .. } => records.len() <= MAX_BODIES,
             Self::Bodies { bodies, .. } => bodies.len() <= MAX_BODIES,
             Self::Secrets { epochs, .. } => epochs.len() <= MAX_SECRETS,
@@ -252,7 +265,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..24) {
+        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..27) {
             let _ = Frame::decode(&bytes);
             bytes.splice(0..0, [VERSION, variant]);
             let _ = Frame::decode(&bytes);

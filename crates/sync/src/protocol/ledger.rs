@@ -194,6 +194,13 @@ pub trait Ledger {
     /// Who waits for `parent`; the notes are removed.
     fn take_waits(&mut self, parent: &MessageId) -> LedgerResult<Vec<MessageId>>;
 
+    /// The first record by id, after this one or of all, that is not here while a record of the space waits for it.
+    fn awaited(
+        &self,
+        space: &SpaceId,
+        after: Option<&MessageId>,
+    ) -> LedgerResult<Option<MessageId>>;
+
     /// The body of a record. Bodies belong to records, not to hashes: one who names the hash of another's body in a
     /// record of their own has no hold on it.
     fn body(&self, record: &MessageId) -> LedgerResult<Option<StoredBody>>;

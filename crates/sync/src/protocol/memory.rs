@@ -223,6 +223,24 @@ impl Ledger for MemoryLedger {
             .collect())
     }
 
+    fn awaited(
+        &self,
+        space: &SpaceId,
+        after: Option<&MessageId>,
+    ) -> LedgerResult<Option<MessageId>> {
+        let waits = |child: &MessageId| {
+            let record = self.records.get(child);
+            record.is_some_and(|record| record.feed.space == *space)
+        };
+        Ok(self
+            .waits
+            .iter()
+            .filter(|(parent, _)| after.is_none_or(|after| *parent > after))
+            .filter(|(parent, _)| !self.records.contains_key(*parent))
+            .find(|(_, children)| children.iter().any(waits))
+            .map(|(parent, _)| *parent))
+    }
+
     fn body(&self, record: &MessageId) -> LedgerResult<Option<StoredBody>> {
         Ok(self.bodies.get(record).cloned())
     }

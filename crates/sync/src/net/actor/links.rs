@@ -20,6 +20,7 @@ use super::{
     },
     Actor, HANDSHAKE, Leaving,
 };
+use crate::Ports;
 
 impl Actor {
     pub(super) fn on_established(
@@ -357,42 +358,28 @@ impl Actor {
         }
     }
 
-    pub(super) fn on_identified(
-        &mut self,
-        peer: PeerId,
-        id: ConnectionId,
-        listening: &[Multiaddr],
-    ) {
-        let Some(connection) = self.connection(peer, id) else {
+    /// A peer that called said where it listens: it can be called as well from now on.
+    pub(super) fn on_told(&mut self, link: LinkId, ports: Ports) {
+        let Some((peer, _)) = self.find_link(link) else {
             return;
         };
-        let Some(remote) = connection.remote else {
+        let Some(connection) = self
+            .connection_of(peer, link)
+            .and_then(|id| self.connection(peer, id))
+            .filter(|connection| connection.reachable.is_none())
+        else {
             return;
         };
-        if connection.reachable.is_none() {
-            // Only where it was seen: what else it claims may be anybody's address.
-            connection.reachable = listening
-                .iter()
-                .filter_map(Target::from_multiaddr)
-                .map(|target| target.socket)
-                .find(|socket| socket.ip() == remote.ip() && socket.port() != 0);
-        }
-        let redial = connection.redial().is_some();
+        connection.reachable = connection.remote.and_then(|seen| ports.at(seen.ip()));
         if let Some(socket) = connection.reachable {
             let target = Target {
                 socket,
                 peer: Some(peer),
             };
-            let address = target.multiaddr();
-            if redial {
-                self.book
-                    .learn(target, FoundBy::Inbound, Instant::now() + HANDSHAKE);
-            }
-            // Otherwise it is told when the link opens.
-            if self.is_active(peer, id) {
-                self.book.connected(peer, None, Instant::now());
-                self.tell(Event::Reachable { peer, address });
-            }
+            let (address, now) = (target.multiaddr(), Instant::now());
+            self.book.learn(target, FoundBy::Inbound, now + HANDSHAKE);
+            self.book.connected(peer, None, now);
+            self.tell(Event::Reachable { peer, address });
         }
     }
 }

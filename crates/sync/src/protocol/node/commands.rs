@@ -11,7 +11,7 @@ use super::{
     super::{
         event::CommandError,
         ledger::{FeedKey, JoinRow, Ledger, LedgerResult, SpaceRow, Standing},
-        roster::{Member, MemberState, needed, needed_to_invite},
+        roster::{ControlSet, Member, MemberState, needed, needed_to_invite},
     },
     Fault, InviteTerms, Node, Sent,
     ingest::seal,
@@ -655,6 +655,43 @@ impl Node {
         content: Content,
     ) -> Result<Sent, CommandError> {
         self.tell_time(now);
+        if room == space.control_room() {
+            self.tie_heads(ledger, now, space)?;
+        }
+        self.write_one(ledger, now, space, room, content)
+    }
+
+    /// Writes entries that only name others, until one more can name everything that took rights away: what an entry may
+    /// do depends on which of that its writer had seen.
+    fn tie_heads(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+    ) -> Result<(), CommandError> {
+        loop {
+            let control = self.spaces.get(&space).map(|space| &space.control);
+            let before = control.map_or(0, ControlSet::taking_tips);
+            if before <= MAX_PARENTS {
+                return Ok(());
+            }
+            let seen = Content::Control(Control::Seen);
+            self.write_one(ledger, now, space, space.control_room(), seen)?;
+            let control = self.spaces.get(&space).map(|space| &space.control);
+            if control.map_or(0, ControlSet::taking_tips) >= before {
+                return Ok(());
+            }
+        }
+    }
+
+    fn write_one(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        room: RoomId,
+        content: Content,
+    ) -> Result<Sent, CommandError> {
         let target = content.target().copied();
         let body = Body {
             salt: self.entropy.draw()?,
@@ -680,7 +717,7 @@ impl Node {
         };
         let mut parents: Vec<MessageId> = Vec::new();
         if room == space.control_room() {
-            parents = known.control.tips(MAX_PARENTS + 1);
+            parents = known.control.tips();
         } else {
             let own = previous.as_ref().map_or(0, |record| record.lamport);
             let mut heads: Vec<_> = known

@@ -13,7 +13,7 @@ use super::{
     },
     Fault, Node,
     documents::unsealed,
-    ingest::Taken,
+    ingest::{Asked, Taken},
     space::EMPTY,
 };
 
@@ -470,7 +470,7 @@ impl Node {
         }
         let empty = records.is_empty();
         let end = last_place(&records);
-        let taken = self.ingest(ledger, &feed, records)?;
+        let taken = self.ingest(ledger, &feed, records, Asked::ByRange)?;
         self.refold(ledger, now)?;
         if asked.is_some() {
             self.wants.remove(&feed);
@@ -708,7 +708,7 @@ impl Node {
 }
 
 /// A record as it travels. Changes of a sealed term are unfolded, once for all records of the term in a row.
-fn carry(
+pub(super) fn carry(
     ledger: &dyn Ledger,
     record: StoredRecord,
     sealed: &mut Option<(u64, Vec<Vec<u8>>)>,

@@ -33,6 +33,15 @@ pub(super) enum Taken {
     Unwanted,
 }
 
+/// How records were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// As part of a feed, or not at all.
+    ByRange,
+    /// Because something builds on them: limits of the feed do not hold.
+    ByName,
+}
+
 /// A record whose signature, place, change and body were checked.
 pub(super) struct Checked {
     pub(super) envelope: Signed<Envelope>,
@@ -66,18 +75,22 @@ impl Node {
         ledger: &mut dyn Ledger,
         feed: &FeedKey,
         records: Vec<Carried>,
+        asked: Asked,
     ) -> Result<Taken, Fault> {
         let Some(space) = self.spaces.get(&feed.space) else {
             return Ok(Taken::Unwanted);
         };
         let control = feed.room == feed.space.control_room();
         let known = space.roster.counts(&feed.device);
-        if space.is_crowded(feed) {
+        if asked == Asked::ByRange && space.is_crowded(feed) {
             return Ok(Taken::Unwanted);
         }
         let founding = control && space.control.len() == 0;
         let first = records.first().and_then(|first| first.body.as_deref());
-        let of_use = known || founding || (control && self.vouches_for_itself(feed, first));
+        let of_use = known
+            || founding
+            || asked == Asked::ByName
+            || (control && self.vouches_for_itself(feed, first));
         if !of_use {
             return Ok(Taken::Unwanted);
         }
@@ -104,7 +117,7 @@ impl Node {
                 return Err(Fault::Broke("a body is not its record's"));
             }
             if control && value.sequence > MAX_CONTROL_FEED {
-                self.take_run(ledger, feed, before, run)?;
+                self.take_run(ledger, feed, before, run, asked)?;
                 return Ok(Taken::Unwanted);
             }
             if run.iter().any(|other| other.envelope.id() == envelope.id()) {
@@ -114,12 +127,12 @@ impl Node {
                 if let Some(body) = carried.body {
                     self.body_came(ledger, stored.clone(), &body)?;
                 }
-                self.take_run(ledger, feed, before.take(), std::mem::take(&mut run))?;
+                self.take_run(ledger, feed, before.take(), std::mem::take(&mut run), asked)?;
                 before = Some(Before::of(stored)?);
                 continue;
             }
             if control && carried.body.is_none() {
-                self.take_run(ledger, feed, before, run)?;
+                self.take_run(ledger, feed, before, run, asked)?;
                 return Ok(Taken::Unwanted);
             }
             if founding && !known && run.is_empty() && !self.founds(feed, carried.body.as_deref()) {
@@ -131,12 +144,12 @@ impl Node {
             let previous = match (value.previous, follows) {
                 (None, _) => {
                     // The first of a feed; in a copied profile one of several.
-                    self.take_run(ledger, feed, before.take(), std::mem::take(&mut run))?;
+                    self.take_run(ledger, feed, before.take(), std::mem::take(&mut run), asked)?;
                     None
                 }
                 (Some(previous), Some((last, change))) if previous == last => Some(change),
                 (Some(previous), _) => {
-                    self.take_run(ledger, feed, before.take(), std::mem::take(&mut run))?;
+                    self.take_run(ledger, feed, before.take(), std::mem::take(&mut run), asked)?;
                     let Some(stored) = ledger.record(&previous)? else {
                         return Ok(Taken::Gap);
                     };
@@ -158,7 +171,7 @@ impl Node {
                 .map_err(|_| Fault::Broke("a change is not its record's"))?;
             if value.place() == 1 && !run.is_empty() {
                 let last = run.last().map(|last| last.envelope.id());
-                self.take_run(ledger, feed, before.take(), std::mem::take(&mut run))?;
+                self.take_run(ledger, feed, before.take(), std::mem::take(&mut run), asked)?;
                 before = match last {
                     Some(last) => ledger.record(&last)?.map(Before::of).transpose()?,
                     None => None,
@@ -171,7 +184,7 @@ impl Node {
                 body: carried.body,
             });
         }
-        self.take_run(ledger, feed, before, run)
+        self.take_run(ledger, feed, before, run, asked)
     }
 
     /// Whether a body is the founding entry of its space, written by the device that it certifies.
@@ -230,6 +243,7 @@ impl Node {
         feed: &FeedKey,
         before: Option<Before>,
         run: Vec<Checked>,
+        asked: Asked,
     ) -> Result<Taken, Fault> {
         let Some(last) = run.last() else {
             return Ok(Taken::All);
@@ -247,7 +261,7 @@ impl Node {
             ends.iter().any(|head| head.id == b.record.id)
         });
         if !extends {
-            if space.is_crowded(feed) {
+            if asked == Asked::ByRange && space.is_crowded(feed) {
                 return Ok(Taken::Unwanted);
             }
             self.outputs.push(Output::Event(Event::Forked(*feed)));
@@ -361,6 +375,9 @@ impl Node {
                 let device = space.feeds_of(&feed.device).into_iter();
                 self.recut
                     .extend(device.map(|head| head.feed).filter(|f| f.room == feed.room));
+                if feed.room == feed.space.control_room() {
+                    self.unfolded.insert(feed.space);
+                }
             }
         }
         self.placed(ledger, record.clone())?;
@@ -469,12 +486,9 @@ impl Node {
             let Some(space) = self.spaces.get_mut(&id) else {
                 continue;
             };
-            let new = space.control.fold();
-            if new == space.roster {
+            let Some(old) = space.refold() else {
                 continue;
-            }
-            let old = std::mem::replace(&mut space.roster, new);
-            space.version += 1;
+            };
             let mut affected = Vec::new();
             let rooms_differ = old.rooms != space.roster.rooms;
             for member in &space.roster.members {

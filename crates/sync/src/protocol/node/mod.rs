@@ -12,6 +12,8 @@ use super::{
     frame::{Frame, FrameError},
     ledger::{FeedKey, Ledger, LedgerError, LedgerResult},
 };
+use crate::Ports;
+use branches::Search;
 use documents::Documents;
 use exchange::Want;
 use files::Fetch;
@@ -19,6 +21,7 @@ use joining::Joining;
 use session::Session;
 use space::Space;
 
+mod branches;
 mod commands;
 mod documents;
 mod entropy;
@@ -107,11 +110,15 @@ pub struct Node {
     documents: Documents,
     /// Feeds being asked for.
     wants: BTreeMap<FeedKey, Want>,
+    /// Branches being asked for by name.
+    searches: BTreeMap<SpaceId, Search>,
     fetches: BTreeMap<(MessageId, u8), Fetch>,
     /// Spaces whose control feeds grew since the last fold.
     unfolded: BTreeSet<SpaceId>,
     /// Feeds of which a record came at which what counts of them ends.
     recut: BTreeSet<FeedKey>,
+    /// Where this node listens.
+    ports: Ports,
     outputs: Vec<Output>,
 }
 
@@ -159,9 +166,11 @@ impl Node {
             banned: BTreeMap::new(),
             documents: Documents::default(),
             wants: BTreeMap::new(),
+            searches: BTreeMap::new(),
             fetches: BTreeMap::new(),
             unfolded: BTreeSet::new(),
             recut: BTreeSet::new(),
+            ports: Ports::default(),
             outputs: Vec::new(),
         };
         for row in ledger.spaces()? {
@@ -176,7 +185,7 @@ impl Node {
             node.spaces.insert(id, space);
             node.load_control(ledger, id)?;
             if let Some(space) = node.spaces.get_mut(&id) {
-                space.roster = space.control.fold();
+                space.refold();
             }
         }
         node.unfolded.clear();
@@ -209,6 +218,14 @@ impl Node {
     /// What there is to do since the last call. Release it only after the transaction has committed.
     pub fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
+    }
+
+    /// This node listens on these ports; proven members are told.
+    pub fn listens_on(&mut self, ports: Ports) {
+        self.ports = ports;
+        for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.tell_ports(&peer);
+        }
     }
 
     /// A link to a peer is up.
@@ -281,6 +298,7 @@ impl Node {
         self.tell_time(now);
         self.banned.retain(|_, until| *until > now);
         self.tick_exchange(ledger, now)?;
+        self.search_branches(ledger, now)?;
         self.tick_secrets(now);
         self.tick_sessions(ledger, now)?;
         self.tick_joins(now);
@@ -404,6 +422,16 @@ impl Node {
             Frame::NoChunks { message, index } => {
                 self.on_no_chunks(ledger, now, peer, (message, index))
             }
+            Frame::WantBranch { space, record } => self.on_want_branch(ledger, peer, space, record),
+            Frame::Branch {
+                space,
+                record,
+                records,
+            } => self.on_branch(ledger, now, peer, space, record, records),
+            Frame::Listening(ports) => {
+                self.on_listening(peer, ports);
+                Ok(())
+            }
         }
     }
 
@@ -433,6 +461,12 @@ impl Node {
             | Frame::WantList { .. }
             | Frame::WantBodies { .. }
             | Frame::WantSecrets { .. } => 5,
+            Frame::WantBranch { .. } => 20,
+            Frame::Branch {
+                space,
+                record,
+                records,
+            } if !self.is_searching(peer, space, record) => many(records.len()),
             Frame::Records {
                 space,
                 room,
@@ -450,7 +484,7 @@ impl Node {
                 let asked = self.wants.get(&feed).is_some_and(|want| want.peer == *peer);
                 if asked { 0 } else { many(records.len()) }
             }
-            Frame::Chunk { .. } | Frame::List { .. } => 0,
+            Frame::Branch { .. } | Frame::Chunk { .. } | Frame::List { .. } => 0,
             _ => 1,
         }
     }

@@ -23,6 +23,7 @@ use super::{
     Fault, Node,
     space::Space,
 };
+use crate::Ports;
 
 /// Most sessions at once.
 const MAX_SESSIONS: usize = 128;
@@ -109,6 +110,10 @@ pub(super) struct Session {
     /// Those of them that led somewhere: the peer has been a member since.
     pub(super) let_in: BTreeSet<InviteId>,
     pub(super) asked: BTreeMap<InviteId, Asked>,
+    /// Where this node listens, as the peer was told.
+    told: Ports,
+    /// Where the peer listens, until it has proven membership.
+    ports: Option<Ports>,
 }
 
 impl Node {
@@ -156,6 +161,8 @@ impl Node {
             joiner: BTreeSet::new(),
             let_in: BTreeSet::new(),
             asked: BTreeMap::new(),
+            told: Ports::default(),
+            ports: None,
         };
         self.sessions.insert(peer, session);
         self.send_frame(&peer, &Frame::Hello { nonce: mine });
@@ -167,7 +174,7 @@ impl Node {
         let stranger = |session: &&Session| {
             now.saturating_sub(session.opened_at) >= STRANGER
                 && session.joiner.is_empty()
-                && session.links.values().all(|link| !link.member)
+                && !session.is_of_member()
                 && session
                     .asked
                     .values()
@@ -207,6 +214,7 @@ impl Node {
             }
         }
         let before = self.wants.len();
+        self.searches.retain(|_, search| search.peer != *peer);
         self.wants.retain(|_, want| want.peer != *peer);
         if self.wants.len() != before {
             self.summaries_due();
@@ -501,6 +509,10 @@ impl Node {
         link.removed = state == Some(MemberState::Removed);
         if is {
             session.let_in.clone_from(&session.joiner);
+            if let Some(ports) = session.ports.take() {
+                let peer = *peer;
+                self.outputs.push(Output::Reachable { peer, ports });
+            }
         }
         if was != is {
             self.outputs.push(Output::Event(Event::Presence {
@@ -516,8 +528,33 @@ impl Node {
                 .get_or_insert(now.saturating_add(FAREWELL));
         } else if is && !was {
             self.send_summary(now, peer, space);
+            self.tell_ports(peer);
         }
         Ok(())
+    }
+
+    /// Tells a proven member where this node listens, unless it was told.
+    pub(super) fn tell_ports(&mut self, peer: &Peer) {
+        let ports = self.ports;
+        if let Some(session) = self.sessions.get_mut(peer)
+            && session.told != ports
+            && session.is_of_member()
+        {
+            session.told = ports;
+            self.send_frame(peer, &Frame::Listening(ports));
+        }
+    }
+
+    /// A peer may have taken this member in before this node heard of it: what it told waits for its own proof.
+    pub(super) fn on_listening(&mut self, peer: &Peer, ports: Ports) {
+        let Some(session) = self.sessions.get_mut(peer) else {
+            return;
+        };
+        if session.is_of_member() {
+            self.outputs.push(Output::Reachable { peer: *peer, ports });
+        } else {
+            session.ports = Some(ports);
+        }
     }
 
     /// A link that may carry this space's control feeds.
@@ -594,6 +631,11 @@ impl Node {
 }
 
 impl Session {
+    /// Whether the peer has proven membership of any space.
+    fn is_of_member(&self) -> bool {
+        self.links.values().any(|link| link.member)
+    }
+
     /// Whether the peer was removed from everything that there was in common.
     fn nothing_left(&self) -> bool {
         !self.links.is_empty()

@@ -38,6 +38,9 @@ pub(super) struct Space {
     pub(super) asked_bodies: i64,
     /// The last record whose missing body was asked for: the next question begins after it.
     pub(super) bodies_after: Option<MessageId>,
+    /// When a missing record was last asked for by name, and which, if more may be missing.
+    pub(super) searched_at: i64,
+    pub(super) searched: Option<MessageId>,
     /// When missing secrets were last asked for.
     pub(super) asked_secrets: i64,
     /// Whether a member was found to hold the same, since this node was loaded.
@@ -62,9 +65,27 @@ impl Space {
             asked_bodies: 0,
             bodies_after: None,
             asked_secrets: 0,
+            searched_at: 0,
+            searched: None,
             was_in_step: false,
             rooms_in_step: BTreeSet::new(),
         }
+    }
+
+    /// Folds the control feeds anew; gives the former roster if that differs.
+    pub(super) fn refold(&mut self) -> Option<Roster> {
+        let room = self.id().control_room();
+        let feeds = self.ends_in(&room).map(|head| head.feed);
+        let crowded = feeds.filter(|feed| self.is_crowded(feed));
+        let crowded = crowded.map(|feed| (feed.device, feed.incarnation));
+        self.control.leave_out(crowded.collect());
+        let new = self.control.fold();
+        if new == self.roster {
+            return None;
+        }
+        self.version += 1;
+        self.digests.clear();
+        Some(std::mem::replace(&mut self.roster, new))
     }
 
     /// The key by which members meet; none while the secret of a latest epoch is missing.
@@ -160,9 +181,13 @@ impl Space {
         if let Some(digest) = self.digests.get(room) {
             return *digest;
         }
-        let Some(feeds) = self.feeds.get(room).filter(|feeds| !feeds.is_empty()) else {
+        // What does not count is not given to who does not have it: it must not keep two apart.
+        let counts = |((device, _), _): &(&(DeviceId, _), _)| self.roster.counts(device);
+        let feeds = self.feeds.get(room).into_iter().flatten();
+        let mut feeds = feeds.filter(counts).peekable();
+        if feeds.peek().is_none() {
             return EMPTY;
-        };
+        }
         let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 room digest");
         let mut many = None;
         for ((device, incarnation), ends) in feeds {

@@ -317,7 +317,8 @@ impl ControlSet {
             let Some(control) = entry.control.clone() else {
                 continue;
             };
-            if effect == Some(Effect::Void) {
+            let founds = matches!(control, Control::Found { .. });
+            if effect == Some(Effect::Void) || (self.is_left_out(entry) && !founds) {
                 continue;
             }
             if let Control::Found { name, epoch, .. } = &control {

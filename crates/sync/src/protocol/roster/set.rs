@@ -68,6 +68,8 @@ pub(crate) struct ControlSet {
     claims: HashMap<(usize, MemberId), bool>,
     /// Entries that took rights away, as the last fold had it.
     pub(super) taken: BTreeSet<usize>,
+    /// Feeds of which nobody can hold everything: they count for nothing.
+    left_out: BTreeSet<(DeviceId, Incarnation)>,
 }
 
 impl ControlSet {
@@ -82,7 +84,17 @@ impl ControlSet {
             known: BTreeMap::new(),
             claims: HashMap::new(),
             taken: BTreeSet::new(),
+            left_out: BTreeSet::new(),
         }
+    }
+
+    /// Leaves feeds out of the fold, from the next one on. Only their founding counts.
+    pub(crate) fn leave_out(&mut self, feeds: BTreeSet<(DeviceId, Incarnation)>) {
+        self.left_out = feeds;
+    }
+
+    pub(super) fn is_left_out(&self, entry: &Entry) -> bool {
+        self.left_out.contains(&(entry.device, entry.incarnation))
     }
 
     /// How many entries it has.
@@ -178,30 +190,41 @@ impl ControlSet {
         });
     }
 
-    /// Entries that no other names as seen: what the next entry builds on. At most `limit`: those that took rights away
-    /// first, then the latest. For what the next entry may do counts which of those its writer had seen.
-    pub(crate) fn tips(&self, limit: usize) -> Vec<MessageId> {
+    /// Entries that no other names as seen: what the next entry builds on. Those that took rights away come first, then
+    /// the latest; for what the next entry may do counts which of the former its writer had seen. What is left out is
+    /// not built on, since others may not hold it.
+    pub(crate) fn tips(&self) -> Vec<MessageId> {
+        self.ranked_tips().into_iter().map(|(.., id)| id).collect()
+    }
+
+    /// How many of the tips took rights away.
+    pub(crate) fn taking_tips(&self) -> usize {
+        let taking = |(taken, ..): &(bool, u64, MessageId)| *taken;
+        self.ranked_tips().into_iter().filter(taking).count()
+    }
+
+    fn ranked_tips(&self) -> Vec<(bool, u64, MessageId)> {
+        let all = self.entries.iter().enumerate();
+        let counted: Vec<_> = all.filter(|(_, e)| !self.is_left_out(e)).collect();
         let mut seen = vec![0_u16; self.branches.len()];
-        for entry in &self.entries {
+        for (_, entry) in &counted {
             for (branch, (most, place)) in seen.iter_mut().zip(&entry.clock).enumerate() {
                 // An entry saw itself, but that is not what makes it no tip.
                 let own = u16::from(branch == entry.branch);
                 *most = place.saturating_sub(own).max(*most);
             }
         }
-        let unseen = |e: &&Entry| {
+        let unseen = |e: &Entry| {
             seen.get(e.branch)
                 .is_some_and(|most| e.sequence > u64::from(*most))
         };
-        let mut tips: Vec<_> = self
-            .entries
-            .iter()
-            .enumerate()
+        let mut tips: Vec<_> = counted
+            .into_iter()
             .filter(|(_, entry)| unseen(entry))
             .map(|(i, e)| (self.taken.contains(&i), e.lamport, e.id))
             .collect();
         tips.sort_unstable_by(|a, b| b.cmp(a));
-        tips.into_iter().take(limit).map(|(.., id)| id).collect()
+        tips
     }
 
     /// Whether an invite leads a member in: always, unless they were removed and the invite is not newer than that.

@@ -1,8 +1,8 @@
 //! Attacks by members who run other software, one at a time. Each is made with real signatures and real frames.
 
 use artel_domain::{
-    Body, Content, Control, Envelope, Incarnation, MessageId, Role, RoomId, Signed, SpaceId,
-    SpaceSecret,
+    Audience, Body, Content, Control, Envelope, Incarnation, MessageId, Role, RoomId, Signed,
+    SpaceId, SpaceSecret,
 };
 
 use super::{
@@ -352,6 +352,97 @@ fn too_many_branches_or_lives_leave_nobody_apart() {
         world.run(5_000);
         assert_eq!(world.texts(0, room), world.texts(1, room));
     }
+}
+
+/// A teacher signs more branches of its control feed than are kept. What others had built on one of them counts all the
+/// same, wherever that one is not kept; nothing of the teacher's does.
+#[test]
+fn too_many_control_branches_leave_nobody_apart() {
+    let mut world = World::new(69, 3);
+    let (space, _) = world.found();
+    let control = space.control_room();
+    for host in [1, 2] {
+        let member = world.hosts[host].node.member();
+        world
+            .with(0, |node, ledger, now| {
+                node.set_role(ledger, now, space, member, Role::Teacher)
+            })
+            .unwrap();
+    }
+    world.run(5_000);
+    let head = |world: &World| {
+        let entries = world.hosts[0]
+            .ledger
+            .room_records(&space, &control, None, 100);
+        entries.unwrap().last().unwrap().id
+    };
+    let base = head(&world);
+    for host in 0..2 {
+        world.cut(host, 2);
+    }
+    world.cut(0, 1);
+    // The last branch is longer than what is sent at once.
+    let frames: Vec<Vec<Vec<u8>>> = (0..40)
+        .map(|branch| {
+            let mut forger = Forger::new(2, space, control);
+            let mut said = Vec::new();
+            for n in 0..if branch == 39 { 300_u16 } else { 1 } {
+                let mut nonce = [branch; 16];
+                nonce[..2].copy_from_slice(&n.to_le_bytes());
+                let create = Content::Control(Control::RoomCreate {
+                    nonce,
+                    name: format!("branch {branch}"),
+                    audience: Audience::All,
+                });
+                let parents = if n == 0 { vec![base] } else { Vec::new() };
+                said.push(forger.say(&world, create, parents).1);
+            }
+            said.chunks(100)
+                .map(|said| forger.frame(&world, said.to_vec()))
+                .collect()
+        })
+        .collect();
+    let carry = |world: &mut World, to: usize, branches: &mut dyn Iterator<Item = usize>| {
+        world.link(to, 2);
+        world.run(1_000);
+        for frame in branches.flat_map(|branch| &frames[branch]) {
+            give(world, 2, to, frame);
+        }
+        world.cut(to, 2);
+        let name = format!("by host {to}");
+        world.with(to, |node, ledger, now| {
+            node.create_room(ledger, now, space, &name, Audience::All)
+        })
+    };
+    carry(&mut world, 0, &mut [3, 2].into_iter()).unwrap();
+    carry(&mut world, 1, &mut [39, 38].into_iter()).unwrap();
+    let names = |world: &World, host: usize| {
+        let rooms = world.hosts[host].node.rooms(&space);
+        rooms.into_iter().map(|room| room.name).collect::<Vec<_>>()
+    };
+    assert!(names(&world, 1).contains(&"branch 39".to_owned()));
+    // From here on neither can hold all.
+    let _ = carry(&mut world, 0, &mut (0..36));
+    let _ = carry(&mut world, 1, &mut (3..40).rev());
+    assert!(!names(&world, 1).contains(&"branch 39".to_owned()));
+    world.link(0, 1);
+    world.run(90_000);
+    for host in 0..2 {
+        let mut names = names(&world, host);
+        names.sort();
+        names.dedup();
+        assert_eq!(names, ["General", "by host 0", "by host 1"], "{host}");
+    }
+    let people = |host: usize| {
+        let members = world.hosts[host].node.members(&space).into_iter();
+        members
+            .map(|member| (member.member, member.role, member.state))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(people(0), people(1));
+    let before = world.sent;
+    world.run(29_000);
+    assert!(world.sent - before <= 4, "{} frames", world.sent - before);
 }
 
 /// Neither a deletion nor an edit of another student's message counts, however well signed.

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use artel_domain::{Content, DeviceKey, MemberId, MemberKey, MessageId, RoomId, SpaceId};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
-use super::super::{Entropy, Event, Identity, Lane, MemoryLedger, Node, Output, Reason, Shown};
+use super::super::{
+    Entropy, Event, Identity, Lane, MemoryLedger, Node, Output, Reason, Shown, frame::Frame,
+};
+use crate::Ports;
 
 /// A shown record, as an application keeps it.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +95,8 @@ pub(super) struct Host {
     pub(super) ledger: MemoryLedger,
     pub(super) view: View,
     pub(super) dropped: Vec<(usize, Reason)>,
+    /// Where it knows others to listen.
+    pub(super) reachable: BTreeMap<usize, Ports>,
 }
 
 #[derive(Default)]
@@ -111,6 +116,8 @@ pub(super) struct World {
     loads: u64,
     /// Host whose frames are given to [`super::hostile`] before they leave.
     pub(super) hostile: Option<usize>,
+    /// Who told whom where it listens.
+    pub(super) told: BTreeSet<(usize, usize)>,
     pub(super) sent: u64,
     pub(super) sent_file_bytes: u64,
 }
@@ -130,6 +137,7 @@ impl World {
             seed,
             loads: 0,
             hostile: None,
+            told: BTreeSet::new(),
             sent: 0,
             sent_file_bytes: 0,
         };
@@ -153,6 +161,7 @@ impl World {
             ledger,
             view: View::default(),
             dropped: Vec::new(),
+            reachable: BTreeMap::new(),
         });
     }
 
@@ -189,6 +198,9 @@ impl World {
                 Output::Send { peer, lane, bytes } => {
                     let to = self.index(host, &peer);
                     self.sent += 1;
+                    if let Ok(Frame::Listening(_)) = Frame::decode(&bytes) {
+                        self.told.insert((host, to));
+                    }
                     assert!(bytes.len() <= artel_domain::limits::MAX_FRAME);
                     if lane == Lane::File {
                         self.sent_file_bytes += bytes.len() as u64;
@@ -212,6 +224,10 @@ impl World {
                     let to = self.index(host, &peer);
                     self.hosts[host].dropped.push((to, reason));
                     self.cut(host, to);
+                }
+                Output::Reachable { peer, ports } => {
+                    let who = self.index(host, &peer);
+                    self.hosts[host].reachable.insert(who, ports);
                 }
                 Output::Event(event) => self.hosts[host].view.take(event),
             }
@@ -290,6 +306,7 @@ impl World {
             ledger,
             view,
             dropped: Vec::new(),
+            reachable: BTreeMap::new(),
         });
         self.hosts.len() - 1
     }

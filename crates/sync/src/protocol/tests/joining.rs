@@ -3,9 +3,10 @@
 use artel_domain::{InviteCode, Role, SpaceId};
 
 use super::{
-    super::{Event, InviteTerms, Ledger as _, MemberState, Refusal},
+    super::{Event, InviteTerms, Ledger as _, MemberState, Refusal, frame::Frame},
     hosts::World,
 };
+use crate::Ports;
 
 fn class(world: &mut World) -> SpaceId {
     world
@@ -158,4 +159,67 @@ fn a_better_invite_leads_further_than_the_one_that_waits() {
     for host in [0, 1] {
         assert_eq!(world.state(host, space, member), MemberState::Member);
     }
+}
+
+/// Neither one who only waits nor one who was removed learns where a member listens; a member does, and of changes too.
+#[test]
+fn only_members_are_told_where_one_listens() {
+    let mut world = World::new(84, 3);
+    let ports = |port| Ports::of([([0, 0, 0, 0], port).into()]);
+    for (host, port) in (0..3).zip(1..) {
+        world.with(host, |node, _, _| node.listens_on(ports(port)));
+    }
+    let space = class(&mut world);
+    let code = invite(&mut world, space, true, 86_400_000);
+    world.link_all();
+    join(&mut world, 1, &code);
+    world.run(5_000);
+    assert_eq!(
+        world.state(0, space, world.hosts[1].node.member()),
+        MemberState::Pending
+    );
+    assert!(world.told.is_empty(), "{:?}", world.told);
+
+    let member = world.hosts[1].node.member();
+    world
+        .with(0, |node, ledger, now| {
+            node.admit(ledger, now, space, member)
+        })
+        .unwrap();
+    world.run(5_000);
+    assert_eq!(world.told, [(0, 1), (1, 0)].into());
+    assert_eq!(world.hosts[0].reachable, [(1, ports(2))].into());
+    assert_eq!(world.hosts[1].reachable, [(0, ports(1))].into());
+
+    world.with(0, |node, _, _| node.listens_on(ports(9)));
+    world.run(1_000);
+    assert_eq!(world.hosts[1].reachable, [(0, ports(9))].into());
+
+    world
+        .with(0, |node, ledger, now| {
+            node.remove(ledger, now, space, member, false)
+        })
+        .unwrap();
+    world.told.clear();
+    world.with(0, |node, _, _| node.listens_on(ports(10)));
+    world.run(5_000);
+    assert!(world.told.is_empty(), "{:?}", world.told);
+}
+
+/// What one who is not a member says of itself is kept to itself, and is not acted on.
+#[test]
+fn where_a_stranger_claims_to_listen_counts_for_nothing() {
+    let mut world = World::new(85, 2);
+    class(&mut world);
+    world.link(0, 1);
+    world.run(1_000);
+    let stranger = world.hosts[1].node.device();
+    let frame = Frame::Listening(Ports::of([([0, 0, 0, 0], 7).into()])).encode();
+    world
+        .with(0, |node, ledger, now| {
+            node.received(ledger, now, stranger, &frame)
+        })
+        .unwrap();
+    world.run(1_000);
+    assert!(world.hosts[0].reachable.is_empty());
 }

@@ -561,3 +561,97 @@ fn one_who_is_erased_leaves_nothing_behind() {
     });
     assert!(matches!(refused, Err(CommandError::Forbidden { .. })));
 }
+
+/// An entry names at most eight others. Of more that removed somebody none is forgotten: an invite made afterwards leads
+/// all of them back.
+#[test]
+fn of_many_removals_at_once_none_is_overlooked() {
+    const PAIRS: usize = 10;
+    let mut world = World::new(47, 1 + 2 * PAIRS);
+    let (space, _) = world.found();
+    for teacher in 1..=PAIRS {
+        let member = world.hosts[teacher].node.member();
+        world
+            .with(0, |node, ledger, now| {
+                node.set_role(ledger, now, space, member, Role::Teacher)
+            })
+            .unwrap();
+    }
+    world.run(10_000);
+    for one in 0..world.hosts.len() {
+        for other in 0..one {
+            world.cut(one, other);
+        }
+    }
+    for teacher in 1..=PAIRS {
+        remove(&mut world, teacher, PAIRS + teacher, false);
+    }
+    for teacher in 1..=PAIRS {
+        world.link(0, teacher);
+    }
+    world.run(10_000);
+    let code = world.invite(0, space, 40);
+    for student in PAIRS + 1..=2 * PAIRS {
+        let member = world.hosts[student].node.member();
+        assert_eq!(world.state(0, space, member), MemberState::Removed);
+        world
+            .with(student, |node, ledger, now| node.join(ledger, now, &code))
+            .unwrap();
+        world.link(0, student);
+    }
+    world.run(10_000);
+    for student in PAIRS + 1..=2 * PAIRS {
+        let member = world.hosts[student].node.member();
+        assert_eq!(
+            world.state(0, space, member),
+            MemberState::Member,
+            "{student}"
+        );
+    }
+}
+
+/// An invite is revoked while one comes in by it elsewhere. What that one wrote is kept by some and not given to others;
+/// that must not keep the others apart.
+#[test]
+fn what_does_not_count_keeps_nobody_apart() {
+    let mut world = World::new(48, 3);
+    let space = world
+        .with(0, |node, ledger, now| {
+            node.found_space(ledger, now, "Class")
+        })
+        .unwrap();
+    let room = world.hosts[0].node.rooms(&space)[0].room;
+    let code = world.invite(0, space, 40);
+    let join = |world: &mut World, host: usize| {
+        world
+            .with(host, |node, ledger, now| node.join(ledger, now, &code))
+            .unwrap();
+    };
+    world.link(0, 1);
+    join(&mut world, 1);
+    world.run(5_000);
+    world.cut(0, 1);
+    world.link(1, 2);
+    join(&mut world, 2);
+    world.run(5_000);
+    world.say(2, space, room, "by one who was let in");
+    world.run(2_000);
+    assert_eq!(world.texts(1, room), ["by one who was let in"]);
+    world
+        .with(0, |node, ledger, now| {
+            node.revoke_invite(ledger, now, space, code.key().id())
+        })
+        .unwrap();
+    world.cut(1, 2);
+    world.link(0, 1);
+    world.run(5_000);
+    for host in 0..2 {
+        assert_eq!(world.hosts[host].node.members(&space).len(), 2, "{host}");
+        assert!(world.texts(host, room).is_empty(), "{host}");
+        let in_step = |event: &Event| matches!(event, Event::InStep { whole: true, .. });
+        assert!(world.events(host).iter().rev().any(in_step));
+    }
+    let before = world.sent;
+    world.run(29_000);
+    assert!(world.sent - before <= 4, "{} frames", world.sent - before);
+}
