@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use artel_domain::{DeviceId, DeviceKey, MemberKey, RecordError};
+use artel_domain::{DeviceId, DeviceKey, MemberKey, MessageId, RecordError};
 use artel_store::{Connection, StoreError, addresses, deletions, identity};
 use artel_sync::{
     Ports,
@@ -110,6 +110,7 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
         CommandError::Page(PageError::Failed) => Code::Internal,
         CommandError::Record(_) | CommandError::Page(_) => Code::BadArguments,
         CommandError::AlreadyMember => Code::Exists,
+        CommandError::TooManyFiles => Code::WrongState,
         CommandError::Ledger(_) | CommandError::Entropy(_) | CommandError::Feed(_) => {
             Code::Internal
         }
@@ -220,6 +221,7 @@ enum Input {
     Look(Box<dyn FnOnce(&Node) + Send>),
     Attach(Network, u64),
     Detach,
+    Want(Vec<(MessageId, u8)>),
     Stop,
 }
 
@@ -327,6 +329,14 @@ impl Driver {
         };
         self.give(Input::Act(Box::new(act)))?;
         answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Asks the peers for files, when there are any to ask; nobody waits for them.
+    pub(super) fn want_files(&self, files: Vec<(MessageId, u8)>) {
+        if !files.is_empty() {
+            // It may be closing.
+            let _ = self.give(Input::Want(files));
+        }
     }
 
     /// Looks at the node without a transaction.
@@ -470,7 +480,7 @@ impl Inside {
             self.collect(tx, me, &mut node, &mut changes)?;
         }
         let mut batch = std::mem::take(&mut self.batch);
-        for input in &mut batch {
+        let done = batch.iter_mut().try_for_each(|input| {
             match input {
                 Input::Net(_, event) => self.on_net(&mut node, &mut ledger, now, event)?,
                 Input::Act(act) => act.run(&mut Work {
@@ -480,11 +490,21 @@ impl Inside {
                     now,
                     changes: &mut changes,
                 })?,
+                Input::Want(files) => changes.wanted.append(files),
+                Input::Detach => {
+                    for device in std::mem::take(&mut self.links).into_keys() {
+                        node.disconnected(&mut ledger, now, device)?;
+                    }
+                    self.reachable.clear();
+                }
                 _ => {}
             }
-            self.collect(tx, me, &mut node, &mut changes)?;
-        }
+            self.collect(tx, me, &mut node, &mut changes)
+                .map_err(BatchError::from)
+        });
+        // Whoever asked is answered, also if it failed.
         self.batch = batch;
+        done?;
         if self.tick {
             node.tick(&mut ledger, now)?;
             self.collect(tx, me, &mut node, &mut changes)?;
@@ -634,7 +654,7 @@ struct Runner {
     network: Option<Network>,
     /// Number of that network.
     attached: u64,
-    /// Networks up to this number had a key that is not this device's any more.
+    /// Networks up to this number have ended, or had a key that is not this device's any more.
     deaf_to: u64,
     /// Until when nothing is done that nobody asked for, after a failure.
     rest: Instant,
@@ -672,8 +692,10 @@ impl Runner {
                     }
                     Input::Detach => {
                         self.network = None;
-                        // Its links are gone; the events that say so were passed on before.
+                        // What it still says is of links that are gone.
+                        self.deaf_to = self.attached;
                         self.signals.peers().clear();
+                        batch.push(Input::Detach);
                     }
                     Input::Net(number, event) => {
                         self.note(&event);
@@ -787,6 +809,9 @@ impl Runner {
         inside.node = None;
         inside.due = Some(AT_ONCE);
         inside.reachable.clear();
+        // What was found in the batch that is undone was not.
+        inside.in_step.forget();
+        inside.cloned = false;
         let links = std::mem::take(&mut inside.links);
         drop(inside);
         if let Some(network) = &self.network {

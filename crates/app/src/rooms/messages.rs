@@ -256,6 +256,8 @@ impl Handle<api::RoomRead> for Session {
         if more {
             page.remove(0);
         }
+        let missing = page.iter().flat_map(view::missing_previews).collect();
+        self.rooms.inner.driver.want_files(missing);
         Ok(api::Page {
             messages: page
                 .into_iter()

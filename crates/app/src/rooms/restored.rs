@@ -38,6 +38,11 @@ impl InStep {
         *self.found.entry(space).or_default() |= whole;
     }
 
+    /// Forgets what was found in this batch.
+    pub(super) fn forget(&mut self) {
+        self.found.clear();
+    }
+
     /// Ends the devices of before and shows the messages, where that waited for this. Returns whether messages that
     /// were held back are shown now.
     pub(super) fn settle(&mut self, work: &mut Work<'_>) -> Result<bool, BatchError> {

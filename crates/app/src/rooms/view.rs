@@ -294,6 +294,18 @@ impl People {
     }
 }
 
+/// Previews of a message that have not arrived: those that were on their way when the program ended.
+pub(super) fn missing_previews(message: &rooms::Message) -> Vec<(MessageId, u8)> {
+    let result = serde_json::from_str::<KeptResult>(&message.result).ok();
+    let of_result = result.and_then(|kept| kept.preview);
+    let missing = message.files.iter().filter(|file| {
+        (file.preview_of.is_some() || of_result == Some(file.position))
+            && file.size <= FETCH_UNASKED
+            && have(file) < file.size
+    });
+    missing.map(|file| (message.id, file.position)).collect()
+}
+
 /// Bytes that are here of a file.
 pub(super) fn have(file: &MessageFile) -> u64 {
     if file.chunks >= chunk_count(file.size) {

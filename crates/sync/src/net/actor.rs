@@ -39,6 +39,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Streams in one connection: ours and two for ping, with some to spare.
 const MAX_STREAMS: usize = 16;
+/// How long a connection that another one of the pair has made needless may stay; its dialler closes it sooner.
+const SPARE: Duration = Duration::from_secs(10);
 /// How long to wait for the first address, and then for the other interfaces'.
 const FIRST_ADDRESS: Duration = Duration::from_secs(5);
 const MORE_ADDRESSES: Duration = Duration::from_millis(100);
@@ -67,7 +69,6 @@ pub(super) struct Actor {
     peers: HashMap<PeerId, Vec<Connection>>,
     opening: HashMap<ConnectionId, (PeerId, Instant)>,
     leaving: HashMap<LinkId, Leaving>,
-    next_link: u64,
     /// Until the first addresses are known together; then they are told at once.
     gathering: bool,
 }
@@ -119,7 +120,6 @@ impl Actor {
             peers: HashMap::new(),
             opening: HashMap::new(),
             leaving: HashMap::new(),
-            next_link: 0,
             gathering: true,
         };
         actor.gather_addresses().await;
@@ -319,6 +319,7 @@ impl Actor {
             self.cut(link, Ended::ByUs);
             self.leaving.remove(&link);
         }
+        self.close_spares(now);
         self.dial_due();
     }
 }

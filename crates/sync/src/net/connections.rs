@@ -6,7 +6,7 @@
 //! oldest; the other side uses one and lets the dialler close the rest. So no pair of choices
 //! closes everything.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Instant};
 
 use libp2p::{PeerId, Stream, swarm::ConnectionId};
 
@@ -22,6 +22,7 @@ pub(super) struct Connection {
     /// Where the peer can be dialled, once known: where it was, or what it told when it had proven membership.
     pub reachable: Option<SocketAddr>,
     pub found_by: FoundBy,
+    pub since: Instant,
     pub state: State,
 }
 

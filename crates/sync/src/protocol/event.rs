@@ -275,6 +275,9 @@ pub enum CommandError {
     /// The record has no such attachment.
     #[error("the message has no such attachment")]
     NoAttachment,
+    /// As many files are being fetched as may be.
+    #[error("too many files are being fetched; wait until some have come")]
+    TooManyFiles,
     /// There is no such member.
     #[error("there is no such member in this space")]
     NoMember,

@@ -99,6 +99,7 @@ pub(crate) fn check(
 }
 
 /// The document of one term of one feed (or of a branch of it).
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Document {
     incarnation: Incarnation,
     doc: Automerge,

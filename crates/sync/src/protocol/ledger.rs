@@ -4,8 +4,8 @@
 //! nothing in memory that [`super::Node::load`] cannot rebuild from it. [`super::MemoryLedger`] is the model of it.
 
 use artel_domain::{
-    BodyHash, ChangeHash, DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId,
-    SpaceSecret,
+    BodyHash, ChangeHash, DeviceId, Envelope, FileId, Incarnation, InviteId, MessageId, RoomId,
+    SpaceId, SpaceSecret,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -29,6 +29,18 @@ pub struct FeedKey {
     pub device: DeviceId,
     /// Its incarnation.
     pub incarnation: Incarnation,
+}
+
+impl FeedKey {
+    /// The feed that a record belongs to.
+    pub fn of(record: &Envelope) -> Self {
+        Self {
+            space: record.space,
+            room: record.room,
+            device: record.device,
+            incarnation: record.incarnation,
+        }
+    }
 }
 
 /// What is known of a record's position.

@@ -18,7 +18,7 @@ use super::{
         lanes::Lanes,
         link::{Link, LinkEnded},
     },
-    Actor, HANDSHAKE, Leaving,
+    Actor, HANDSHAKE, Leaving, SPARE,
 };
 use crate::Ports;
 
@@ -45,6 +45,7 @@ impl Actor {
             remote,
             reachable: remote.filter(|_| dialled_by_me),
             found_by,
+            since: Instant::now(),
             state: State::Opening,
         });
         self.opening.insert(id, (peer, Instant::now()));
@@ -160,8 +161,7 @@ impl Actor {
         {
             match std::mem::replace(&mut connection.state, State::Closing) {
                 State::Spare(stream) => {
-                    self.next_link += 1;
-                    let id = LinkId(self.next_link);
+                    let id = LinkId::next();
                     let address = connection
                         .address(peer)
                         .map_or_else(Multiaddr::empty, |target| target.multiaddr());
@@ -211,6 +211,18 @@ impl Actor {
             self.swarm.close_connection(id);
         }
         self.note_company();
+    }
+
+    /// Closes connections that are not in use and that their dialler leaves open: they take the places of others.
+    pub(super) fn close_spares(&mut self, now: Instant) {
+        let old = |connection: &&Connection| {
+            matches!(connection.state, State::Spare(_))
+                && now.duration_since(connection.since) > SPARE
+        };
+        let spare = self.peers.values().flatten().filter(old);
+        for id in spare.map(|connection| connection.id).collect::<Vec<_>>() {
+            self.swarm.close_connection(id);
+        }
     }
 
     pub(super) fn note_company(&self) {

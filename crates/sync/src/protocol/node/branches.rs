@@ -98,6 +98,9 @@ impl Node {
             };
             next = previous(&found.envelope);
             let piece = carry(ledger, found, &mut sealed)?;
+            if piece.change.is_empty() {
+                break;
+            }
             size += piece.envelope.len() + piece.change.len();
             size += piece.body.as_ref().map_or(0, Vec::len);
             if size > RECORDS_BYTES && !records.is_empty() {
@@ -136,12 +139,7 @@ impl Node {
         let first = Signed::<Envelope>::open(&first.envelope)
             .map_err(|_| Fault::Broke("a record is not signed by whom it names"))?;
         let value = first.value();
-        let feed = FeedKey {
-            space: value.space,
-            room: value.room,
-            device: value.device,
-            incarnation: value.incarnation,
-        };
+        let feed = FeedKey::of(value);
         if feed.space != id || !self.may_carry(peer, &id, &feed.room) {
             return Err(Fault::Broke("a branch of another space"));
         }

@@ -514,7 +514,8 @@ impl Node {
         let target = self.target(space, member)?.role;
         let me = self.member();
         if *member == me {
-            return Ok(());
+            let inside = self.is_inside(space);
+            return inside.then_some(()).ok_or(CommandError::NotEnrolled);
         }
         self.may(space, needed(target))?;
         let roster = &self.spaces.get(space).ok_or(CommandError::NoSpace)?.roster;
@@ -542,7 +543,11 @@ impl Node {
             .filter(|device| only.is_none_or(|only| **device == only))
             .flat_map(|device| space.feeds_of(device))
             .collect();
-        heads.sort_unstable_by_key(|head| std::cmp::Reverse((head.lamport, head.id)));
+        // What is beyond the list is void, and of control feeds that is the most.
+        let control = space.id().control_room();
+        heads.sort_unstable_by_key(|head| {
+            std::cmp::Reverse((head.feed.room == control, head.lamport, head.id))
+        });
         heads
             .into_iter()
             .take(MAX_CUTS)
@@ -658,7 +663,8 @@ impl Node {
         if room == space.control_room() {
             self.tie_heads(ledger, now, space)?;
         }
-        self.write_one(ledger, now, space, room, content)
+        let target = content.target().copied();
+        self.write_after(ledger, now, space, room, content, target)
     }
 
     /// Writes entries that only name others, until one more can name everything that took rights away: what an entry may
@@ -676,7 +682,8 @@ impl Node {
                 return Ok(());
             }
             let seen = Content::Control(Control::Seen);
-            self.write_one(ledger, now, space, space.control_room(), seen)?;
+            let room = space.control_room();
+            self.write_after(ledger, now, space, room, seen, None)?;
             let control = self.spaces.get(&space).map(|space| &space.control);
             if control.map_or(0, ControlSet::taking_tips) >= before {
                 return Ok(());
@@ -684,15 +691,17 @@ impl Node {
         }
     }
 
-    fn write_one(
+    /// Writes a record that names another as built on, besides what every record names.
+    pub(super) fn write_after(
         &mut self,
         ledger: &mut dyn Ledger,
         now: i64,
         space: SpaceId,
         room: RoomId,
         content: Content,
+        target: Option<MessageId>,
     ) -> Result<Sent, CommandError> {
-        let target = content.target().copied();
+        self.tell_time(now);
         let body = Body {
             salt: self.entropy.draw()?,
             at: now,

@@ -59,23 +59,30 @@ fn changes_to(
     last: &StoredRecord,
 ) -> LedgerResult<Vec<Vec<u8>>> {
     let first = (last.sequence - 1) / TERM_RECORDS * TERM_RECORDS + 1;
-    let limit = usize::try_from(TERM_RECORDS)
-        .unwrap_or(usize::MAX)
-        .saturating_mul(MAX_BRANCHES);
+    let limit = usize::try_from(TERM_RECORDS).unwrap_or(usize::MAX);
     let records = ledger.feed_records(feed, first, limit)?;
-    let by_id: BTreeMap<MessageId, &StoredRecord> = records.iter().map(|r| (r.id, r)).collect();
+    let mut by_id: BTreeMap<MessageId, StoredRecord> =
+        records.into_iter().map(|r| (r.id, r)).collect();
     let mut path = Vec::new();
     let mut next = Some(last.id);
-    while let Some(record) = next.and_then(|id| by_id.get(&id)) {
-        path.push(*record);
-        next = Signed::<Envelope>::reopen(&record.envelope)
-            .ok()
-            .and_then(|e| e.value().previous);
+    while let Some(id) = next.take() {
+        // In a feed with branches it may not be among the first.
+        let Some(record) = by_id
+            .remove(&id)
+            .map_or_else(|| ledger.record(&id), |r| Ok(Some(r)))?
+        else {
+            break;
+        };
+        if record.sequence > first {
+            let envelope = Signed::<Envelope>::reopen(&record.envelope).ok();
+            next = envelope.and_then(|envelope| envelope.value().previous);
+        }
+        path.push(record);
     }
     path.reverse();
     let mut changes = Vec::with_capacity(path.len());
     let mut sealed = None;
-    for (place, record) in path.iter().enumerate() {
+    for (place, record) in path.into_iter().enumerate() {
         if record.change.is_empty() {
             if sealed.is_none() {
                 sealed = Some(unsealed(ledger, feed, record.sequence)?);
@@ -89,7 +96,7 @@ fn changes_to(
                     .unwrap_or_default(),
             );
         } else {
-            changes.push(record.change.clone());
+            changes.push(record.change);
         }
     }
     Ok(changes)
@@ -102,12 +109,19 @@ pub(super) fn unsealed(
     sequence: u64,
 ) -> LedgerResult<Vec<Vec<u8>>> {
     let end = (sequence.saturating_sub(1) / TERM_RECORDS + 1) * TERM_RECORDS;
-    for record in ledger.feed_records(feed, end, MAX_BRANCHES)? {
-        if record.sequence == end
-            && let Some(compact) = ledger.sealed_term(&record.id)?
-        {
-            return Ok(Document::unfold(&compact).unwrap_or_default());
+    // The one of its branches that was sealed may be any of those that end the term.
+    let mut limit = MAX_BRANCHES;
+    loop {
+        let records = ledger.feed_records(feed, end, limit)?;
+        let more = records.len() == limit && records.last().is_some_and(|r| r.sequence == end);
+        for record in records.iter().filter(|record| record.sequence == end) {
+            if let Some(compact) = ledger.sealed_term(&record.id)? {
+                return Ok(Document::unfold(&compact).unwrap_or_default());
+            }
         }
+        if !more {
+            return Ok(Vec::new());
+        }
+        limit = limit.saturating_mul(2);
     }
-    Ok(Vec::new())
 }

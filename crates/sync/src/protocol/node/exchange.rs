@@ -13,7 +13,7 @@ use super::{
     },
     Fault, Node,
     documents::unsealed,
-    ingest::{Asked, Taken},
+    ingest::{Asked, Taken, is_body_of},
     space::EMPTY,
 };
 
@@ -238,12 +238,7 @@ impl Node {
             if space.is_crowded(&feed) {
                 continue;
             }
-            let mine = space
-                .ends_of(&feed)
-                .iter()
-                .map(|head| head.sequence)
-                .max()
-                .unwrap_or(0);
+            let mine = space.last_place(&feed);
             let mut from = None;
             for (sequence, last) in ends {
                 if ledger
@@ -290,7 +285,7 @@ impl Node {
         {
             return;
         }
-        if open >= OPEN_WANTS {
+        if open >= OPEN_WANTS || !session.asks(now) {
             let waits = session.queue.iter().any(|(other, _)| *other == feed);
             if !waits && session.queue.len() < MAX_QUEUE {
                 session.queue.push_back((feed, from));
@@ -329,13 +324,15 @@ impl Node {
             let Some(session) = self.sessions.get_mut(peer).filter(|_| open < OPEN_WANTS) else {
                 return;
             };
+            if !session.may_ask(now) {
+                return;
+            }
             let Some((feed, from)) = session.queue.pop_front() else {
                 return;
             };
             // Another may have given it meanwhile.
             let space = self.spaces.get(&feed.space);
-            let ends = space.map_or(&[][..], |space| space.ends_of(&feed));
-            let mine = ends.iter().map(|head| head.sequence).max().unwrap_or(0);
+            let mine = space.map_or(0, |space| space.last_place(&feed));
             let from = if from == 1 { 1 } else { from.max(mine + 1) };
             self.want(now, peer, feed, from);
         }
@@ -405,6 +402,9 @@ impl Node {
             }
             last = record.sequence;
             let mut carried = carry(ledger, record, &mut sealed)?;
+            if carried.change.is_empty() {
+                break;
+            }
             size += carried.envelope.len() + carried.change.len();
             // Branches of one place travel together, and may be more than a frame holds: bodies can be asked for.
             let body = carried.body.as_ref().map_or(0, Vec::len);
@@ -464,12 +464,15 @@ impl Node {
         if !self.may_carry(peer, &feed.space, &feed.room) {
             return Ok(());
         }
-        let asked = self.wants.get(&feed).copied().filter(|w| w.peer == *peer);
+        // What is pushed meanwhile lies beyond what was asked for.
+        let begin = place_of(records.first());
+        let asked = self.wants.get(&feed).copied();
+        let asked = asked.filter(|want| want.peer == *peer && begin <= want.from);
         if asked.is_none() {
             self.begin_round(&feed, false);
         }
         let empty = records.is_empty();
-        let end = last_place(&records);
+        let end = place_of(records.last());
         let taken = self.ingest(ledger, &feed, records, Asked::ByRange)?;
         self.refold(ledger, now)?;
         if asked.is_some() {
@@ -478,14 +481,8 @@ impl Node {
         match taken {
             Taken::All if more && !empty => self.want(now, peer, feed, end.saturating_add(1)),
             Taken::Gap => {
-                let mine = self.spaces.get(&feed.space).map_or(0, |space| {
-                    space
-                        .ends_of(&feed)
-                        .iter()
-                        .map(|head| head.sequence)
-                        .max()
-                        .unwrap_or(0)
-                });
+                let space = self.spaces.get(&feed.space);
+                let mine = space.map_or(0, |space| space.last_place(&feed));
                 match asked {
                     // From the first record on, and still with a gap: this peer cannot fill it.
                     Some(want) if want.from == 1 => self.give_up(now, peer, feed),
@@ -596,8 +593,8 @@ impl Node {
             else {
                 continue;
             };
-            if let (Some(StoredBody::Here(wire)), true) =
-                (ledger.body(&record.id)?, size <= RECORDS_BYTES)
+            if let Some(StoredBody::Here(wire)) = ledger.body(&record.id)?
+                && size + wire.len() <= RECORDS_BYTES
             {
                 size += wire.len();
                 bodies.push((id, wire));
@@ -623,9 +620,7 @@ impl Node {
             else {
                 continue;
             };
-            if artel_domain::Body::hash_of(&wire) != record.body {
-                return Err(Fault::Broke("a body is not its record's"));
-            }
+            is_body_of(&wire, &record.body)?;
             self.body_came(ledger, record, &wire)?;
         }
         Ok(())
@@ -655,6 +650,9 @@ impl Node {
         for (feed, peer) in late {
             self.wants.remove(&feed);
             self.give_up(now, &peer, feed);
+            self.want_next(now, &peer);
+        }
+        for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.want_next(now, &peer);
         }
         let mut due = Vec::new();
@@ -687,20 +685,22 @@ impl Node {
             }
             space.asked_bodies = now;
             let peers = self.members_online(&id);
-            let turn = usize::try_from(now / BODIES_GAP).unwrap_or(0);
-            let Some(peer) = peers
-                .get(turn.checked_rem(peers.len()).unwrap_or(0))
-                .copied()
-            else {
+            let Some(space) = self.spaces.get_mut(&id) else {
                 continue;
             };
-            let after = self.spaces.get(&id).and_then(|space| space.bodies_after);
-            let records = ledger.bodiless(&id, after.as_ref(), MAX_BODIES)?;
-            if let Some(space) = self.spaces.get_mut(&id) {
-                space.bodies_after = records.last().copied();
+            let after = space.bodies_after;
+            let mut records = ledger.bodiless(&id, after.as_ref(), MAX_BODIES)?;
+            if records.is_empty() && after.is_some() {
+                // Everything was asked of this one; the next is asked from the beginning.
+                space.bodies_of += 1;
+                records = ledger.bodiless(&id, None, MAX_BODIES)?;
             }
-            if !records.is_empty() {
-                self.send_frame(&peer, &Frame::WantBodies { space: id, records });
+            space.bodies_after = records.last().copied();
+            let turn = space.bodies_of.checked_rem(peers.len()).unwrap_or(0);
+            if let Some(peer) = peers.get(turn)
+                && !records.is_empty()
+            {
+                self.send_frame(peer, &Frame::WantBodies { space: id, records });
             }
         }
         Ok(())
@@ -741,10 +741,9 @@ pub(super) fn carry(
     })
 }
 
-/// Place of the last of these records.
-fn last_place(records: &[Carried]) -> u64 {
-    records
-        .last()
-        .and_then(|r| Signed::<Envelope>::reopen(&r.envelope).ok())
-        .map_or(0, |e| e.value().sequence)
+/// Place of a record in its feed; 0 for none.
+fn place_of(record: Option<&Carried>) -> u64 {
+    record
+        .and_then(|record| Signed::<Envelope>::reopen(&record.envelope).ok())
+        .map_or(0, |envelope| envelope.value().sequence)
 }

@@ -21,7 +21,7 @@ use super::{
 const PATIENCE: i64 = 15_000;
 /// Chunks asked for on one link at a time.
 const WINDOW: usize = FILE_WINDOW / CHUNK;
-/// Files fetched at the same time; more wait for a link of their own.
+/// Files being fetched, or waiting for a peer that has nothing else to send.
 const MAX_FETCHES: usize = 1_000;
 
 /// A file being fetched.
@@ -64,7 +64,10 @@ impl Node {
         let file = attachment.file;
         let list = ledger.chunk_list(&file)?;
         let listed = list.is_some();
-        if self.fetches.len() < MAX_FETCHES && !self.fetches.contains_key(&(message, index)) {
+        if !self.fetches.contains_key(&(message, index)) {
+            if self.fetches.len() >= MAX_FETCHES {
+                return Err(CommandError::TooManyFiles);
+            }
             let fetch = Fetch {
                 space: record.feed.space,
                 attachment,
@@ -211,14 +214,16 @@ impl Node {
 
     /// A link became free: another file may use it.
     fn next_fetch(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
-        let idle: Vec<Key> = self
-            .fetches
-            .iter()
-            .filter(|(_, f)| f.peer.is_none())
-            .map(|(key, _)| *key)
-            .collect();
-        for key in idle {
+        let busy: BTreeSet<Peer> = self.fetches.values().filter_map(|f| f.peer).collect();
+        let mut free = self.sessions.keys().filter(|p| !busy.contains(p)).count();
+        let waiting = self.fetches.iter().filter(|(_, f)| f.peer.is_none());
+        for key in waiting.map(|(key, _)| *key).collect::<Vec<_>>() {
+            if free == 0 {
+                break;
+            }
             self.continue_fetch(ledger, now, key)?;
+            let taken = self.fetches.get(&key).is_some_and(|f| f.peer.is_some());
+            free -= usize::from(taken);
         }
         Ok(())
     }
@@ -426,6 +431,11 @@ impl Node {
 }
 
 impl Fetch {
+    /// Whether it is asked of this peer.
+    pub(super) fn is_of(&self, peer: &Peer) -> bool {
+        self.peer == Some(*peer)
+    }
+
     fn give_up_on(&mut self, peer: Peer) {
         self.peer = None;
         self.refused.insert(peer);

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use artel_domain::{
-    Body, ChangeHash, Content, Control, DeviceCertificate, DeviceId, Envelope, MessageId, Signed,
-    SpaceId,
-    limits::{MAX_CONTROL_FEED, TERM_RECORDS},
+    Body, BodyHash, ChangeHash, Content, Control, DeviceCertificate, DeviceId, Envelope, MessageId,
+    Signed, SpaceId,
+    limits::{MAX_BODY, MAX_CONTROL_FEED, TERM_RECORDS},
 };
 
 use super::{
@@ -100,21 +100,11 @@ impl Node {
             let envelope = Signed::<Envelope>::open(&carried.envelope)
                 .map_err(|_| Fault::Broke("a record is not signed by whom it names"))?;
             let value = envelope.value();
-            let place = FeedKey {
-                space: value.space,
-                room: value.room,
-                device: value.device,
-                incarnation: value.incarnation,
-            };
-            if place != *feed {
+            if FeedKey::of(value) != *feed {
                 return Err(Fault::Broke("a record of another feed"));
             }
-            if carried
-                .body
-                .as_ref()
-                .is_some_and(|body| Body::hash_of(body) != value.body)
-            {
-                return Err(Fault::Broke("a body is not its record's"));
+            if let Some(body) = &carried.body {
+                is_body_of(body, &value.body)?;
             }
             if control && value.sequence > MAX_CONTROL_FEED {
                 self.take_run(ledger, feed, before, run, asked)?;
@@ -325,12 +315,7 @@ impl Node {
         own: bool,
     ) -> Result<StoredRecord, Fault> {
         let value = envelope.value();
-        let feed = FeedKey {
-            space: value.space,
-            room: value.room,
-            device: value.device,
-            incarnation: value.incarnation,
-        };
+        let feed = FeedKey::of(value);
         let id = envelope.id();
         let at = (value.lamport, id);
         let late = !own
@@ -339,7 +324,7 @@ impl Node {
                 .get(&feed.space)
                 .and_then(|s| s.baseline.get(&feed.room))
                 .is_some_and(|top| at < *top);
-        let standing = judge(ledger, envelope, true)?;
+        let standing = judge(ledger, envelope)?;
         let record = StoredRecord {
             id,
             feed,
@@ -403,7 +388,7 @@ impl Node {
                 };
                 let envelope = Signed::<Envelope>::reopen(&child.envelope)
                     .map_err(|_| Fault::Broke("a stored record is damaged"))?;
-                let standing = judge(ledger, &envelope, true)?;
+                let standing = judge(ledger, &envelope)?;
                 if standing == child.standing {
                     self.consider(ledger, child)?;
                     continue;
@@ -490,7 +475,7 @@ impl Node {
                 continue;
             };
             let mut affected = Vec::new();
-            let rooms_differ = old.rooms != space.roster.rooms;
+            let differing = space.roster.rooms_unlike(&old);
             for member in &space.roster.members {
                 let same = old.member(&member.id).is_some_and(|m| {
                     m.state == member.state
@@ -501,7 +486,7 @@ impl Node {
                         && m.devices == member.devices
                         && m.retired == member.retired
                 });
-                if rooms_differ || !same {
+                if !same {
                     let former = old.member(&member.id).into_iter();
                     let former = former.flat_map(|member| &member.devices);
                     let devices = member.devices.iter().chain(former);
@@ -519,6 +504,7 @@ impl Node {
                         .flat_map(|device| space.feeds_of(device)),
                 );
             }
+            affected.extend(differing.iter().flat_map(|room| space.ends_in(room)));
             let mut feeds: Vec<FeedKey> = affected
                 .iter()
                 .map(|head| head.feed)
@@ -591,7 +577,7 @@ impl Node {
         Ok(())
     }
 
-    /// The founding, first room and own entries of a space, from the ledger.
+    /// All settled control entries of a space, from the ledger.
     pub(super) fn load_control(
         &mut self,
         ledger: &mut dyn Ledger,
@@ -609,6 +595,17 @@ impl Node {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Whether a body is what a record names, and no larger than honest ones are.
+pub(super) fn is_body_of(wire: &[u8], hash: &BodyHash) -> Result<(), Fault> {
+    if wire.len() > MAX_BODY {
+        Err(Fault::Broke("a body is too large"))
+    } else if Body::hash_of(wire) != *hash {
+        Err(Fault::Broke("a body is not its record's"))
+    } else {
+        Ok(())
     }
 }
 
@@ -637,11 +634,7 @@ fn refer(ledger: &mut dyn Ledger, id: &MessageId, body: &[u8]) -> LedgerResult<(
 }
 
 /// The standing of a record by what it builds on. Notes what it waits for.
-fn judge(
-    ledger: &mut dyn Ledger,
-    envelope: &Signed<Envelope>,
-    note: bool,
-) -> LedgerResult<Standing> {
+fn judge(ledger: &mut dyn Ledger, envelope: &Signed<Envelope>) -> LedgerResult<Standing> {
     let value = envelope.value();
     let same_room =
         |record: &StoredRecord| (record.feed.space, record.feed.room) == (value.space, value.room);
@@ -655,17 +648,13 @@ fn judge(
                 Standing::Provisional => {
                     top = top.max(record.lamport);
                     open = true;
-                    if note {
-                        ledger.put_wait(parent, &envelope.id())?;
-                    }
+                    ledger.put_wait(parent, &envelope.id())?;
                 }
             },
             // A record of another room is missing here, as it is to all who are not in both.
             _ => {
                 open = true;
-                if note {
-                    ledger.put_wait(parent, &envelope.id())?;
-                }
+                ledger.put_wait(parent, &envelope.id())?;
             }
         }
     }

@@ -455,18 +455,15 @@ impl Node {
         match frame {
             Frame::Tags(_) | Frame::Join { .. } => 50,
             Frame::Heads { feeds, .. } => {
-                5 + many(feeds.iter().map(|feed| feed.ends.len()).sum()) / 16
+                5 + many(feeds.iter().map(|feed| feed.ends.len()).sum()) / 64
             }
-            Frame::Want { .. }
-            | Frame::WantList { .. }
-            | Frame::WantBodies { .. }
-            | Frame::WantSecrets { .. } => 5,
+            Frame::WantList { .. } | Frame::WantBodies { .. } | Frame::WantSecrets { .. } => 5,
             Frame::WantBranch { .. } => 20,
             Frame::Branch {
                 space,
                 record,
                 records,
-            } if !self.is_searching(peer, space, record) => many(records.len()),
+            } if !self.is_searching(peer, space, record) => many(records.len()).max(1),
             Frame::Records {
                 space,
                 room,
@@ -482,9 +479,14 @@ impl Node {
                     incarnation: *incarnation,
                 };
                 let asked = self.wants.get(&feed).is_some_and(|want| want.peer == *peer);
-                if asked { 0 } else { many(records.len()) }
+                if asked { 0 } else { many(records.len()).max(1) }
             }
-            Frame::Branch { .. } | Frame::Chunk { .. } | Frame::List { .. } => 0,
+            Frame::Branch { .. } => 0,
+            Frame::Chunk { message, index, .. } | Frame::List { message, index, .. } => {
+                let asked = self.fetches.get(&(*message, *index));
+                let asked = asked.is_some_and(|fetch| fetch.is_of(peer));
+                if asked { 0 } else { 20 }
+            }
             _ => 1,
         }
     }

@@ -1,7 +1,8 @@
 //! Shared pages of rooms: opening, reading, writing.
 
 use artel_domain::{
-    Body, ChangeHash, Content, Control, Incarnation, MemberId, Permission, RoomId, SpaceId,
+    Body, ChangeHash, Content, Control, Incarnation, MemberId, MessageId, Permission, RoomId,
+    SpaceId,
 };
 
 use super::{
@@ -35,6 +36,8 @@ struct Read {
     feeds: RoomId,
     of: PageOf,
     last: Option<(MemberId, i64)>,
+    /// The last record that counts.
+    top: Option<MessageId>,
     /// Records of this node's present life among them.
     own: usize,
     /// Those of them that count.
@@ -138,7 +141,9 @@ impl Node {
         let Some(change) = read.page.edit(&self.incarnation, base, text)? else {
             return Ok(None);
         };
-        let sent = self.write(ledger, now, space, feeds, Content::Page { change })?;
+        // A change comes after all that it may build on.
+        let content = Content::Page { change };
+        let sent = self.write_after(ledger, now, space, feeds, content, read.top)?;
         Ok(Some(sent))
     }
 
@@ -168,7 +173,7 @@ impl Node {
             return Ok(None);
         };
         let feeds = feeds.id;
-        let mut last = None;
+        let (mut last, mut top) = (None, None);
         let mut own = 0;
         let mut changes: Vec<(Incarnation, Vec<u8>)> = Vec::new();
         each(ledger, space, &feeds, |record, body| {
@@ -184,6 +189,7 @@ impl Node {
             if record.shown {
                 let author = known.roster.of_device(&device);
                 last = author.map(|author| (author.id, body.at)).or(last);
+                top = Some(record.id);
                 changes.push((incarnation, change));
             }
         })?;
@@ -194,6 +200,7 @@ impl Node {
             feeds,
             of,
             last,
+            top,
             own,
             own_counted,
         }))

@@ -25,8 +25,8 @@ use super::{
 };
 use crate::Ports;
 
-/// Most sessions at once.
-const MAX_SESSIONS: usize = 128;
+/// Most sessions at once: fewer than connections that others may make, so that one who calls is always heard.
+const MAX_SESSIONS: usize = 96;
 /// How long a peer that broke the rules is not spoken to, in milliseconds.
 const BAN: i64 = 600_000;
 /// How long the link to one who was removed stays open, so that they hear of it, in milliseconds. It carries nothing.
@@ -46,10 +46,21 @@ impl Bucket {
     const FULL: i64 = 6_000;
     const PER_SECOND: i64 = 600;
 
-    fn take(&mut self, now: i64, cost: i64) -> bool {
+    fn full(now: i64) -> Self {
+        Self {
+            tokens: Self::FULL,
+            filled: now,
+        }
+    }
+
+    fn fill(&mut self, now: i64) {
         let passed = now.saturating_sub(self.filled).clamp(0, 60_000);
         self.tokens = (self.tokens + passed * Self::PER_SECOND / 1_000).min(Self::FULL);
         self.filled = now;
+    }
+
+    fn take(&mut self, now: i64, cost: i64) -> bool {
+        self.fill(now);
         self.tokens -= cost;
         self.tokens >= 0
     }
@@ -93,6 +104,8 @@ pub(super) struct Session {
     tags_sent: u32,
     tags_seen: u32,
     bucket: Bucket,
+    /// What the peer's bucket for this node holds at least: questions wait rather than empty it.
+    asking: Bucket,
     opened_at: i64,
     /// Feeds that the peer was to give and did not, and until when it is not asked for them again.
     pub(super) hopeless: BTreeMap<FeedKey, i64>,
@@ -153,10 +166,8 @@ impl Node {
             tags: BTreeSet::new(),
             tags_sent: 0,
             tags_seen: 0,
-            bucket: Bucket {
-                tokens: Bucket::FULL,
-                filled: now,
-            },
+            bucket: Bucket::full(now),
+            asking: Bucket::full(now),
             links: BTreeMap::new(),
             joiner: BTreeSet::new(),
             let_in: BTreeSet::new(),
@@ -631,6 +642,18 @@ impl Node {
 }
 
 impl Session {
+    /// Whether one more question would not look like a flood.
+    pub(super) fn may_ask(&mut self, now: i64) -> bool {
+        self.asking.fill(now);
+        self.asking.tokens > Bucket::FULL / 2
+    }
+
+    /// Asks one more question, if that would not look like a flood.
+    pub(super) fn asks(&mut self, now: i64) -> bool {
+        // Half of what the peer allows is left for everything else, and a little for clocks that differ.
+        self.may_ask(now) && self.asking.take(now, 2)
+    }
+
     /// Whether the peer has proven membership of any space.
     fn is_of_member(&self) -> bool {
         self.links.values().any(|link| link.member)

@@ -122,7 +122,10 @@ impl Node {
             here(ledger, record)?.map(|body| body.content),
             Some(Content::Page { .. })
         );
-        let shown = changes && self.author(ledger, record)?.is_some();
+        // Not while something that it builds on is missing: what is written on top of it would come before it.
+        let shown = changes
+            && record.standing == Standing::Settled
+            && self.author(ledger, record)?.is_some();
         if shown != record.shown {
             ledger.update_record(&record.id, record.standing, shown, record.late)?;
             self.outputs.push(Output::Event(Event::PageChanged {

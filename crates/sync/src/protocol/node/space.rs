@@ -38,6 +38,8 @@ pub(super) struct Space {
     pub(super) asked_bodies: i64,
     /// The last record whose missing body was asked for: the next question begins after it.
     pub(super) bodies_after: Option<MessageId>,
+    /// How many members were asked for all of them.
+    pub(super) bodies_of: usize,
     /// When a missing record was last asked for by name, and which, if more may be missing.
     pub(super) searched_at: i64,
     pub(super) searched: Option<MessageId>,
@@ -64,6 +66,7 @@ impl Space {
             baseline: BTreeMap::new(),
             asked_bodies: 0,
             bodies_after: None,
+            bodies_of: 0,
             asked_secrets: 0,
             searched_at: 0,
             searched: None,
@@ -118,6 +121,12 @@ impl Space {
             .get(&feed.room)
             .and_then(|feeds| feeds.get(&(feed.device, feed.incarnation)))
             .map_or(&[], Vec::as_slice)
+    }
+
+    /// The last place of a feed, of whatever branch; 0 where nothing is here.
+    pub(super) fn last_place(&self, feed: &FeedKey) -> u64 {
+        let places = self.ends_of(feed).iter().map(|head| head.sequence);
+        places.max().unwrap_or(0)
     }
 
     /// Devices with more than one history of one incarnation: their profile was copied.

@@ -8,7 +8,7 @@ use artel_domain::{
 
 use super::{
     ControlSet, Epoch, Invite, Member, MemberState, PageOf, Room, Roster, needed, needed_to_invite,
-    set::Entry,
+    ranks_above, set::Entry,
 };
 
 /// What enforced entries do to one concurrent with them.
@@ -58,8 +58,8 @@ enum Says {
 impl Claim {
     /// Whether its author ranks strictly above another's.
     fn above(&self, other: &Self) -> bool {
-        let ((role, place), (theirs, below)) = (self.rank, other.rank);
-        role > theirs || (role == Role::Owner && theirs == Role::Owner && place > below)
+        let ((role, Reverse(place)), (theirs, Reverse(below))) = (self.rank, other.rank);
+        ranks_above((role, place), (theirs, below))
     }
 
     /// Whether both cannot stand when neither writer had seen the other. What one author says is in order, and lists
@@ -464,7 +464,7 @@ impl ControlSet {
                 .iter()
                 .position(|m| m.id == target.id)
                 .unwrap_or(usize::MAX);
-            role > theirs || (role == Role::Owner && theirs == Role::Owner && place < other)
+            ranks_above((role, place), (theirs, other))
         };
         let above = |roster: &Roster, target: &Member| above_one_of(roster, target, target.role);
         // What others say at the same time is left out: which of them stands is decided by rank.

@@ -206,6 +206,11 @@ pub(crate) struct Roster {
     pub(crate) epochs: Vec<Epoch>,
 }
 
+/// Whether one stands strictly above another: by a higher role, or among owners by the earlier place.
+fn ranks_above((role, place): (Role, usize), (theirs, other): (Role, usize)) -> bool {
+    role > theirs || (role == Role::Owner && theirs == Role::Owner && place < other)
+}
+
 impl Roster {
     /// A member.
     pub(crate) fn member(&self, id: &MemberId) -> Option<&Member> {
@@ -302,6 +307,18 @@ impl Roster {
             .is_some_and(|member| member.cut_ends().any(|end| end == id))
     }
 
+    /// Rooms that are not the same in another roster, or not there.
+    pub(crate) fn rooms_unlike(&self, other: &Self) -> Vec<RoomId> {
+        let unlike = |one: &Self, two: &Self| -> Vec<RoomId> {
+            let rooms = one.rooms.iter();
+            let rooms = rooms.filter(|room| two.room(&room.id) != Some(room));
+            rooms.map(|room| room.id).collect()
+        };
+        let mut rooms = unlike(self, other);
+        rooms.extend(unlike(other, self));
+        rooms
+    }
+
     /// An invite.
     pub(crate) fn invite(&self, id: &InviteId) -> Option<&Invite> {
         self.invites.iter().find(|i| i.id == *id)
@@ -316,9 +333,7 @@ impl Roster {
                 .map(|i| (i, self.member(id)))
         };
         match (place(above), place(below)) {
-            (Some((i, Some(a))), Some((j, Some(b)))) => {
-                a.role > b.role || (a.role == Role::Owner && b.role == Role::Owner && i < j)
-            }
+            (Some((i, Some(a))), Some((j, Some(b)))) => ranks_above((a.role, i), (b.role, j)),
             _ => false,
         }
     }

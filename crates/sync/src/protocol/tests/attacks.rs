@@ -30,7 +30,7 @@ pub(super) struct Forger {
     document: Document,
     previous: Option<(u64, MessageId, u64)>,
     /// What it adds to the positions that it claims.
-    boast: u64,
+    pub(super) boast: u64,
     pub(super) incarnation: Incarnation,
 }
 
@@ -39,7 +39,7 @@ impl Forger {
         Self::in_life(host, space, room, 0xbbbb)
     }
 
-    fn in_life(host: usize, space: SpaceId, room: RoomId, life: u16) -> Self {
+    pub(super) fn in_life(host: usize, space: SpaceId, room: RoomId, life: u16) -> Self {
         let incarnation = Incarnation::from_bytes(u128::from(life).to_be_bytes());
         Self {
             host,
@@ -49,6 +49,14 @@ impl Forger {
             previous: None,
             boast: 0,
             incarnation,
+        }
+    }
+
+    /// Another that goes on from the same place.
+    fn again(&self) -> Self {
+        Self {
+            document: self.document.clone(),
+            ..*self
         }
     }
 
@@ -65,7 +73,7 @@ impl Forger {
         parents.sort_unstable();
         let top = parents
             .iter()
-            .map(|id| ledger.record(id).unwrap().unwrap().lamport)
+            .filter_map(|id| Some(ledger.record(id).unwrap()?.lamport))
             .chain(self.previous.map(|(_, _, lamport)| lamport))
             .max()
             .unwrap_or(0)
@@ -352,6 +360,123 @@ fn too_many_branches_or_lives_leave_nobody_apart() {
         world.run(5_000);
         assert_eq!(world.texts(0, room), world.texts(1, room));
     }
+}
+
+/// A term is full, compacted, and ends in many branches of which any may be the compacted one. Honest peers give it to
+/// one another all the same.
+#[test]
+fn branches_at_the_end_of_a_term_do_not_set_peers_against_each_other() {
+    let mut world = World::new(74, 3);
+    let (space, room) = world.found();
+    for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+        world.cut(one, other);
+    }
+    let mut forger = Forger::new(2, space, room);
+    let trunk: Vec<Carried> = (1..1_000)
+        .map(|n| forger.say(&world, text(&format!("said {n}")), vec![]).1)
+        .collect();
+    let mut ends: Vec<(MessageId, Carried)> = (0..33)
+        .map(|n| {
+            let mut branch = forger.again();
+            branch.say(&world, text(&format!("branch {n}")), vec![])
+        })
+        .collect();
+    ends.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(*id));
+    world.link(0, 2);
+    world.run(1_000);
+    for records in trunk.chunks(100) {
+        let frame = forger.frame(&world, records.to_vec());
+        give(&mut world, 2, 0, &frame);
+        world.run(1_000);
+    }
+    for (_, end) in ends {
+        let frame = forger.frame(&world, vec![end]);
+        give(&mut world, 2, 0, &frame);
+    }
+    world.cut(0, 2);
+    world.link(0, 1);
+    world.run(40_000);
+    assert!(
+        world.hosts[1].dropped.is_empty(),
+        "{:?}",
+        world.hosts[1].dropped
+    );
+    let held = |host: usize| {
+        let ledger = &world.hosts[host].ledger;
+        ledger
+            .room_records(&space, &room, None, 2_000)
+            .unwrap()
+            .len()
+    };
+    assert_eq!((held(0), held(1)), (999 + 33, 999 + 33));
+}
+
+/// A body larger than honest ones is refused, with its record and when it comes alone: passed on, it would not fit into
+/// a frame.
+#[test]
+fn a_body_that_is_too_large_costs_its_sender_the_link() {
+    let mut world = World::new(75, 2);
+    let (space, room) = world.found();
+    let body = vec![7; artel_domain::limits::MAX_BODY + 1];
+    let mut forger = Forger::new(1, space, room);
+    let hash = Body::hash_of(&body);
+    let (id, mut carried) = forger.record(&world, hash, vec![], Some(body.clone()));
+    let whole = forger.frame(&world, vec![carried.clone()]);
+    carried.body = None;
+    let bare = forger.frame(&world, vec![carried]);
+    give(&mut world, 1, 0, &bare);
+    let alone = Frame::Bodies {
+        space,
+        bodies: vec![(id, body)],
+    };
+    give(&mut world, 1, 0, &alone.encode());
+    let too_large = (1, Reason::Broke("a body is too large"));
+    assert_eq!(world.hosts[0].dropped, [too_large]);
+    assert_eq!(world.hosts[0].ledger.body(&id).unwrap(), None);
+    world.run(601_000);
+    world.link(0, 1);
+    world.run(1_000);
+    give(&mut world, 1, 0, &whole);
+    assert_eq!(world.hosts[0].dropped, [too_large, too_large]);
+}
+
+/// What is said while a history is being fetched does not stop the fetching.
+#[test]
+fn a_word_in_between_is_not_taken_for_the_answer() {
+    let mut world = World::new(76, 3);
+    let (space, room) = world.found();
+    world.cut(0, 1);
+    world.cut(1, 2);
+    world.cut(0, 2);
+    for n in 0..300 {
+        world.say(0, space, room, &format!("said {n}"));
+    }
+    let device = world.hosts[0].node.device();
+    world.link(0, 1);
+    // Before every frame that may be the answer, a new word.
+    for n in 0..40 {
+        world.run(100);
+        let id = world.say(0, space, room, &format!("in between {n}"));
+        let record = world.hosts[0].ledger.record(&id).unwrap().unwrap();
+        let Some(StoredBody::Here(body)) = world.hosts[0].ledger.body(&id).unwrap() else {
+            panic!("its body");
+        };
+        let frame = Frame::Records {
+            space,
+            room,
+            device,
+            incarnation: record.feed.incarnation,
+            records: vec![Carried {
+                envelope: record.envelope,
+                change: record.change,
+                body: Some(body),
+            }],
+            more: false,
+        };
+        give(&mut world, 0, 1, &frame.encode());
+    }
+    world.run(5_000);
+    assert_eq!(world.texts(1, room).len(), 340);
 }
 
 /// A teacher signs more branches of its control feed than are kept. What others had built on one of them counts all the

@@ -116,6 +116,8 @@ pub(super) struct World {
     loads: u64,
     /// Host whose frames are given to [`super::hostile`] before they leave.
     pub(super) hostile: Option<usize>,
+    /// Whether frames arrive at once.
+    pub(super) quick: bool,
     /// Who told whom where it listens.
     pub(super) told: BTreeSet<(usize, usize)>,
     pub(super) sent: u64,
@@ -137,6 +139,7 @@ impl World {
             seed,
             loads: 0,
             hostile: None,
+            quick: false,
             told: BTreeSet::new(),
             sent: 0,
             sent_file_bytes: 0,
@@ -213,7 +216,7 @@ impl World {
                     if !self.linked(host, to) {
                         continue;
                     }
-                    let delay = self.rng.random_range(1..80);
+                    let delay = self.rng.random_range(1..80) * i64::from(!self.quick);
                     let wire = self.wires.entry((host, to)).or_default();
                     wire.last = wire.last.max(self.now + delay);
                     let at = wire.last;

@@ -1,5 +1,6 @@
 //! Nodes against one another, without a network.
 
+mod any_frame;
 mod attacks;
 mod fold;
 mod hostile;

@@ -1,9 +1,9 @@
 //! Scenes about shared pages.
 
-use artel_domain::{Body, Content, Control, Role, RoomId, SpaceId};
+use artel_domain::{Body, Content, Control, MessageId, Role, RoomId, SpaceId};
 
 use super::{
-    super::{CommandError, Event, Ledger as _, PageView, StoredBody, page::Page},
+    super::{CommandError, Event, Ledger as _, PageView, Standing, StoredBody, page::Page},
     attacks::{Forger, give},
     hosts::World,
 };
@@ -247,4 +247,38 @@ fn what_a_removed_member_wrote_later_does_not_count() {
         .map(|m| m.role)
         .collect();
     assert_eq!(roles.len(), 3);
+}
+
+/// A change builds on a record that does not exist, and claims a late place. What others write meanwhile must not build
+/// on it, for that would come before it and never count.
+#[test]
+fn what_builds_on_nothing_does_not_stop_a_page() {
+    let mut world = World::new(77, 3);
+    let place @ (space, room) = world.found();
+    open(&mut world, space, room, true);
+    world.run(3_000);
+    let feeds = feeds(&world, space);
+    let mut forger = Forger::new(1, space, feeds);
+    forger.boast = 40;
+    let base = Page::build([]).unwrap();
+    let change = base
+        .edit(&forger.incarnation, &base.heads(), "never settled\n")
+        .unwrap()
+        .unwrap();
+    let nowhere = MessageId::from_bytes([9; 32]);
+    let (id, carried) = forger.say(&world, Content::Page { change }, vec![nowhere]);
+    let frame = forger.frame(&world, vec![carried]);
+    give(&mut world, 1, 0, &frame);
+    let record = world.hosts[0].ledger.record(&id).unwrap().unwrap();
+    assert_eq!(record.standing, Standing::Provisional);
+    for line in ["one\n", "two\n"] {
+        let seen = page(&mut world, 0, space, room);
+        let more = format!("{}{line}", seen.text);
+        assert!(edit(&mut world, 0, place, &seen, &more).unwrap());
+        world.run(3_000);
+        for host in [0, 2] {
+            let text = page(&mut world, host, space, room).text;
+            assert!(text.contains(line), "{host}: {text}");
+        }
+    }
 }

@@ -3,7 +3,10 @@
 use artel_domain::{Audience, Content, FileDigest, InviteCode, Role, limits::CHUNK};
 
 use super::{
-    super::{CommandError, Event, Ledger as _, MemberState, Reason, Refusal, StoredBody},
+    super::{
+        CommandError, Event, Ledger as _, MemberState, Reason, Refusal, StoredBody, frame::Frame,
+    },
+    attacks::{Forger, give},
     hosts::World,
 };
 
@@ -481,16 +484,93 @@ fn who_breaks_the_rules_is_remembered() {
 
 #[test]
 fn a_flood_is_stopped() {
-    let mut world = World::new(12, 2);
-    world.found();
-    let peer = world.hosts[1].node.device();
-    let frame = super::super::frame::Frame::TagsSeen.encode();
-    for _ in 0..20_000 {
+    let nothing = artel_domain::MessageId::from_bytes([1; 32]);
+    for kind in 0..5 {
+        let mut world = World::new(12, 2);
+        let (space, room) = world.found();
+        let peer = world.hosts[1].node.device();
+        let frame = match kind {
+            0 => Frame::TagsSeen,
+            1 => Frame::Chunk {
+                message: nothing,
+                index: 0,
+                chunk: 0,
+                bytes: Vec::new(),
+            },
+            2 => Frame::List {
+                message: nothing,
+                index: 0,
+                from: 0,
+                hashes: Vec::new(),
+            },
+            3 => Frame::Branch {
+                space,
+                record: nothing,
+                records: Vec::new(),
+            },
+            _ => Frame::Records {
+                space,
+                room,
+                device: peer,
+                incarnation: artel_domain::Incarnation::from_bytes([3; 16]),
+                records: Vec::new(),
+                more: false,
+            },
+        };
+        let frame = frame.encode();
+        for _ in 0..20_000 {
+            world
+                .with(0, |node, ledger, now| {
+                    node.received(ledger, now, peer, &frame)
+                })
+                .unwrap();
+        }
+        assert_eq!(world.hosts[0].dropped, [(1, Reason::Flooding)], "{kind}");
+    }
+}
+
+/// Thousands of feeds are asked for at the pace that the other side allows, also where answers come at once.
+#[test]
+fn many_feeds_are_no_flood() {
+    const ROOMS: usize = 30;
+    const LIVES: u16 = 250;
+    let mut world = World::new(13, 3);
+    let (space, _) = world.found();
+    for n in 0..ROOMS {
         world
             .with(0, |node, ledger, now| {
-                node.received(ledger, now, peer, &frame)
+                node.create_room(ledger, now, space, &format!("room {n}"), Audience::All)
             })
             .unwrap();
     }
-    assert_eq!(world.hosts[0].dropped, [(1, Reason::Flooding)]);
+    world.run(5_000);
+    for (one, other) in [(0, 2), (1, 2)] {
+        world.cut(one, other);
+    }
+    for room in world.hosts[0].node.rooms(&space) {
+        for life in 0..LIVES {
+            let mut forger = Forger::in_life(1, space, room.room, life);
+            let content = Content::Text {
+                text: "one of many".into(),
+                reply_to: None,
+                attachments: Vec::new(),
+            };
+            let (_, said) = forger.say(&world, content, Vec::new());
+            let frame = forger.frame(&world, vec![said]);
+            give(&mut world, 1, 0, &frame);
+        }
+        world.run(1_000);
+    }
+    world.cut(0, 1);
+    world.quick = true;
+    world.link(0, 2);
+    world.run(40_000);
+    assert!(
+        world.hosts[0].dropped.is_empty(),
+        "{:?}",
+        world.hosts[0].dropped
+    );
+    let all = world.hosts[0].ledger.record_count();
+    assert!(all > ROOMS * usize::from(LIVES));
+    assert_eq!(world.hosts[2].ledger.record_count(), all);
 }
