@@ -88,7 +88,7 @@ fn results_are_shared_and_arrive_whole() -> Result<()> {
     let job = batch.last().expect("a report")["job"].clone();
     samples::prices(&place.path().join("WANDER.csv"), 400, 1)?;
     anna.lines(&["market", "import", &at("WANDER.csv")])?;
-    anna.lines(&[
+    let computed = anna.lines(&[
         "market",
         "indicators",
         "--symbol",
@@ -100,7 +100,8 @@ fn results_are_shared_and_arrive_whole() -> Result<()> {
     ])?;
 
     anna.one(&["share", &format!("job:{job}"), "--room", "General"])?;
-    anna.one(&["share", "run:1", "--room", "General"])?;
+    let run = computed[0]["run"].as_str().expect("a run");
+    anna.one(&["share", run, "--room", "General"])?;
 
     let attachments = wait::until("both results at Boris's", PATIENCE, || {
         let found: Vec<Value> = boris

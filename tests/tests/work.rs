@@ -191,7 +191,23 @@ fn indicators_of_a_price_file() -> Result<()> {
     let functions = all.last().expect("a line")["functions"]
         .as_u64()
         .expect("a number");
-    assert!(functions > 150, "{functions} functions");
+    let listed = person.lines(&["market", "functions"])?;
+    assert_eq!(functions, listed.len() as u64);
+    let mut reader = csv::Reader::from_path(at("all.csv"))?;
+    let columns: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
+    for function in &listed {
+        let name = function["name"].as_str().expect("a name");
+        let own = |column: &&String| {
+            let rest = column.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        };
+        assert!(
+            columns.iter().any(|column| own(&column)),
+            "no column of {name}"
+        );
+    }
+    let different: std::collections::BTreeSet<_> = columns.iter().collect();
+    assert_eq!(different.len(), columns.len(), "a column twice");
     Ok(())
 }
 

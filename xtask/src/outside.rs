@@ -1,16 +1,19 @@
-//! Invariant 1, nothing leaves the room: the programs contain no HTTP client and no TLS library.
+//! Invariant 1, nothing leaves the room: the programs contain no HTTP client, and no TLS library but the OpenSSL of which
+//! SQLCipher uses the ciphers.
 
 use anyhow::{Result, bail};
 
 use crate::shell::{self, Workspace};
 
-/// Crates through which a program could speak to servers outside. `deny.toml` lists the same.
+/// Crates through which a program could speak to servers outside. `deny.toml` lists the same, less `ureq`, with which a
+/// tool of the tests speaks to the local window.
 const WAYS_OUT: &[&str] = &[
     "attohttpc",
     "curl",
     "hyper",
     "isahc",
     "native-tls",
+    "openssl",
     "reqwest",
     "rustls",
     "ureq",
@@ -38,7 +41,31 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
             found.join(", ")
         );
     }
+    let users = shell::output(shell::cargo().current_dir(&workspace.root).args([
+        "tree",
+        "--workspace",
+        "--invert",
+        "openssl-sys",
+        "--edges",
+        "normal",
+        "--depth",
+        "1",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ]))?;
+    if let Some(other) = other_users(&users) {
+        bail!("{other} uses OpenSSL; only the database may, for its ciphers");
+    }
     Ok(())
+}
+
+/// A crate that depends on OpenSSL and is not the database.
+fn other_users(tree: &str) -> Option<&str> {
+    let names = tree.lines().filter_map(|line| line.split(' ').next());
+    let allowed = ["", "openssl-sys", "libsqlite3-sys"];
+    names.into_iter().find(|name| !allowed.contains(name))
 }
 
 fn ways_out(tree: &str) -> Vec<&'static str> {
@@ -55,7 +82,7 @@ fn ways_out(tree: &str) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::ways_out;
+    use super::{other_users, ways_out};
 
     #[test]
     fn a_way_out_is_found_by_its_whole_name() {
@@ -64,5 +91,13 @@ mod tests {
             ["hyper"]
         );
         assert!(ways_out("hyperloop v1.0.0\n").is_empty());
+    }
+
+    #[test]
+    fn only_the_database_has_openssl() {
+        let tree = "openssl-sys v0.9.118\nlibsqlite3-sys v0.39.1\n";
+        assert_eq!(other_users(tree), None);
+        let other = format!("{tree}openssl v0.10.0\n");
+        assert_eq!(other_users(&other), Some("openssl"));
     }
 }

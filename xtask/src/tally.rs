@@ -77,6 +77,10 @@ impl Reader {
     /// Takes one line; true when it is worth showing.
     pub(crate) fn line(&mut self, line: &str) -> bool {
         let text = line.trim_start();
+        if text.starts_with("SKIPPED:") {
+            self.fail("a skip that does not say `SKIPPED name: reason`");
+            return true;
+        }
         if let Some(skip) = text.strip_prefix("SKIPPED ") {
             if skip.contains(": ") && self.tally.skipped.insert(skip.to_owned()) && !self.said {
                 self.said = true;

@@ -324,7 +324,7 @@ fn traces(workspace: &Workspace) -> Result<BTreeSet<String>> {
             ".local/share/artel",
             ".local/share/app.artel.desktop",
             "Library/Application Support/artel",
-            "AppData/Roaming/artel",
+            "AppData/Local/Artel",
         ] {
             let place = home.join(place);
             if place.try_exists()? {

@@ -43,7 +43,8 @@ pub fn list_key(raw: &str) -> String {
     parts.join(";")
 }
 
-/// A number of pieces: digits, perhaps with spaces between thousands or a fraction of zeros.
+/// A number of pieces: digits, perhaps with spaces between thousands or a fraction of zeros. With a comma or a point before
+/// three digits it may be thousands or a fraction, and is not taken.
 /// Below zero counts as none. `None` where it is not a number; an empty text is not one either.
 pub fn pieces(raw: &str) -> Option<u64> {
     let compact: String = raw.chars().filter(|c| !c.is_whitespace()).collect();
@@ -52,7 +53,12 @@ pub fn pieces(raw: &str) -> Option<u64> {
         None => (compact.as_str(), false),
     };
     let whole = match digits.split_once(['.', ',']) {
-        Some((whole, fraction)) if fraction.bytes().all(|byte| byte.is_ascii_digit()) => whole,
+        // Three zeros may be thousands.
+        Some((whole, fraction))
+            if fraction.bytes().all(|byte| byte == b'0') && fraction.len() != 3 =>
+        {
+            whole
+        }
         Some(_) => return None,
         None => digits,
     };
@@ -150,6 +156,10 @@ mod tests {
         check("5", Some(5));
         check("1 234", Some(1_234));
         check("5,00", Some(5));
+        check("5.0", Some(5));
+        for thousands_or_part in ["1,234", "1.234", "1.000", "5,7"] {
+            check(thousands_or_part, None);
+        }
         check("-3", Some(0));
         check("", None);
         check("много", None);

@@ -175,3 +175,13 @@ pub(crate) fn absolute(path: &Path) -> anyhow::Result<String> {
         .into_string()
         .map_err(|path| anyhow::anyhow!("{}: the name is not valid Unicode", path.display()))
 }
+
+/// Absolute form of a path; a separator at its end says that it is a folder.
+pub(crate) fn folder_or_file(path: &Path) -> anyhow::Result<String> {
+    let mut text = absolute(path)?;
+    let given_as_folder = path.to_string_lossy().ends_with(std::path::is_separator);
+    if given_as_folder && !text.ends_with(std::path::is_separator) {
+        text.push(std::path::MAIN_SEPARATOR);
+    }
+    Ok(text)
+}

@@ -18,11 +18,6 @@ impl FromIterator<Duration> for Times {
 }
 
 impl Times {
-    /// Measures `runs` runs, after one that is not counted.
-    pub fn of(runs: usize, mut work: impl FnMut()) -> Self {
-        race(runs, &mut [&mut work]).pop().unwrap_or_default()
-    }
-
     /// These and others.
     #[must_use]
     pub fn with(self, others: Self) -> Self {

@@ -258,6 +258,8 @@ fn products() -> Result<()> {
     let report = enriched.last().expect("a report");
     has(report, BATCH);
     assert_eq!(report["total"], 10);
+    let off = report["switched_off"].as_array().expect("a list");
+    assert!(off.contains(&"barcode".into()), "{report}");
     has(
         &person.one(&["catalog", "stats"])?,
         "products:number documents:number without:list brands:list switched_off:list",

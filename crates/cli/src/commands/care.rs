@@ -11,7 +11,10 @@ use artel_app::{
 };
 use clap::Subcommand;
 
-use crate::context::{Context, Exit, absolute};
+use crate::{
+    context::{Context, Exit, absolute},
+    when,
+};
 
 #[derive(Subcommand)]
 pub(crate) enum CareCommand {
@@ -140,14 +143,7 @@ fn made(backup: &BackupInfo) -> String {
     if let Some(problem) = &backup.problem {
         return problem.clone();
     }
-    jiff::Timestamp::from_millisecond(backup.at).map_or_else(
-        |_| String::new(),
-        |at| {
-            at.to_zoned(jiff::tz::TimeZone::system())
-                .strftime("%Y-%m-%d %H:%M")
-                .to_string()
-        },
-    )
+    when::minute(backup.at)
 }
 
 fn size(bytes: u64) -> String {

@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use artel_app::{
-    api::catalog::{
-        CatalogEnrich, CatalogExport, CatalogFile, CatalogImport, CatalogStatistics, CatalogStats,
-        CatalogValidate, CatalogValidated,
-    },
-    error::{AppError, Code},
+use artel_app::api::catalog::{
+    CatalogEnrich, CatalogExport, CatalogFile, CatalogImport, CatalogStatistics, CatalogStats,
+    CatalogValidate, CatalogValidated,
 };
 use clap::{Args, Subcommand};
+use serde_json::json;
 
+use super::imports::{self, Imported as _, column};
 use crate::{
     client::Client,
     context::{Context, Exit, absolute},
@@ -91,15 +90,6 @@ pub(crate) struct ExportArgs {
     all: bool,
 }
 
-fn column(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((field, name)) if !field.is_empty() && !name.is_empty() => {
-            Ok((field.to_owned(), name.to_owned()))
-        }
-        _ => Err("write it as vendor_code=Код".to_owned()),
-    }
-}
-
 pub(crate) async fn run(context: &Context, command: CatalogCommand) -> anyhow::Result<Exit> {
     match command {
         CatalogCommand::Import(args) => import(context, args).await,
@@ -123,48 +113,12 @@ async fn import(context: &Context, args: ImportArgs) -> anyhow::Result<Exit> {
     let imported = client.call(command).await;
     client.close().await;
     let files = imported?.files;
-    if let [
-        CatalogFile {
-            error: Some(error), ..
-        },
-    ] = files.as_slice()
-    {
-        return Err(AppError::new(Code::BadInput, error).into());
-    }
     let header = ["products", "added", "changed", "skipped", "format", "file"];
-    context.output.many(&files, &header, file_row, "")?;
-    for file in &files {
-        if let Some(error) = &file.error {
-            context.output.hint(error);
-            continue;
-        }
+    let exit = imports::report(context, &files, &header, file_row)?;
+    for file in files.iter().filter(|file| file.error.is_none()) {
         switched_off(context, &file.switched_off);
-        for problem in &file.skipped {
-            context.output.hint(&format!(
-                "{}, line {}: {}",
-                file.path, problem.line, problem.reason
-            ));
-        }
-        let unlisted = file.skipped_total.saturating_sub(file.skipped.len() as u64);
-        if unlisted > 0 {
-            context
-                .output
-                .hint(&format!("{}: and {unlisted} more", file.path));
-        }
     }
-    let failed = files.iter().filter(|file| file.error.is_some()).count();
-    if failed == files.len() {
-        let message = format!("none of {failed} files was imported");
-        return Err(AppError::new(Code::BadInput, message)
-            .hint("Each one's reason is above.")
-            .into());
-    }
-    let skipped = files.iter().any(|file| file.skipped_total > 0);
-    Ok(if failed > 0 || skipped {
-        Exit::InPart
-    } else {
-        Exit::Done
-    })
+    Ok(exit)
 }
 
 fn file_row(file: &CatalogFile) -> Vec<String> {
@@ -174,11 +128,7 @@ fn file_row(file: &CatalogFile) -> Vec<String> {
         file.changed.to_string(),
         file.skipped_total.to_string(),
         file.format.clone().unwrap_or_default(),
-        if file.error.is_some() {
-            format!("{} (refused)", file.path)
-        } else {
-            file.path.clone()
-        },
+        file.named(),
     ]
 }
 
@@ -214,7 +164,8 @@ async fn enrich_with(
 ) -> anyhow::Result<Exit> {
     let started = client.call(command).await?;
     switched_off(context, &started.switched_off);
-    super::jobs::follow(context, client, started.job).await
+    let besides = [("switched_off", json!(started.switched_off))];
+    super::jobs::follow(context, client, started.job, &besides).await
 }
 
 async fn stats(context: &Context) -> anyhow::Result<Exit> {

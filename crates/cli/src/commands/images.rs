@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use artel_app::api::images::{ImagesRecipes, ImagesRun};
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::jobs::follow;
 use crate::context::{Context, Exit, absolute};
@@ -93,7 +94,8 @@ async fn batch(context: &Context, args: RunArgs) -> anyhow::Result<Exit> {
                 started.ignored
             ));
         }
-        follow(context, &client, started.job).await
+        let besides = [("ignored", json!(started.ignored))];
+        follow(context, &client, started.job, &besides).await
     }
     .await;
     client.close().await;

@@ -13,6 +13,7 @@ use artel_app::{
 };
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
 
 use crate::{
     client::Client,
@@ -126,11 +127,11 @@ async fn act(context: &Context, client: &Client, command: JobsCommand) -> anyhow
         }
         JobsCommand::Resume { job } => {
             let job = client.call(JobResume { job }).await?;
-            return follow(context, client, job).await;
+            return follow(context, client, job, &[]).await;
         }
         JobsCommand::Retry { job } => {
             let job = client.call(JobRetry { job }).await?;
-            return follow(context, client, job).await;
+            return follow(context, client, job, &[]).await;
         }
         JobsCommand::Show { job } => client.call(JobShow { job }).await?,
         JobsCommand::Pause { job } => client.call(JobPause { job }).await?,
@@ -140,11 +141,13 @@ async fn act(context: &Context, client: &Client, command: JobsCommand) -> anyhow
     Ok(Exit::Done)
 }
 
-/// Waits for a job with progress, then lists its failures and prints its report. Ctrl-C pauses it.
+/// Waits for a job with progress, then lists its failures and prints its report, in JSON with what was said besides when
+/// it began. Ctrl-C pauses it.
 pub(crate) async fn follow(
     context: &Context,
     client: &Client,
     job: JobInfo,
+    besides: &[(&str, Value)],
 ) -> anyhow::Result<Exit> {
     let job = wait(context, client, job).await?;
     if job.failed > 0 {
@@ -158,7 +161,12 @@ pub(crate) async fn follow(
         })
         .await?;
     }
-    context.output.one(&job, || report(&job))?;
+    let mut line = serde_json::to_value(&job)?;
+    if let Some(fields) = line.as_object_mut() {
+        let besides = besides.iter().cloned();
+        fields.extend(besides.map(|(name, value)| (name.to_owned(), value)));
+    }
+    context.output.one(&line, || report(&job))?;
     match job.state.as_str() {
         "done" => Ok(Exit::Done),
         "done_in_part" => Ok(Exit::InPart),

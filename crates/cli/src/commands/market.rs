@@ -8,14 +8,16 @@ use std::{
 use anyhow::Context as _;
 use artel_app::{
     api::market::{
-        FunctionInfo, MarketFile, MarketFunctions, MarketImport, MarketIndicators, MarketList,
-        SeriesInfo, SymbolRun,
+        FunctionInfo, IndicatorsDone, MarketFile, MarketFunctions, MarketImport, MarketIndicators,
+        MarketList, SeriesInfo, SymbolRun,
     },
     error::{AppError, Code},
 };
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
-use crate::context::{Context, Exit, absolute};
+use super::imports::{self, Imported as _, column};
+use crate::context::{Context, Exit, absolute, folder_or_file};
 
 #[derive(Subcommand)]
 pub(crate) enum MarketCommand {
@@ -86,15 +88,6 @@ struct Which {
     batch: Option<PathBuf>,
 }
 
-fn column(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((field, name)) if !field.is_empty() && !name.is_empty() => {
-            Ok((field.to_owned(), name.to_owned()))
-        }
-        _ => Err("write it as close=\"Adj Close\"".to_owned()),
-    }
-}
-
 pub(crate) async fn run(context: &Context, command: MarketCommand) -> anyhow::Result<Exit> {
     match command {
         MarketCommand::Import(args) => import(context, args).await,
@@ -120,45 +113,10 @@ async fn import(context: &Context, args: ImportArgs) -> anyhow::Result<Exit> {
     let client = context.client().await?;
     let imported = client.call(command).await;
     client.close().await;
-    let files = imported?.files;
-    if let [
-        MarketFile {
-            error: Some(error), ..
-        },
-    ] = files.as_slice()
-    {
-        return Err(AppError::new(Code::BadInput, error).into());
-    }
     let header = [
         "symbol", "interval", "bars", "added", "replaced", "skipped", "file",
     ];
-    context.output.many(&files, &header, file_row, "")?;
-    for file in &files {
-        for problem in &file.skipped {
-            context.output.hint(&format!(
-                "{}, line {}: {}",
-                file.path, problem.line, problem.reason
-            ));
-        }
-        let unlisted = file.skipped_total.saturating_sub(file.skipped.len() as u64);
-        if unlisted > 0 {
-            context
-                .output
-                .hint(&format!("{}: and {unlisted} more", file.path));
-        }
-        if let Some(error) = &file.error {
-            context.output.hint(error);
-        }
-    }
-    let failed = files.iter().filter(|file| file.error.is_some()).count();
-    if failed == files.len() {
-        let message = format!("none of {failed} files was imported");
-        return Err(AppError::new(Code::BadInput, message)
-            .hint("Each one's reason is above.")
-            .into());
-    }
-    let in_part = failed > 0 || files.iter().any(|file| file.skipped_total > 0);
-    Ok(if in_part { Exit::InPart } else { Exit::Done })
+    imports::report(context, &imported?.files, &header, file_row)
 }
 
 fn file_row(file: &MarketFile) -> Vec<String> {
@@ -170,11 +128,7 @@ fn file_row(file: &MarketFile) -> Vec<String> {
         file.added.to_string(),
         file.replaced.to_string(),
         file.skipped_total.to_string(),
-        if file.error.is_some() {
-            format!("{} (refused)", file.path)
-        } else {
-            file.path.clone()
-        },
+        file.named(),
     ]
 }
 
@@ -250,7 +204,7 @@ async fn indicators(context: &Context, args: IndicatorsArgs) -> anyhow::Result<E
     let command = MarketIndicators {
         symbols,
         only: args.only,
-        out: args.out.as_deref().map(out).transpose()?,
+        out: args.out.as_deref().map(folder_or_file).transpose()?,
         backend: Some(context.backend()),
     };
     let client = context.client().await?;
@@ -258,9 +212,14 @@ async fn indicators(context: &Context, args: IndicatorsArgs) -> anyhow::Result<E
     client.close().await;
     let done = done?;
     let header = ["symbol", "bars", "functions", "seconds", "cache", "backend"];
+    let lines: Vec<_> = done
+        .symbols
+        .iter()
+        .map(|symbol| Line::of(symbol, &done))
+        .collect();
     context
         .output
-        .many(&done.symbols, &header, symbol_row, "")?;
+        .many(&lines, &header, |line| symbol_row(line.symbol), "")?;
     for file in &done.out {
         context.output.hint(&format!("Written: {file}"));
     }
@@ -288,6 +247,25 @@ async fn indicators(context: &Context, args: IndicatorsArgs) -> anyhow::Result<E
     })
 }
 
+/// A symbol as a program reads it: with what its run is called and where the values went.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    symbol: &'a SymbolRun,
+    run: &'a str,
+    out: &'a [String],
+}
+
+impl<'a> Line<'a> {
+    fn of(symbol: &'a SymbolRun, run: &'a IndicatorsDone) -> Self {
+        Self {
+            symbol,
+            run: &run.run,
+            out: &run.out,
+        }
+    }
+}
+
 fn symbol_row(symbol: &SymbolRun) -> Vec<String> {
     vec![
         symbol.symbol.clone(),
@@ -301,18 +279,6 @@ fn symbol_row(symbol: &SymbolRun) -> Vec<String> {
             symbol.backend.clone()
         },
     ]
-}
-
-/// An absolute path that still says whether a folder was meant.
-fn out(path: &Path) -> anyhow::Result<String> {
-    let folder = path
-        .to_string_lossy()
-        .ends_with(['/', std::path::MAIN_SEPARATOR]);
-    let mut text = absolute(path)?;
-    if folder && !text.ends_with(std::path::MAIN_SEPARATOR) {
-        text.push(std::path::MAIN_SEPARATOR);
-    }
-    Ok(text)
 }
 
 /// The symbols of a batch file.

@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod device;
 pub(crate) mod gpu;
 pub(crate) mod images;
+mod imports;
 pub(crate) mod jobs;
 pub(crate) mod market;
 pub(crate) mod net;

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     client::Client,
-    context::{Context, Exit, absolute},
+    context::{Context, Exit, absolute, folder_or_file},
     stop, when,
 };
 
@@ -266,16 +266,6 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow
         }
     }
     Ok(Exit::Done)
-}
-
-/// Absolute form of a path; a separator at its end says that it is a folder.
-fn folder_or_file(path: &Path) -> anyhow::Result<String> {
-    let mut text = absolute(path)?;
-    let given_as_folder = path.to_string_lossy().ends_with(std::path::is_separator);
-    if given_as_folder && !text.ends_with(std::path::is_separator) {
-        text.push(std::path::MAIN_SEPARATOR);
-    }
-    Ok(text)
 }
 
 async fn notes(context: &Context, client: &Client, args: NotesArgs) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{AdapterFacts, AdapterKind, GpuError, adapter, buffer::Buffer, buffer::Pool};
+use super::{AdapterFacts, GpuError, adapter, buffer::Buffer, buffer::Pool};
 
 /// Longest wait for one submission. Systems reset a device long before.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -141,11 +141,6 @@ impl Gpu {
     /// What is known of its adapter.
     pub fn facts(&self) -> &AdapterFacts {
         &self.facts
-    }
-
-    /// Whether it is software on the CPU.
-    pub fn is_software(&self) -> bool {
-        self.facts.kind == AdapterKind::Cpu
     }
 
     /// Largest storage buffer that one kernel can be given, in bytes. Larger work is done in tiles.

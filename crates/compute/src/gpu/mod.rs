@@ -14,8 +14,7 @@
 //! ```
 //!
 //! Buffers are bound to `@group(0)` in their order: `@binding(0)`, `@binding(1)` and so on. Every
-//! error of the device comes back as a [`GpuError`]; a caller then computes on the CPU
-//! ([`Router::run`] does so). After a device was lost a new one is tried a few times.
+//! error of the device comes back as a [`GpuError`]; a caller then computes on the CPU. After a device was lost a new one is tried a few times.
 
 mod adapter;
 mod buffer;

@@ -120,9 +120,9 @@ impl Router {
         Self { backend }
     }
 
-    /// The choice.
-    pub fn backend(&self) -> Backend {
-        self.backend
+    /// Whether it chooses by what was measured.
+    pub fn measures(&self) -> bool {
+        self.backend == Backend::Auto
     }
 
     /// The device to use for `work` units of a kernel, or `None` for the CPU. Only a GPU that was
@@ -148,25 +148,6 @@ impl Router {
                 Ok(faster.then_some(gpu))
             }
         }
-    }
-
-    /// Runs one of the twins by [`Router::choose`]; where the device fails, the CPU does it. The
-    /// result says which path made it.
-    pub fn run<T>(
-        &self,
-        kernel: &'static str,
-        work: u64,
-        probe: &Probe<'_>,
-        cpu: impl FnOnce() -> T,
-        gpu: impl FnOnce(&Gpu) -> Result<T, GpuError>,
-    ) -> Result<(T, Path), GpuError> {
-        if let Some(device) = self.choose(kernel, work, probe)? {
-            match gpu(&device) {
-                Ok(value) => return Ok((value, Path::Gpu(device.facts().name.as_str().into()))),
-                Err(error) => tracing::warn!(kernel, %error, "computed on the CPU instead"),
-            }
-        }
-        Ok((cpu(), Path::Cpu))
     }
 }
 
@@ -232,9 +213,7 @@ mod tests {
             cpu: &|_| panic!("not measured"),
             gpu: &|_, _| panic!("not measured"),
         };
-        let (value, path) = Router::new(Backend::Cpu)
-            .run("test", 1, &probe, || 7, |_| panic!("not on the GPU"))
-            .unwrap();
-        assert_eq!((value, path), (7, Path::Cpu));
+        let chosen = Router::new(Backend::Cpu).choose("test", 1, &probe);
+        assert!(chosen.unwrap().is_none());
     }
 }

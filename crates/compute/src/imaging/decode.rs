@@ -141,6 +141,9 @@ impl Picture {
     }
 }
 
+/// What a decoder may take beside the pixels, in bytes.
+const BESIDE_PIXELS: u64 = 64 << 20;
+
 /// Reads the header only. `bytes` may be the beginning of a file.
 pub fn probe(bytes: &[u8]) -> Result<Facts, PictureError> {
     let format = sniff::sniff(bytes)?;
@@ -175,8 +178,7 @@ fn decode_as(bytes: &[u8], format: Format, limits: &Limits) -> Result<Picture, P
     let mut most = image::Limits::no_limits();
     most.max_image_width = Some(limits.side);
     most.max_image_height = Some(limits.side);
-    // The pixels are checked above; this bounds what the decoder takes beside them.
-    most.max_alloc = Some(facts.memory() + (64 << 20));
+    most.max_alloc = Some(facts.memory() + BESIDE_PIXELS);
     decoder.set_limits(most).map_err(explain)?;
     // A broken tag or profile does not spoil the pixels: it is left out.
     let turn = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -203,8 +205,10 @@ fn decode_as(bytes: &[u8], format: Format, limits: &Limits) -> Result<Picture, P
 
 fn reader(bytes: &[u8], format: Format) -> ImageReader<Cursor<&[u8]>> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format.image());
-    // Ours are checked against the header; the reader's own would refuse large pictures earlier.
-    reader.no_limits();
+    // The header's are checked by us; but what a decoder unpacks before it, such as a colour profile, is bounded here.
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(BESIDE_PIXELS);
+    reader.limits(limits);
     reader
 }
 

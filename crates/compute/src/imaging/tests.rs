@@ -243,6 +243,36 @@ fn a_wide_picture_is_resized_in_bands_with_the_same_result() {
     assert!(on_cpu == on_gpu);
 }
 
+/// A colour profile of a few kilobytes that unpacks to more than a picture needs.
+#[test]
+fn a_profile_that_swells_is_refused() {
+    use std::io::Write as _;
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    for _ in 0..128 {
+        packed.write_all(&[0; 1 << 20]).unwrap();
+    }
+    let packed = packed.finish().unwrap();
+    assert!(packed.len() < 1 << 18);
+    let chunk = [b"iCCPx\0\0".as_slice(), &packed].concat();
+    let mut crc = flate2::Crc::new();
+    crc.update(&chunk);
+    let size = u32::try_from(chunk.len() - 4).unwrap();
+    let png = encoded(&DynamicImage::ImageRgb8(sample(24, 16)), ImageFormat::Png);
+    // After the signature and the header.
+    let (head, rest) = png.split_at(33);
+    let swollen = [
+        head,
+        &size.to_be_bytes(),
+        &chunk,
+        &crc.sum().to_be_bytes(),
+        rest,
+    ]
+    .concat();
+    assert!(decode(&png, &Limits::default()).is_ok());
+    assert!(probe(&swollen).is_err());
+    assert!(decode(&swollen, &Limits::default()).is_err());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 

@@ -355,5 +355,5 @@ fn looks_like_row(fields: &[&str], separator: char) -> bool {
     };
     prices.len() >= 4
         && prices.iter().take(4).all(number)
-        && time::parse(day, None, &time::Zone::default(), None).is_ok()
+        && time::parse(day, None, &time::Zone::default(), time::Before::default()).is_ok()
 }

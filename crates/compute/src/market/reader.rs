@@ -8,7 +8,7 @@ use super::{
     interval::{Interval, Steps},
     layout::{Field, Format, Layout},
     lines::{Lines, split},
-    time::{self, Zone},
+    time::{self, Before, Zone},
 };
 
 /// How many bars a batch has at most.
@@ -69,12 +69,12 @@ pub fn read<R: Read, E>(
     let layout = Layout::tell(line, first, &options.map)?;
     let mut series = Series::new(sink);
     let mut rows = 0_u64;
-    let mut before = None;
+    let mut before = Before::default();
     let mut take = |line, text: &str| -> Result<(), ReadError<E>> {
         rows += 1;
         match bar(text, &layout, &options.zone, before) {
             Ok(bar) => {
-                before = Some(bar.time);
+                before = before.then(bar.time);
                 series.push(line, bar).map_err(ReadError::Sink)
             }
             Err(reason) => {
@@ -152,7 +152,7 @@ impl<'a> Row<'a> {
 }
 
 /// One row as a bar, or why it cannot be one.
-fn bar(text: &str, layout: &Layout, zone: &Zone, before: Option<i64>) -> Result<Bar, String> {
+fn bar(text: &str, layout: &Layout, zone: &Zone, before: Before) -> Result<Bar, String> {
     let row = Row::cut(text, layout);
     let time = row.need(Field::Time, row.time)?;
     let clock = match layout.clock {

@@ -40,16 +40,37 @@ impl std::str::FromStr for Zone {
     }
 }
 
+/// What is known of the rows before one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Before {
+    time: Option<i64>,
+    /// The file begins with the newest.
+    descending: bool,
+}
+
+impl Before {
+    /// What is known after one more row.
+    pub(super) fn then(self, time: i64) -> Self {
+        Self {
+            time: Some(time),
+            descending: match self.time {
+                Some(before) if before != time => time < before,
+                _ => self.descending,
+            },
+        }
+    }
+}
+
 /// Parses a time, joined from two columns where the file has a date and a time of day, to Unix
 /// milliseconds.
 ///
-/// `after` is the time of the row before: an hour that clocks show twice in autumn is taken as
-/// the second one where the first has passed.
+/// An hour that clocks show twice in autumn is told by the row before: it is taken as the one that
+/// goes on in the order of the file.
 pub(super) fn parse(
     date: &str,
     clock: Option<&str>,
     zone: &Zone,
-    after: Option<i64>,
+    before: Before,
 ) -> Result<i64, String> {
     let unreadable = || match clock {
         Some(clock) => format!("time \"{date} {clock}\" cannot be read"),
@@ -81,20 +102,27 @@ pub(super) fn parse(
     let civil = day.to_datetime(time);
     let stamp = match offset {
         Some(offset) => offset.to_timestamp(civil).map_err(|_| unreadable())?,
-        None => in_zone(civil, &zone.0, after).ok_or_else(unreadable)?,
+        None => in_zone(civil, &zone.0, before).ok_or_else(unreadable)?,
     };
     Ok(stamp.as_millisecond())
 }
 
-fn in_zone(civil: DateTime, zone: &TimeZone, after: Option<i64>) -> Option<jiff::Timestamp> {
+fn in_zone(civil: DateTime, zone: &TimeZone, before: Before) -> Option<jiff::Timestamp> {
     let ambiguous = zone.to_ambiguous_timestamp(civil);
-    if let AmbiguousOffset::Fold { before, .. } = ambiguous.offset()
-        && let Ok(first) = before.to_timestamp(civil)
-        && after.is_some_and(|after| first.as_millisecond() <= after)
-    {
-        return ambiguous.later().ok();
+    if !matches!(ambiguous.offset(), AmbiguousOffset::Fold { .. }) {
+        return ambiguous.compatible().ok();
     }
-    ambiguous.compatible().ok()
+    let first = ambiguous.clone().earlier().ok()?;
+    let second = ambiguous.later().ok()?;
+    let is_second = match before.time {
+        None => false,
+        // Whatever the order, what comes after a later time than both goes back in time.
+        Some(time) if before.descending || time > second.as_millisecond() => {
+            second.as_millisecond() < time
+        }
+        Some(time) => first.as_millisecond() <= time,
+    };
+    Some(if is_second { second } else { first })
 }
 
 /// Writes a time as people read it, in UTC.
@@ -233,7 +261,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, zone: &str, expected: &str) {
-        let time = parse(text, None, &zone.parse().unwrap(), None).unwrap();
+        let time = parse(text, None, &zone.parse().unwrap(), Before::default()).unwrap();
         assert_eq!(
             jiff::Timestamp::from_millisecond(time).unwrap().to_string(),
             expected
@@ -268,9 +296,40 @@ mod tests {
     #[test]
     fn an_hour_shown_twice_is_told_by_the_row_before() {
         let zone: Zone = "America/New_York".parse().unwrap();
-        let first = parse("2024-11-03 01:00", None, &zone, None).unwrap();
-        let second = parse("2024-11-03 01:00", None, &zone, Some(first)).unwrap();
+        let first = parse("2024-11-03 01:00", None, &zone, Before::default()).unwrap();
+        let second = parse(
+            "2024-11-03 01:00",
+            None,
+            &zone,
+            Before::default().then(first),
+        )
+        .unwrap();
         assert_eq!(second - first, 3_600_000);
+    }
+
+    #[test]
+    fn a_file_in_either_order_has_every_hour_once() {
+        let zone: Zone = "America/New_York".parse().unwrap();
+        let minutes = [
+            "00:30", "01:00", "01:30", "01:00", "01:30", "02:00", "02:30",
+        ];
+        let read = |rows: &mut dyn Iterator<Item = &&str>| {
+            let mut before = Before::default();
+            let times = rows.map(|row| {
+                let time = parse(&format!("2024-11-03 {row}"), None, &zone, before).unwrap();
+                before = before.then(time);
+                time
+            });
+            times.collect::<Vec<_>>()
+        };
+        let upwards = read(&mut minutes.iter());
+        assert!(
+            upwards.is_sorted_by(|one, next| next - one == 1_800_000),
+            "{upwards:?}"
+        );
+        let mut downwards = read(&mut minutes.iter().rev());
+        downwards.reverse();
+        assert_eq!(upwards, downwards);
     }
 
     #[test]
@@ -286,7 +345,10 @@ mod tests {
             "2024-01-01 10:00 XYZ",
             "99999999999999999999",
         ] {
-            assert!(parse(text, None, &Zone::default(), None).is_err(), "{text}");
+            assert!(
+                parse(text, None, &Zone::default(), Before::default()).is_err(),
+                "{text}"
+            );
         }
         assert_eq!(
             "Mars/Base".parse::<Zone>().unwrap_err().to_string(),

@@ -80,6 +80,24 @@ pub(super) fn longest_period(kernel: Kernel) -> usize {
     }
 }
 
+/// Bars without a change after which the means of the RSI still are numbers in full precision on the CPU. There they
+/// shrink by 1 - 1/period a bar and end as nothing, which makes 50; here their relation is kept for ever. e⁻⁶⁰⁰ leaves
+/// enough of the range of doubles for any price.
+fn longest_calm_served(period: usize) -> usize {
+    let shrinks = -(1.0 - 1.0 / period as f64).ln();
+    if shrinks > 0.0 {
+        (600.0 / shrinks) as usize
+    } else {
+        usize::MAX
+    }
+}
+
+/// The longest run of bars without a change.
+fn longest_calm(ticks: &[i32]) -> usize {
+    let runs = ticks.chunk_by(|one, next| one == next);
+    runs.map(<[i32]>::len).max().unwrap_or(0)
+}
+
 /// One output for each series; `None` for those that the CPU has to do.
 pub(super) fn compute(
     gpu: &Gpu,
@@ -92,10 +110,12 @@ pub(super) fn compute(
         return Ok(outputs);
     }
     let first = kernel.lookback(period);
+    let calm = longest_calm_served(period);
     let ticks = series.iter().enumerate().filter_map(|(index, prices)| {
         (prices.len() > first)
             .then(|| Ticks::of(prices).map(|ticks| (index, ticks)))
             .flatten()
+            .filter(|(_, ticks)| kernel != Kernel::Rsi || longest_calm(&ticks.ticks) <= calm)
     });
     let mut ticks: Vec<(usize, Ticks)> = ticks.collect();
     // Neighbours of like length waste few rows.

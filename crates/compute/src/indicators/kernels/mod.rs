@@ -44,6 +44,9 @@ pub struct Computed {
     pub path: Path,
 }
 
+/// Fewer series than the GPU walks at once leave most of it idle, which the measurement does not show.
+const SERIES_FEW: usize = 64;
+
 /// Series of a calibration, side by side.
 const PROBE_SERIES: u64 = 256;
 
@@ -84,7 +87,8 @@ impl Kernel {
             },
         };
         let served = (1..=gpu::longest_period(self)).contains(&period);
-        let device = if served {
+        let worth_asking = !router.measures() || series.len() >= SERIES_FEW;
+        let device = if served && worth_asking {
             router.choose(gpu::shader(self).name, work, &probe)?
         } else {
             None

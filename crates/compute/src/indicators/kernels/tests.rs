@@ -161,17 +161,31 @@ fn a_long_calm_keeps_the_strength_of_before() {
     let Some(gpu) = device("a_long_calm_keeps_the_strength_of_before") else {
         return;
     };
-    let mut prices: Vec<f64> = (0..30).map(|bar| 100.0 + f64::from(bar % 7)).collect();
-    prices.resize(4030, 104.0);
-    prices.extend([105.0, 103.0, 110.0]);
-    let outputs = gpu::compute(&gpu, Kernel::Rsi, 14, &[&prices]).unwrap();
-    let expected = Kernel::Rsi.output(14, &prices);
-    compare(
-        Kernel::Rsi,
-        reals(&expected),
-        reals(outputs[0].as_ref().unwrap()),
-        gpu_tolerance(Kernel::Rsi, &prices),
-    );
+    let calm = |bars: usize| {
+        let mut prices: Vec<f64> = (0..30).map(|bar| 100.0 + f64::from(bar % 7)).collect();
+        prices.resize(30 + bars, 104.0);
+        prices.extend([105.0, 103.0, 110.0]);
+        prices
+    };
+    for (period, bars) in [(2, 800), (14, 4_000), (14, 8_000)] {
+        let prices = calm(bars);
+        let outputs = gpu::compute(&gpu, Kernel::Rsi, period, &[&prices]).unwrap();
+        let expected = Kernel::Rsi.output(period, &prices);
+        compare(
+            Kernel::Rsi,
+            reals(&expected),
+            reals(outputs[0].as_ref().unwrap()),
+            gpu_tolerance(Kernel::Rsi, &prices),
+        );
+    }
+    // So long that the CPU's means end as nothing: its word counts.
+    let router = Router::new(crate::gpu::Backend::Gpu);
+    for (period, bars) in [(2, 1_200), (14, 12_000)] {
+        let prices = calm(bars);
+        let computed = Kernel::Rsi.run(period, &[&prices], &router).unwrap();
+        assert_eq!(computed[0].output, Kernel::Rsi.output(period, &prices));
+        assert_eq!(computed[0].path, Path::Cpu);
+    }
 }
 
 #[test]

@@ -574,3 +574,28 @@ fn many_feeds_are_no_flood() {
     assert!(all > ROOMS * usize::from(LIVES));
     assert_eq!(world.hosts[2].ledger.record_count(), all);
 }
+
+/// Nobody is kept out by those with whom nothing is in common.
+#[test]
+fn strangers_make_room() {
+    let mut world = World::new(14, 99);
+    let space = world
+        .with(0, |node, ledger, now| {
+            node.found_space(ledger, now, "Class")
+        })
+        .unwrap();
+    let code = world.invite(0, space, 3);
+    for stranger in 1..97 {
+        world.link(0, stranger);
+    }
+    world.run(1_000);
+    world.link(0, 97);
+    assert_eq!(world.hosts[0].dropped, [(97, Reason::Crowded)]);
+    world.run(10_000);
+    world
+        .with(98, |node, ledger, now| node.join(ledger, now, &code))
+        .unwrap();
+    world.link(0, 98);
+    world.run(5_000);
+    assert_eq!(world.hosts[98].node.spaces()[0].state, MemberState::Member);
+}
