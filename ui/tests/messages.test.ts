@@ -143,6 +143,26 @@ describe('editing', () => {
     expect(find('composer')).toHaveProperty('value', 'better');
   });
 
+  it('gives the composer back at once, and comes back when saving fails', async () => {
+    let fail: () => void = () => undefined;
+    fake.answer('room.edit', async () => {
+      await new Promise<void>((done) => (fail = done));
+      throw new CallError('disk_full', 'No space left.');
+    });
+    await show();
+    await key(find('composer'), 'ArrowUp');
+    await type('composer', 'better');
+    await press('send');
+    expect(has('editing')).toBe(false);
+    expect(find('composer')).toHaveProperty('value', '');
+    await type('composer', 'meanwhile');
+    fail();
+    await until(() => expect(has('editing')).toBe(true));
+    expect(find('composer')).toHaveProperty('value', 'better');
+    await key(find('composer'), 'Escape');
+    expect(find('composer')).toHaveProperty('value', 'meanwhile');
+  });
+
   it('waits while another room is looked at, and ends when the message is deleted', async () => {
     await show();
     await type('composer', '');
