@@ -298,13 +298,22 @@ const answers: Answers = {
   },
   'space.list': () => world.spaces,
   'space.invite': ({ space, role, seats, expires_s, approve }) => {
+    const into = role ?? 'student';
+    const mine = world.spaces.find((one) => one.space === space)?.role ?? missing(`space ${space}`);
+    const staff = into === 'teacher' || into === 'owner';
+    if (mine !== 'owner' && (mine !== 'teacher' || staff)) {
+      throw new CallError('not_allowed', `${mine} may not invite as ${into}`);
+    }
     const made = {
       id: `i${(world.theNext += 1)}`,
-      role: role ?? 'student',
-      seats: seats ?? 40,
+      role: into,
+      seats: seats ?? (staff ? 1 : 40),
       expires_at: Date.now() + (expires_s ?? 86_400) * 1000,
     };
-    world.invites = [...world.invites, { ...made, used: 0, approve, revoked: false, by: world.profile }];
+    if (into === 'owner') throw new CallError('bad_arguments', 'nobody is invited as an owner');
+    if (staff && made.seats !== 1) throw new CallError('bad_arguments', 'a teacher is invited alone');
+    const kept = { ...made, used: 0, approve: approve || staff, revoked: false, by: world.profile };
+    world.invites = [...world.invites, kept];
     const invite = 'K7QDM-3XW9A-PL2VE-8TRZC-H4NJB-6YFSG-QW1DX-M5KUA';
     return { ...made, invite, link: `artel:${invite}?at=192.168.1.17:47600`, space };
   },

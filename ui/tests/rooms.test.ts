@@ -596,6 +596,47 @@ describe('invites', () => {
   });
 
   it.each([
+    ['owner', ['student', 'teacher', 'observer']],
+    ['teacher', ['student', 'observer']],
+  ])('by a %s are for %j only', async (role, wanted) => {
+    fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, role }));
+    await show();
+    await press('invite');
+    const options = [...find('invite-role').querySelectorAll('option')].map(({ value }) => value);
+    expect(options).toEqual(wanted);
+  });
+
+  it('of a teacher are for one, who is let in by hand', async () => {
+    fake.world().invites = [];
+    fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, role: 'owner' }));
+    await show();
+    await press('invite');
+    await type('invite-seats', '12');
+    await type('invite-role', 'teacher');
+    expect(find('invite-seats')).toMatchObject({ value: '1', disabled: true });
+    expect(find('invite-approve')).toMatchObject({ checked: true, disabled: true });
+    await accessible();
+    await type('invite-role', 'observer');
+    expect(find('invite-seats')).toMatchObject({ value: '12', disabled: false });
+    expect(find('invite-approve')).toMatchObject({ checked: false, disabled: false });
+    await type('invite-role', 'teacher');
+    await press('dialog-confirm');
+    await until(() => expect(has('invite-code')).toBe(true));
+    expect(fake.world().invites).toMatchObject([{ role: 'teacher', seats: 1, approve: true }]);
+  });
+
+  it.each([
+    ['teacher', 'teacher', 1],
+    ['owner', 'owner', 1],
+    ['owner', 'teacher', 2],
+    ['student', 'student', 1],
+  ])('made by a %s as %s for %d are refused', async (mine, role, seats) => {
+    fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, role: mine }));
+    const asked = { space: 'sp1', role, seats, expires_s: 60, approve: false };
+    await expect(shell.call('space.invite', asked)).rejects.toBeInstanceOf(CallError);
+  });
+
+  it.each([
     ['invite_wrong', 'The code is not right'],
     ['invite_expired', 'The code has ended'],
     ['nobody_there', 'Nobody from the space was found'],

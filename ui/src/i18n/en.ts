@@ -297,6 +297,7 @@ export const en = {
   'invite.week': 'one week',
   'invite.howMany': 'How many people',
   'invite.approve': 'A teacher lets each one in',
+  'invite.alone': 'A teacher is invited alone, and let in by hand.',
   'invite.until': 'Ends {when}',
   'invite.seats': { one: 'for {n} person', other: 'for {n} people' },
   'invite.make': 'Make a code',

@@ -329,6 +329,7 @@ export const ru: SlavicOf<typeof en> = {
   'invite.week': 'неделю',
   'invite.howMany': 'Сколько человек',
   'invite.approve': 'Учитель впускает каждого',
+  'invite.alone': 'Учителя приглашают по одному и впускают вручную.',
   'invite.until': 'Закончится {when}',
   'invite.seats': {
     one: 'для {n} человека',

@@ -323,6 +323,7 @@ export const uk: SlavicOf<typeof en> = {
   'invite.week': 'тиждень',
   'invite.howMany': 'Скільки людей',
   'invite.approve': 'Учитель впускає кожного',
+  'invite.alone': 'Учителя запрошують окремо і впускають вручну.',
   'invite.until': 'Закінчиться {when}',
   'invite.seats': {
     one: 'для {n} людини',
