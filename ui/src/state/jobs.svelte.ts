@@ -31,7 +31,7 @@ export function place(list: readonly JobInfo[], job: JobInfo): JobInfo[] {
 export function startJobs(): () => void {
   jobs.clear();
   void jobs.reload();
-  return on('job', ({ job }) => {
+  const heard = on('job', ({ job }) => {
     const before = jobs.data?.find((known) => known.job === job.job);
     jobs.data = place(jobs.data ?? [], job);
     if (before && active(before) && !active(job) && job.state !== 'cancelled') {
@@ -39,6 +39,11 @@ export function startJobs(): () => void {
       notify(level, t(job.state === 'failed' ? 'jobs.failed' : 'jobs.finished', { title: job.title }));
     }
   });
+  const missed = on('missed', () => jobs.refresh());
+  return () => {
+    heard();
+    missed();
+  };
 }
 
 /** Pauses, resumes, cancels or tries again. */

@@ -72,6 +72,7 @@ export class NotesPage {
       on('notes', ({ room }) => {
         if (room === this.room) this.shown.refresh();
       }),
+      on('missed', () => this.shown.refresh()),
       savesBy(() => this.save()),
     ];
     void this.shown.reload();
