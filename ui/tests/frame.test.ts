@@ -2,8 +2,9 @@ import { describe, expect, it, vi } from 'vitest';
 
 import { fake, shell } from '$fake';
 
-import { CallError } from '../src/contract';
+import { CallError, type Name } from '../src/contract';
 import { app } from '../src/state/app.svelte';
+import { market } from '../src/state/market.svelte';
 import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
 
 describe('first run', () => {
@@ -106,6 +107,59 @@ describe('the frame', () => {
     fake.tell({ type: 'locked' });
     await settle();
     expect(has('first-run')).toBe(true);
+  });
+
+  it('shows the next profile nothing of the one before', async () => {
+    await show();
+    await press('rail-market');
+    await until(() => expect(all('series').length).toBe(3));
+    all('series')[2]?.click();
+    await until(() => expect(find('chart').textContent).toContain('RSI 14'));
+    find('chart').querySelector<HTMLElement>('[aria-label="Remove RSI"]')?.click();
+    fake.tell({ type: 'notice', level: 'bad', code: 'x', message: 'Secret of the first.' });
+    await settle();
+    await press('lock');
+    expect(has('toast')).toBe(false);
+    let answer: () => void = () => undefined;
+    fake.answer('market.list', async () => {
+      await new Promise<void>((done) => (answer = done));
+      return [];
+    });
+    await type('first-run-passphrase', 'x');
+    await press('first-run-open');
+    await press('rail-market');
+    expect(has('series')).toBe(false);
+    answer();
+    await until(() => expect(has('market-empty')).toBe(true));
+    expect(market).toEqual({
+      symbol: undefined,
+      drawn: [
+        { name: 'SMA', values: [50] },
+        { name: 'RSI', values: [14] },
+      ],
+    });
+  });
+
+  it('asks again for everything it shows when events were missed', async () => {
+    await show();
+    await press('toggle-notes');
+    await until(() => expect(has('notes-text')).toBe(true));
+    const calls = vi.spyOn(shell, 'call');
+    const after = async (wanted: Name[]): Promise<void> => {
+      calls.mockClear();
+      fake.tell({ type: 'missed' });
+      const asked = (): string[] => calls.mock.calls.map(([name]) => name);
+      await until(() => expect(asked()).toEqual(expect.arrayContaining(wanted)));
+    };
+    await after(['room.read', 'jobs.list', 'notes.show', 'space.list', 'room.list', 'space.members']);
+    await press('rail-market');
+    await until(() => expect(has('legend')).toBe(true));
+    await after(['market.list', 'market.bars']);
+    await press('rail-catalog');
+    await until(() => expect(has('product')).toBe(true));
+    await after(['catalog.stats', 'catalog.products']);
+    await press('rail-machine');
+    await after(['net.peers']);
   });
 
   it('goes on when the network does not start, and says so', async () => {

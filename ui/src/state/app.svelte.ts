@@ -2,7 +2,7 @@
 import { shell } from '$shell';
 
 import type { ProfileDetail } from '../bindings/ProfileDetail';
-import { complain } from './notices.svelte';
+import { complain, forgetNotices } from './notices.svelte';
 import { saveAll } from './unsaved';
 
 export const places = ['rooms', 'market', 'images', 'catalog', 'machine'] as const;
@@ -48,6 +48,7 @@ export async function open(name: string, passphrase: string): Promise<void> {
 
 async function opened(): Promise<void> {
   app.profile = await shell.call('profile.show', {});
+  forgetNotices();
   app.place = 'rooms';
   app.phase = 'open';
   shell.call('node.start', { no_mdns: false, listen: [] }).catch(complain);

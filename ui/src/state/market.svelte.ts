@@ -14,12 +14,14 @@ export interface Drawn {
   values: number[];
 }
 
+const usual = (): Drawn[] => [
+  { name: 'SMA', values: [50] },
+  { name: 'RSI', values: [14] },
+];
+
 export const market = $state<{ symbol: string | undefined; drawn: Drawn[] }>({
   symbol: undefined,
-  drawn: [
-    { name: 'SMA', values: [50] },
-    { name: 'RSI', values: [14] },
-  ],
+  drawn: usual(),
 });
 
 /** Function and parameters on the wire, such as `MACD:12:26:9`. */
@@ -31,9 +33,9 @@ export function chooseSymbol(symbol: string): void {
   market.symbol = symbol;
 }
 
-/** Forgets what belongs to a profile. */
-export function clearMarket(): void {
+/** Forgets all, when the profile is locked. */
+export function forgetMarket(): void {
   series.clear();
   functions.clear();
-  market.symbol = undefined;
+  Object.assign(market, { symbol: undefined, drawn: usual() });
 }

@@ -35,6 +35,11 @@ export function dismiss(id: number): void {
   if (at >= 0) notices.splice(at, 1);
 }
 
+/** Takes all away, when the profile is locked: they tell of what is in it. */
+export function forgetNotices(): void {
+  notices.length = 0;
+}
+
 /** What an error is called in the reader's language, and what to do. */
 export function wordsOf(error: CallError): { title: string; detail: string; hint: string | undefined } {
   const hint = maybe(`hint.${error.code}`, error.params);
