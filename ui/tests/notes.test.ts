@@ -289,6 +289,37 @@ describe('notes', () => {
     expect(has('notes-error')).toBe(false);
   });
 
+  it('that cannot be saved are not lost by locking, unless one says so', async () => {
+    await open();
+    fake.answer('notes.edit', () => {
+      throw new CallError('disk_full', 'No space left.');
+    });
+    await write('Mine. ');
+    await press('notes-close');
+    await choose('r2');
+    await press('lock');
+    await until(() => expect(find('lock-dialog').textContent).toContain('could not be saved: General.'));
+    await accessible();
+    await press('dialog-close');
+    expect(has('first-run')).toBe(false);
+    fake.restore('notes.edit');
+    await press('lock');
+    await until(() => expect(has('first-run')).toBe(true));
+    expect(stored()).toContain('Mine. ');
+  });
+
+  it('that cannot be saved are dropped by locking where one says so', async () => {
+    await open();
+    fake.answer('notes.edit', () => {
+      throw new CallError('disk_full', 'No space left.');
+    });
+    await write('Mine. ');
+    await press('lock');
+    await press('dialog-confirm');
+    await until(() => expect(has('first-run')).toBe(true));
+    expect(has('lock-dialog')).toBe(false);
+  });
+
   it('count their size when it matters, and are not saved while they are too long', async () => {
     await open();
     const calls = heard();

@@ -79,6 +79,11 @@ export const en = {
   'first.inUse': 'Open in another window or process',
   'first.restore': 'Restore a backup',
 
+  'lock.title': 'Lock and lose what is not saved?',
+  'lock.unsaved': 'Notes that could not be saved: {list}.',
+  'lock.text':
+    'Locked, they are gone. Cancel, and open them to see why or to copy the text.',
+  'lock.start': 'Lock anyway',
   'passphrase.title': 'Change the passphrase',
   'passphrase.text':
     'From now on the new one opens this profile. Backups made before still open with the old one.',

@@ -34,9 +34,14 @@ export function currentSpace(): SpaceInfo | undefined {
   return overview.data?.spaces.find((space) => space.space === chosen.space);
 }
 
+/** A room, if it is known. */
+export function roomOf(id: string | undefined): RoomInfo | undefined {
+  return overview.data?.rooms.find((room) => room.room === id);
+}
+
 /** The chosen room, if it is still there. */
 export function currentRoom(): RoomInfo | undefined {
-  return overview.data?.rooms.find((room) => room.room === chosen.room);
+  return roomOf(chosen.room);
 }
 
 /** The caller's role in a space, the chosen one unless given; nothing for those who are not in it. */
