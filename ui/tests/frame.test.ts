@@ -91,6 +91,20 @@ describe('the frame', () => {
     }
   });
 
+  it('stays where it is under a dialog, and the palette closes by its own keys', async () => {
+    await show();
+    await press('new-room');
+    await key(find('room-name-input'), '2', { code: 'Digit2', ctrlKey: true });
+    await key(find('room-name-input'), 'k', { code: 'KeyK', ctrlKey: true });
+    expect([app.place, app.palette]).toEqual(['rooms', false]);
+    await press('dialog-close');
+    await key(window, 'k', { code: 'KeyK', ctrlKey: true });
+    await key(find('palette-input'), '2', { code: 'Digit2', ctrlKey: true });
+    expect([app.place, app.palette]).toEqual(['rooms', true]);
+    await key(find('palette-input'), 'k', { code: 'KeyK', ctrlKey: true });
+    expect(has('palette')).toBe(false);
+  });
+
   it('shows where one is and who is here', async () => {
     await show();
     expect(find('title-space').textContent).toBe('9B · Computer science');

@@ -334,6 +334,31 @@ describe('images', () => {
     await accessible();
   });
 
+  it('says when the pictures of a batch cannot be listed, and not that nothing failed', async () => {
+    await visit('images');
+    fake.answer('jobs.items', () => {
+      throw new CallError('damaged', 'Page 12 of the database does not read.');
+    });
+    await press('tab-failed');
+    await until(() => expect(find('batch-view').textContent).toContain('Page 12 of the database'));
+    expect(has('empty')).toBe(false);
+    await accessible();
+    fake.restore('jobs.items');
+    await press('retry');
+    await until(() => expect(has('failed-item')).toBe(true));
+    expect(has('error')).toBe(false);
+    await key(find('tab-failed'), 'ArrowLeft');
+    expect(document.activeElement).toBe(find('tab-all'));
+    expect(has('thumbnail')).toBe(true);
+    fake.answer('jobs.items', () => new Promise<never>(() => undefined));
+    await press('tab-failed');
+    expect(has('empty')).toBe(false);
+    fake.answer('jobs.items', () => ({ items: [], total: 0 }));
+    await press('tab-all');
+    await press('tab-failed');
+    await until(() => expect(find('empty').textContent).toContain('Nothing failed'));
+  });
+
   it('takes a folder dropped beside a running batch into a new one', async () => {
     await visit('images');
     fake.drop('drop', ['/new folder']);
@@ -499,6 +524,55 @@ describe('machine', () => {
     expect(find('place-machine').textContent).toContain('TradingView Lightweight Charts');
     expect(find('place-machine').textContent).toContain('https://www.tradingview.com/');
     expect(find('version').textContent).toBe('Version 0.1.0');
+  });
+});
+
+describe('a dialog that is closed while it is busy', () => {
+  const cases = [
+    ['market', 'market.indicators', ['run-indicators'], [['run-out', '/out/all.csv']], 'all.csv is saved'],
+    ['catalog', 'catalog.export', ['catalog-export'], [['export-out', '/o.jsonl']], 'rows are written'],
+    ['catalog', 'catalog.enrich', ['catalog-enrich'], [], 'Started: Documents'],
+    ['rooms', 'room.new', ['new-room'], [['room-name-input', 'Lab']], '“Lab” is made'],
+    ['rooms', 'space.new', ['new-space'], [['space-name-input', 'Club']], '“Club” is made'],
+  ] as const;
+
+  /** Confirms a dialog and closes it before the answer; gives back what lets the answer come. */
+  async function leave(one: (typeof cases)[number], fails: boolean): Promise<() => Promise<void>> {
+    const [place, command, presses, typed] = one;
+    let answer: () => void = () => undefined;
+    const usual = fake.usual(command) as (args: never) => unknown;
+    const late = async (args: never): Promise<unknown> => {
+      await new Promise<void>((done) => (answer = done));
+      if (fails) throw new CallError('disk_full', 'No space left.');
+      return usual(args);
+    };
+    fake.world().jobs = [];
+    fake.answer(command, late as never);
+    await visit(place);
+    for (const id of presses) await press(id);
+    for (const [id, text] of typed) await type(id, text);
+    await press('dialog-confirm');
+    await press('dialog-close');
+    expect(has('dialog-close')).toBe(false);
+    return async () => {
+      answer();
+      await settle();
+    };
+  }
+
+  it.each(cases)('in %s: %s tells the outcome and moves nobody', async (...one) => {
+    const answer = await leave(one, false);
+    const title = find('title-space').textContent;
+    await answer();
+    await until(() => expect(all('toast').at(-1)?.textContent).toContain(one[4]));
+    expect(find('title-space').textContent).toBe(title);
+    if (one[0] === 'rooms') expect(find('composer').getAttribute('aria-label')).toBe('Write in General');
+  });
+
+  it.each(cases)('in %s: %s tells what went wrong', async (...one) => {
+    const answer = await leave(one, true);
+    await answer();
+    expect(find('toast').textContent).toContain('No space left.');
   });
 });
 
