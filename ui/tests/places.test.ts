@@ -6,7 +6,7 @@ import { CallError, type Name } from '../src/contract';
 import { Pages } from '../src/state/pages.svelte';
 import { Query } from '../src/state/query.svelte';
 import { prefs, setPane, startPrefs } from '../src/state/prefs.svelte';
-import { crosshair, drawn, shot, view } from './doubles/charts';
+import { axis, crosshair, drawn, shot, view, views } from './doubles/charts';
 import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
 
 async function visit(place: string): Promise<void> {
@@ -18,15 +18,11 @@ async function visit(place: string): Promise<void> {
 /** Calls of one command, each with its usual answer. */
 function heard<K extends Name>(name: K): unknown[] {
   const calls: unknown[] = [];
-  const listen = (): void =>
-    fake.answer(name, async (args) => {
-      calls.push(args);
-      fake.restore(name);
-      const reply = await shell.call(name, args);
-      listen();
-      return reply;
-    });
-  listen();
+  const usual = fake.usual(name);
+  fake.answer(name, (args) => {
+    calls.push(args);
+    return usual(args);
+  });
   return calls;
 }
 
@@ -161,6 +157,62 @@ describe('market', () => {
     await visit('market');
     await until(() => expect(find('chart').textContent).toContain('RSI:14: RSI needs 15 bars, there are 3.'));
     expect(find('legend').textContent).toContain('SMA_50');
+  });
+
+  it('computes functions anew when prices were imported again', async () => {
+    await visit('market');
+    await until(() => expect(find('legend').textContent).toContain('RSI_14'));
+    const over = heard('market.overlay');
+    fake.tell({ type: 'market' });
+    await until(() => expect(over.length).toBe(2));
+    await press('add-indicator');
+    await type('indicator-search', 'macd');
+    await press('function');
+    await press('dialog-confirm');
+    // Only what is new is asked for while the prices are the same.
+    await until(() => expect(find('legend').textContent).toContain('MACD'));
+    expect(over.length).toBe(3);
+  });
+
+  it('shows nothing of the series before while another is loaded', async () => {
+    await visit('market');
+    await until(() => expect(find('legend').textContent).toContain('RSI_14'));
+    const usual = fake.usual('market.bars');
+    let answer: () => void = () => undefined;
+    fake.answer('market.bars', async (args) => {
+      await new Promise<void>((done) => (answer = done));
+      return usual(args);
+    });
+    all('series')[1]?.click();
+    await settle();
+    expect(has('legend')).toBe(false);
+    expect(drawn.map(({ kind, data }) => [kind, data.length])).toEqual([
+      ['candles', 0],
+      ['histogram', 0],
+    ]);
+    answer();
+    await until(() => expect(find('legend').textContent).toContain('RSI_14'));
+  });
+
+  it('shows times where a day has several bars, and goes to the newest of another interval', async () => {
+    const hour = 3_600_000;
+    const bars = (interval: string, step: number, length: number) => {
+      const of = (value: number): number[] => Array.from({ length }, () => value);
+      const start = Date.UTC(2026, 0, 2, 9);
+      // A weekend lies between the first two.
+      const time = Array.from({ length }, (_, at) => start + (at === 0 ? -3 * 24 * hour : at * step));
+      const [open, high, low, close, volume] = [of(1), of(2), of(1), of(2), of(1)];
+      return { symbol: 'BTCUSD', interval, time, open, high, low, close, volume, more: false };
+    };
+    fake.answer('market.bars', () => bars('1d', 24 * hour, 30));
+    await visit('market');
+    await until(() => expect(find('legend').textContent).toContain('31 Jan 2026'));
+    expect(find('legend').textContent).not.toContain('09:00');
+    expect([axis['timeVisible'], views.length]).toEqual([false, 1]);
+    fake.answer('market.bars', () => bars('1h', hour, 30));
+    fake.tell({ type: 'market' });
+    await until(() => expect(find('legend').textContent).toContain('3 Jan 2026, 14:00'));
+    expect([axis['timeVisible'], views.length]).toEqual([true, 2]);
   });
 
   it('has a table behind the chart', async () => {

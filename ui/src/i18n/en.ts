@@ -476,6 +476,7 @@ export const en = {
   'market.l': 'L',
   'market.c': 'C',
   'market.v': 'Vol',
+  'market.utc': 'Times are in UTC',
   'market.time': 'Time',
   'market.open': 'Open',
   'market.high': 'High',

@@ -527,6 +527,7 @@ export const ru: SlavicOf<typeof en> = {
   'market.l': 'Мин',
   'market.c': 'Закр',
   'market.v': 'Об',
+  'market.utc': 'Время по UTC',
   'market.time': 'Время',
   'market.open': 'Открытие',
   'market.high': 'Максимум',

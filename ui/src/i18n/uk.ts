@@ -528,6 +528,7 @@ export const uk: SlavicOf<typeof en> = {
   'market.l': 'Мін',
   'market.c': 'Закр',
   'market.v': 'Об',
+  'market.utc': 'Час за UTC',
   'market.time': 'Час',
   'market.open': 'Відкриття',
   'market.high': 'Максимум',
