@@ -588,6 +588,7 @@ const answers: Answers = {
   }),
   'catalog.import': ({ paths }) => {
     world.products = 8120;
+    tell({ type: 'catalog' });
     return {
       files: paths.map((path) => ({
         path,

@@ -302,14 +302,49 @@ describe('market', () => {
   });
 
   it('imports what is dropped and goes to it', async () => {
-    const asked: unknown[] = [];
+    const asked = heard('market.import');
     await visit('market');
-    fake.answer('market.import', (args) => {
-      asked.push(args.paths);
-      return { files: [] };
-    });
     fake.drop('drop', ['/data/Цены/A.csv']);
-    await until(() => expect(asked).toEqual([['/data/Цены/A.csv']]));
+    await until(() => expect(find('chart').querySelector('h2')?.textContent).toBe('A'));
+    expect(asked).toEqual([{ paths: ['/data/Цены/A.csv'], map: [], skip_bad_rows: false }]);
+    const current = all('series').filter((one) => one.hasAttribute('aria-current'));
+    expect(current.map((one) => one.dataset['symbol'])).toEqual(['A']);
+  });
+
+  it('imports in turn what is dropped during an import, and keeps the report until it is put away', async () => {
+    const usual = fake.usual('market.import');
+    const gates: (() => void)[] = [];
+    fake.answer('market.import', async (args) => {
+      await new Promise<void>((done) => gates.push(done));
+      return usual(args);
+    });
+    await visit('market');
+    fake.drop('drop', ['/data/A.csv']);
+    await settle();
+    fake.drop('drop', ['/data/B.csv']);
+    await press('rail-rooms');
+    expect(gates.length).toBe(1);
+    gates[0]?.();
+    await until(() => expect(gates.length).toBe(2));
+    gates[1]?.();
+    await press('rail-market');
+    await until(() => expect(all('import-file').length).toBe(2));
+    expect(find('import-report').textContent).toContain('A.csv');
+    expect(find('import-report').textContent).toContain('B.csv');
+    await press('report-close');
+    await press('rail-rooms');
+    await press('rail-market');
+    expect(has('import-report')).toBe(false);
+  });
+
+  it('offers the files that it reads', async () => {
+    const picks = vi.spyOn(shell, 'pickFiles');
+    await visit('market');
+    await press('market-import');
+    const buttons = [...find('drop-market').querySelectorAll('button')];
+    buttons.find((button) => button.textContent?.includes('Files'))?.click();
+    await settle();
+    expect(picks.mock.calls[0]?.[1].map(({ extensions }) => extensions)).toEqual([['csv', 'tsv', 'txt']]);
   });
 
   it('computes to a file and shares the run', async () => {
@@ -349,6 +384,24 @@ describe('images', () => {
       },
     ]);
     expect(find('toast').textContent).toContain('2 files are no pictures');
+  });
+
+  it('keeps what was chosen while another place is shown, until the profile is locked', async () => {
+    await visit('images');
+    fake.drop('drop', ['/p']);
+    await settle();
+    await type('images-out', '/results');
+    await press('rail-rooms');
+    await press('rail-images');
+    expect(find('images-input').textContent).toContain('/p');
+    expect(find('images-out')).toHaveProperty('value', '/results');
+    await press('lock');
+    await type('first-run-passphrase', 'x');
+    await press('first-run-open');
+    await press('rail-images');
+    await press('images-new');
+    expect(has('images-input')).toBe(false);
+    expect(find('images-out')).toHaveProperty('value', '');
   });
 
   it('keeps what was chosen when the start is refused', async () => {
@@ -443,6 +496,27 @@ describe('catalog', () => {
     await until(() => expect(all('product').map((row) => row.dataset['code'])).toEqual(['NS-10007-43']));
     await type('product-search', 'nothing like this');
     await until(() => expect(find('empty').textContent).toContain('No product fits'));
+  });
+
+  it('keeps search, choice and report while another place is shown, until the profile is locked', async () => {
+    await visit('catalog');
+    fake.drop('drop', ['/data/shoes.csv']);
+    await until(() => expect(has('import-report')).toBe(true));
+    await type('product-search', '10007');
+    await until(() => expect(all('product').length).toBe(1));
+    await press('product');
+    await press('rail-rooms');
+    await press('rail-catalog');
+    await until(() => expect(all('product').length).toBe(1));
+    expect(find('product-search')).toHaveProperty('value', '10007');
+    expect([has('product-panel'), has('import-report')]).toEqual([true, true]);
+    await press('lock');
+    await type('first-run-passphrase', 'x');
+    await press('first-run-open');
+    await press('rail-catalog');
+    await until(() => expect(has('product-search')).toBe(true));
+    expect(find('product-search')).toHaveProperty('value', '');
+    expect([has('product-panel'), has('import-report')]).toEqual([false, false]);
   });
 
   it('shows recommendations with their terms, the document and its preview', async () => {
@@ -580,17 +654,17 @@ describe('machine', () => {
 });
 
 describe('a dialog that is closed while it is busy', () => {
-  const cases = [
-    ['market', 'market.indicators', ['run-indicators'], [['run-out', '/out/all.csv']], 'all.csv is saved'],
-    ['catalog', 'catalog.export', ['catalog-export'], [['export-out', '/o.jsonl']], 'rows are written'],
-    ['catalog', 'catalog.enrich', ['catalog-enrich'], [], 'Started: Documents'],
-    ['rooms', 'room.new', ['new-room'], [['room-name-input', 'Lab']], '“Lab” is made'],
-    ['rooms', 'space.new', ['new-space'], [['space-name-input', 'Club']], '“Club” is made'],
-  ] as const;
+  type Case = [place: string, command: Name, opens: string, typed: [string, string][], words: string];
+  const cases: Case[] = [
+    ['market', 'market.indicators', 'run-indicators', [['run-out', '/out/all.csv']], 'all.csv is saved'],
+    ['catalog', 'catalog.export', 'catalog-export', [['export-out', '/o.jsonl']], 'rows are written'],
+    ['catalog', 'catalog.enrich', 'catalog-enrich', [], 'Started: Documents'],
+    ['rooms', 'room.new', 'new-room', [['room-name-input', 'Lab']], '“Lab” is made'],
+    ['rooms', 'space.new', 'new-space', [['space-name-input', 'Club']], '“Club” is made'],
+  ];
 
   /** Confirms a dialog and closes it before the answer; gives back what lets the answer come. */
-  async function leave(one: (typeof cases)[number], fails: boolean): Promise<() => Promise<void>> {
-    const [place, command, presses, typed] = one;
+  async function leave([place, command, opens, typed]: Case, fails: boolean): Promise<() => Promise<void>> {
     let answer: () => void = () => undefined;
     const usual = fake.usual(command) as (args: never) => unknown;
     const late = async (args: never): Promise<unknown> => {
@@ -601,7 +675,7 @@ describe('a dialog that is closed while it is busy', () => {
     fake.world().jobs = [];
     fake.answer(command, late as never);
     await visit(place);
-    for (const id of presses) await press(id);
+    await press(opens);
     for (const [id, text] of typed) await type(id, text);
     await press('dialog-confirm');
     await press('dialog-close');
