@@ -193,6 +193,29 @@ describe('the frame', () => {
     expect(find('toast').textContent).toContain('The clock jumped.');
   });
 
+  it('keeps what went wrong until it is dismissed, whatever comes after', async () => {
+    await show();
+    const say = (level: 'note' | 'bad', message: string): void =>
+      fake.tell({ type: 'notice', level, code: message, message });
+    say('bad', 'first');
+    for (const message of ['a', 'b', 'c', 'd', 'e']) say('note', message);
+    say('bad', 'second');
+    say('bad', 'first');
+    await settle();
+    expect(all('toast').map((toast) => toast.textContent?.trim())).toEqual(['d', 'e', 'second', 'first']);
+    for (const message of ['x', 'y', 'z']) say('bad', message);
+    say('note', 'f');
+    await settle();
+    expect(all('toast').map((toast) => toast.textContent?.trim())).toEqual([
+      'second',
+      'first',
+      'x',
+      'y',
+      'z',
+      'f',
+    ]);
+  });
+
   it('names the tray in the language in use', async () => {
     const named = vi.spyOn(shell, 'nameTray');
     fake.world().open = false;
@@ -217,6 +240,28 @@ describe('the palette', () => {
     await type('palette-input', 'homew');
     await key(find('palette-input'), 'Enter');
     expect(find('composer').getAttribute('aria-label')).toBe('Write in Homework');
+  });
+
+  it('gives the focus back, and shows a person among the people', async () => {
+    window.innerWidth = 1000;
+    await show();
+    window.innerWidth = 1280;
+    expect(has('people')).toBe(false);
+    find('toggle-people').focus();
+    await key(window, 'k', { code: 'KeyK', ctrlKey: true });
+    find('palette-input').focus();
+    await key(window, 'k', { code: 'KeyK', ctrlKey: true });
+    expect(document.activeElement).toBe(find('toggle-people'));
+    await press('rail-machine');
+    await press('open-palette');
+    await type('palette-input', 'James Whit');
+    await key(find('palette-input'), 'Enter');
+    await until(() => expect(document.activeElement?.textContent).toContain('James Whitfield'));
+    expect(document.activeElement?.getAttribute('data-testid')).toBe('member');
+    find('toggle-notes').focus();
+    fake.tell({ type: 'spaces' });
+    await new Promise((done) => setTimeout(done, 150));
+    expect(document.activeElement).toBe(find('toggle-notes'));
   });
 
   it('moves by arrows around the end, and says when nothing fits', async () => {
@@ -274,6 +319,24 @@ describe('jobs', () => {
     fake.change(14, { state: 'done_in_part', done: 1837 });
     await settle();
     expect(find('toast').textContent).toContain('Finished: Pictures “Карпати 2026”');
+  });
+
+  it('tells when one stops by itself, and the folded line says so', async () => {
+    await show();
+    fake.change(14, { state: 'paused', remaining_s: null });
+    await settle();
+    expect(has('toast')).toBe(false);
+    expect(find('jobs-toggle').textContent).toContain('paused');
+    fake.change(14, { state: 'running' });
+    fake.change(14, { state: 'interrupted', error: 'The disk of /home is full.' });
+    await settle();
+    expect(find('toast').dataset['level']).toBe('bad');
+    expect(find('toast').textContent).toContain('Stopped: Pictures “Карпати 2026”');
+    expect(find('toast').textContent).toContain('The disk of /home is full.');
+    expect(find('jobs-toggle').textContent).toContain('interrupted');
+    fake.change(14, { done: 700 });
+    await settle();
+    expect(all('toast').length).toBe(1);
   });
 
   it('keeps the state that came last when a click fails', async () => {

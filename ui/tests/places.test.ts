@@ -498,6 +498,24 @@ describe('catalog', () => {
     await until(() => expect(find('empty').textContent).toContain('No product fits'));
   });
 
+  it('is walked by arrows, and the product beside goes along', async () => {
+    await visit('catalog');
+    await until(() => expect(all('product').length).toBeGreaterThan(10));
+    all('product')[0]?.focus();
+    await key(all('product')[0] ?? window, 'ArrowDown');
+    expect(document.activeElement).toBe(all('product')[1]);
+    expect(has('product-panel')).toBe(false);
+    all('product')[1]?.click();
+    await settle();
+    await key(all('product')[1] ?? window, 'ArrowDown');
+    expect(document.activeElement).toBe(all('product')[2]);
+    expect(all('product')[2]?.getAttribute('aria-pressed')).toBe('true');
+    await key(all('product')[2] ?? window, 'ArrowUp');
+    expect(all('product')[1]?.getAttribute('aria-pressed')).toBe('true');
+    await key(all('product')[0] ?? window, 'ArrowUp');
+    expect(document.activeElement).toBe(all('product')[1]);
+  });
+
   it('keeps search, choice and report while another place is shown, until the profile is locked', async () => {
     await visit('catalog');
     fake.drop('drop', ['/data/shoes.csv']);

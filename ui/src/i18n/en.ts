@@ -377,6 +377,7 @@ export const en = {
   'jobs.open': 'Open the results',
   'jobs.started': 'Started: {title}',
   'jobs.finished': 'Finished: {title}',
+  'jobs.stopped': 'Stopped: {title}',
   'jobs.failed': 'Failed: {title}',
   'job.waiting': 'waiting',
   'job.running': 'running',

@@ -422,6 +422,7 @@ export const ru: SlavicOf<typeof en> = {
   'jobs.open': 'Открыть результаты',
   'jobs.started': 'Запущено: {title}',
   'jobs.finished': 'Закончено: {title}',
+  'jobs.stopped': 'Остановлено: {title}',
   'jobs.failed': 'Не удалось: {title}',
   'job.waiting': 'ждёт',
   'job.running': 'идёт',

@@ -417,6 +417,7 @@ export const uk: SlavicOf<typeof en> = {
   'jobs.open': 'Відкрити результати',
   'jobs.started': 'Запущено: {title}',
   'jobs.finished': 'Закінчено: {title}',
+  'jobs.stopped': 'Зупинено: {title}',
   'jobs.failed': 'Не вдалося: {title}',
   'job.waiting': 'чекає',
   'job.running': 'триває',

@@ -13,6 +13,8 @@ export interface Notice {
   action: { label: string; run: () => void } | undefined;
 }
 
+/** How many notices are shown; of more, the oldest goes that tells of nothing wrong. */
+const most = 4;
 /** How long a notice stays, in milliseconds; what went wrong stays until it is dismissed. */
 const stay = 6000;
 
@@ -24,9 +26,12 @@ export function notify(
   text: string,
   more: Partial<Pick<Notice, 'detail' | 'action'>> = {},
 ): void {
+  const same = notices.find((one) => one.level === 'bad' && one.text === text && one.detail === more.detail);
+  if (level === 'bad' && same) dismiss(same.id);
   const id = next++;
   notices.push({ id, level, text, detail: more.detail, action: more.action });
-  if (notices.length > 4) notices.shift();
+  const oldest = notices.find((one) => one.level !== 'bad');
+  if (notices.length > most && oldest && oldest.id !== id) dismiss(oldest.id);
   if (level !== 'bad') setTimeout(() => dismiss(id), stay);
 }
 
