@@ -5,6 +5,7 @@
 import type { Args, Event, Name, Reply, Shell } from './contract';
 import { CallError } from './contract';
 import * as data from './fake/data';
+import type { Check } from './bindings/Check';
 import type { DeviceInfo } from './bindings/DeviceInfo';
 import type { InviteState } from './bindings/InviteState';
 import type { JobInfo } from './bindings/JobInfo';
@@ -697,15 +698,16 @@ const answers: Answers = {
   'care.health': () => ({
     verdict: 'warnings',
     checks: [
-      { name: 'database', grade: 'well', message: 'Read through, 48 MB, schema 5.', hint: null },
-      { name: 'disk_space', grade: 'well', message: '212 GB free.', hint: null },
+      check('database', 'well', 'database_whole', 'every page is whole'),
+      check('disk_space', 'well', 'disk_space_enough', '212 GB free on the disk of /home', {
+        free: '212 GB',
+        path: '/home',
+      }),
       {
-        name: 'backup',
-        grade: 'warning',
-        message: 'The newest backup is 9 days old.',
-        hint: 'Make one now, in Backups.',
+        ...check('backup', 'warning', 'backup_days_old', 'the last one is 9 days old', { days: '9' }),
+        hint: 'Make one: artel care backup. Keep a copy on another disk.',
       },
-      { name: 'clock', grade: 'well', message: 'The clock agrees with what was made before.', hint: null },
+      check('clock', 'well', 'clock_agrees', 'the clock agrees with what was made before'),
     ],
   }),
   'care.backup': () => {
@@ -746,6 +748,16 @@ const answers: Answers = {
     return { key, value, default: 'auto', summary: 'Where to compute: auto, cpu or gpu' };
   },
 };
+
+function check(
+  name: string,
+  grade: string,
+  code: string,
+  message: string,
+  params: Record<string, string> = {},
+): Check {
+  return { name, grade, code, message, params, hint: null };
+}
 
 function backup(number: number) {
   return {

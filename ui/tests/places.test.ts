@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { fake, shell } from '$fake';
 
 import { CallError, type Name } from '../src/contract';
+import { setLanguage } from '../src/i18n/index.svelte';
 import { Pages } from '../src/state/pages.svelte';
 import { Query } from '../src/state/query.svelte';
 import { prefs, setPane, startPrefs } from '../src/state/prefs.svelte';
@@ -617,7 +618,27 @@ describe('machine', () => {
     await press('machine-health');
     expect(find('health-verdict').dataset['verdict']).toBe('warnings');
     expect(all('check').map((check) => check.dataset['grade'])).toEqual(['well', 'well', 'warning', 'well']);
-    expect(all('check')[2]?.textContent).toContain('Make one now');
+    expect(all('check')[2]?.textContent).toContain('The last one is 9 days old');
+    expect(all('check')[2]?.textContent).toContain('Make one in Backups');
+    setLanguage('uk');
+    await settle();
+    expect(all('check')[1]?.textContent).toContain('Вільно 212 GB на диску з /home');
+    expect(all('check')[2]?.textContent).toContain('Останню зроблено 9 днів тому');
+    const params = {};
+    const unknown = {
+      name: 'x',
+      grade: 'warning',
+      code: 'new_code',
+      message: 'As told.',
+      params,
+      hint: 'Do it.',
+    };
+    fake.answer('care.health', () => ({ verdict: 'warnings', checks: [unknown] }));
+    await press('rail-rooms');
+    await press('rail-machine');
+    await press('machine-health');
+    await until(() => expect(find('check').textContent).toContain('As told.'));
+    expect(find('check').textContent).toContain('Do it.');
   });
 
   it('backs up and reads the backup through', async () => {

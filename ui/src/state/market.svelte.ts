@@ -37,8 +37,7 @@ export function chooseSymbol(symbol: string): void {
 
 /** Price files that are imported. The first good one is shown. */
 export const prices = new Importing<MarketFile>(
-  async (paths, skip) =>
-    (await shell.call('market.import', { paths, map: [], skip_bad_rows: skip })).files,
+  async (paths, skip) => (await shell.call('market.import', { paths, map: [], skip_bad_rows: skip })).files,
   async (files) => {
     await series.reload();
     const good = files.find((file) => file.error === null && file.symbol !== null);

@@ -62,7 +62,14 @@ export function complain(reason: unknown): void {
   notify('bad', words.title, { detail: words.hint ? `${words.detail} ${words.hint}` : words.detail });
 }
 
+/** Notices whose message is the reason. */
+const reasoned = ['socket_off', 'network_off', 'network_stopped'];
+
 /** Shows the notices that come from outside. */
 export function startNotices(): () => void {
-  return on('notice', ({ level, code, message }) => notify(level, maybe(`notice.${code}`) ?? message));
+  return on('notice', ({ level, code, message }) => {
+    const words = maybe(`notice.${code}`);
+    // Our words do not say why; those from outside do.
+    notify(level, words ?? message, { detail: words && reasoned.includes(code) ? message : undefined });
+  });
 }
