@@ -224,14 +224,19 @@ describe('deleting', () => {
     expect(tools(id)).toEqual([]);
   });
 
-  it('can be undone by everyone', async () => {
+  it.each(['student', 'observer'])('can be undone by every %s who sees it', async (role) => {
+    const undone = asked('room.undelete');
+    fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, role }));
     await show();
     // Far away: what looks at the whole page may take longer than a deletion waits.
-    const message = { ...last(true), deleting_until: Date.now() + 600_000 };
+    const message = { ...last(false), deleting_until: Date.now() + 600_000 };
     fake.tell({ type: 'message', room: 'r1', message });
     await settle();
     expect(within(message.id, 'deleting').getAttribute('aria-label')).toContain('Undo keeps it');
     await accessible();
+    within(message.id, 'undo-delete').click();
+    await until(() => expect(row(message.id).querySelector('[data-testid="deleting"]')).toBeNull());
+    expect(undone()).toEqual([{ message: message.id }]);
   });
 
   it('says why it was refused, and changes nothing', async () => {

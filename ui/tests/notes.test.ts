@@ -160,8 +160,21 @@ describe('notes', () => {
     expect(after()).toMatch(/^Questions/);
     expect(find('notes-state').textContent).toContain('James Whitfield');
     expect(asked).toEqual([]);
+  });
+
+  it('are asked for again when they changed, and not when those of another room did', async () => {
+    await open();
+    const shown: string[] = [];
+    const usual = fake.usual('notes.show');
+    fake.answer('notes.show', (args) => {
+      shown.push(args.room);
+      return usual(args);
+    });
     fake.tell({ type: 'notes', room: 'r2' });
-    await settle();
+    await new Promise((done) => setTimeout(done, 120));
+    expect(shown).toEqual([]);
+    fake.tell({ type: 'notes', room: 'r1' });
+    await until(() => expect(shown).toEqual(['r1']));
   });
 
   it('save what is typed before they show news: nobody’s words are lost', async () => {
