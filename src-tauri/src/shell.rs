@@ -191,11 +191,7 @@ impl Shell {
                     }
                     Ok(event) => send(event),
                     // Whatever was missed, the page asks again for all it shows.
-                    Err(RecvError::Lagged(_)) => {
-                        [Event::Spaces, Event::Peers, Event::Market, Event::Catalog]
-                            .into_iter()
-                            .for_each(&send);
-                    }
+                    Err(RecvError::Lagged(_)) => send(Event::Missed),
                     Err(RecvError::Closed) => return,
                 }
             }

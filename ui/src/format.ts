@@ -59,6 +59,14 @@ export const exact = dated({ dateStyle: 'medium', timeStyle: 'medium' });
 /** A date. */
 export const date = dated({ dateStyle: 'medium' });
 
+const barDay = dated({ dateStyle: 'medium', timeZone: 'UTC' });
+const barMinute = dated({ dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
+
+/** When a bar of prices begins, in UTC as the axis of the chart: its day, with the time where a day has several. */
+export function barTime(at: number, intraday: boolean): string {
+  return intraday ? barMinute(at) : barDay(at);
+}
+
 /** When something was, as short as a list allows: the hour today, else the day. */
 export function brief(at: number, now: number): string {
   if (midnight(at) === midnight(now)) return clock(at);

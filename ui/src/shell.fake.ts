@@ -5,6 +5,7 @@
 import type { Args, Event, Name, Reply, Shell } from './contract';
 import { CallError } from './contract';
 import * as data from './fake/data';
+import type { Check } from './bindings/Check';
 import type { DeviceInfo } from './bindings/DeviceInfo';
 import type { InviteState } from './bindings/InviteState';
 import type { JobInfo } from './bindings/JobInfo';
@@ -298,13 +299,22 @@ const answers: Answers = {
   },
   'space.list': () => world.spaces,
   'space.invite': ({ space, role, seats, expires_s, approve }) => {
+    const into = role ?? 'student';
+    const mine = world.spaces.find((one) => one.space === space)?.role ?? missing(`space ${space}`);
+    const staff = into === 'teacher' || into === 'owner';
+    if (mine !== 'owner' && (mine !== 'teacher' || staff)) {
+      throw new CallError('not_allowed', `${mine} may not invite as ${into}`);
+    }
     const made = {
       id: `i${(world.theNext += 1)}`,
-      role: role ?? 'student',
-      seats: seats ?? 40,
+      role: into,
+      seats: seats ?? (staff ? 1 : 40),
       expires_at: Date.now() + (expires_s ?? 86_400) * 1000,
     };
-    world.invites = [...world.invites, { ...made, used: 0, approve, revoked: false, by: world.profile }];
+    if (into === 'owner') throw new CallError('bad_arguments', 'nobody is invited as an owner');
+    if (staff && made.seats !== 1) throw new CallError('bad_arguments', 'a teacher is invited alone');
+    const kept = { ...made, used: 0, approve: approve || staff, revoked: false, by: world.profile };
+    world.invites = [...world.invites, kept];
     const invite = 'K7QDM-3XW9A-PL2VE-8TRZC-H4NJB-6YFSG-QW1DX-M5KUA';
     return { ...made, invite, link: `artel:${invite}?at=192.168.1.17:47600`, space };
   },
@@ -579,6 +589,7 @@ const answers: Answers = {
   }),
   'catalog.import': ({ paths }) => {
     world.products = 8120;
+    tell({ type: 'catalog' });
     return {
       files: paths.map((path) => ({
         path,
@@ -687,15 +698,16 @@ const answers: Answers = {
   'care.health': () => ({
     verdict: 'warnings',
     checks: [
-      { name: 'database', grade: 'well', message: 'Read through, 48 MB, schema 5.', hint: null },
-      { name: 'disk_space', grade: 'well', message: '212 GB free.', hint: null },
+      check('database', 'well', 'database_whole', 'every page is whole'),
+      check('disk_space', 'well', 'disk_space_enough', '212 GB free on the disk of /home', {
+        free: '212 GB',
+        path: '/home',
+      }),
       {
-        name: 'backup',
-        grade: 'warning',
-        message: 'The newest backup is 9 days old.',
-        hint: 'Make one now, in Backups.',
+        ...check('backup', 'warning', 'backup_days_old', 'the last one is 9 days old', { days: '9' }),
+        hint: 'Make one: artel care backup. Keep a copy on another disk.',
       },
-      { name: 'clock', grade: 'well', message: 'The clock agrees with what was made before.', hint: null },
+      check('clock', 'well', 'clock_agrees', 'the clock agrees with what was made before'),
     ],
   }),
   'care.backup': () => {
@@ -736,6 +748,16 @@ const answers: Answers = {
     return { key, value, default: 'auto', summary: 'Where to compute: auto, cpu or gpu' };
   },
 };
+
+function check(
+  name: string,
+  grade: string,
+  code: string,
+  message: string,
+  params: Record<string, string> = {},
+): Check {
+  return { name, grade, code, message, params, hint: null };
+}
 
 function backup(number: number) {
   return {

@@ -2,8 +2,9 @@ import { describe, expect, it, vi } from 'vitest';
 
 import { fake, shell } from '$fake';
 
-import { CallError } from '../src/contract';
+import { CallError, type Name } from '../src/contract';
 import { app } from '../src/state/app.svelte';
+import { market } from '../src/state/market.svelte';
 import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
 
 describe('first run', () => {
@@ -90,6 +91,20 @@ describe('the frame', () => {
     }
   });
 
+  it('stays where it is under a dialog, and the palette closes by its own keys', async () => {
+    await show();
+    await press('new-room');
+    await key(find('room-name-input'), '2', { code: 'Digit2', ctrlKey: true });
+    await key(find('room-name-input'), 'k', { code: 'KeyK', ctrlKey: true });
+    expect([app.place, app.palette]).toEqual(['rooms', false]);
+    await press('dialog-close');
+    await key(window, 'k', { code: 'KeyK', ctrlKey: true });
+    await key(find('palette-input'), '2', { code: 'Digit2', ctrlKey: true });
+    expect([app.place, app.palette]).toEqual(['rooms', true]);
+    await key(find('palette-input'), 'k', { code: 'KeyK', ctrlKey: true });
+    expect(has('palette')).toBe(false);
+  });
+
   it('shows where one is and who is here', async () => {
     await show();
     expect(find('title-space').textContent).toBe('9B · Computer science');
@@ -108,6 +123,59 @@ describe('the frame', () => {
     expect(has('first-run')).toBe(true);
   });
 
+  it('shows the next profile nothing of the one before', async () => {
+    await show();
+    await press('rail-market');
+    await until(() => expect(all('series').length).toBe(3));
+    all('series')[2]?.click();
+    await until(() => expect(find('chart').textContent).toContain('RSI 14'));
+    find('chart').querySelector<HTMLElement>('[aria-label="Remove RSI"]')?.click();
+    fake.tell({ type: 'notice', level: 'bad', code: 'x', message: 'Secret of the first.' });
+    await settle();
+    await press('lock');
+    expect(has('toast')).toBe(false);
+    let answer: () => void = () => undefined;
+    fake.answer('market.list', async () => {
+      await new Promise<void>((done) => (answer = done));
+      return [];
+    });
+    await type('first-run-passphrase', 'x');
+    await press('first-run-open');
+    await press('rail-market');
+    expect(has('series')).toBe(false);
+    answer();
+    await until(() => expect(has('market-empty')).toBe(true));
+    expect(market).toEqual({
+      symbol: undefined,
+      drawn: [
+        { name: 'SMA', values: [50] },
+        { name: 'RSI', values: [14] },
+      ],
+    });
+  });
+
+  it('asks again for everything it shows when events were missed', async () => {
+    await show();
+    await press('toggle-notes');
+    await until(() => expect(has('notes-text')).toBe(true));
+    const calls = vi.spyOn(shell, 'call');
+    const after = async (wanted: Name[]): Promise<void> => {
+      calls.mockClear();
+      fake.tell({ type: 'missed' });
+      const asked = (): string[] => calls.mock.calls.map(([name]) => name);
+      await until(() => expect(asked()).toEqual(expect.arrayContaining(wanted)));
+    };
+    await after(['room.read', 'jobs.list', 'notes.show', 'space.list', 'room.list', 'space.members']);
+    await press('rail-market');
+    await until(() => expect(has('legend')).toBe(true));
+    await after(['market.list', 'market.bars']);
+    await press('rail-catalog');
+    await until(() => expect(has('product')).toBe(true));
+    await after(['catalog.stats', 'catalog.products']);
+    await press('rail-machine');
+    await after(['net.peers']);
+  });
+
   it('goes on when the network does not start, and says so', async () => {
     fake.answer('node.start', () => {
       throw new CallError('offline', 'No address can be listened on.');
@@ -123,6 +191,29 @@ describe('the frame', () => {
     await settle();
     expect(find('toast').dataset['level']).toBe('warning');
     expect(find('toast').textContent).toContain('The clock jumped.');
+  });
+
+  it('keeps what went wrong until it is dismissed, whatever comes after', async () => {
+    await show();
+    const say = (level: 'note' | 'bad', message: string): void =>
+      fake.tell({ type: 'notice', level, code: message, message });
+    say('bad', 'first');
+    for (const message of ['a', 'b', 'c', 'd', 'e']) say('note', message);
+    say('bad', 'second');
+    say('bad', 'first');
+    await settle();
+    expect(all('toast').map((toast) => toast.textContent?.trim())).toEqual(['d', 'e', 'second', 'first']);
+    for (const message of ['x', 'y', 'z']) say('bad', message);
+    say('note', 'f');
+    await settle();
+    expect(all('toast').map((toast) => toast.textContent?.trim())).toEqual([
+      'second',
+      'first',
+      'x',
+      'y',
+      'z',
+      'f',
+    ]);
   });
 
   it('names the tray in the language in use', async () => {
@@ -149,6 +240,28 @@ describe('the palette', () => {
     await type('palette-input', 'homew');
     await key(find('palette-input'), 'Enter');
     expect(find('composer').getAttribute('aria-label')).toBe('Write in Homework');
+  });
+
+  it('gives the focus back, and shows a person among the people', async () => {
+    window.innerWidth = 1000;
+    await show();
+    window.innerWidth = 1280;
+    expect(has('people')).toBe(false);
+    find('toggle-people').focus();
+    await key(window, 'k', { code: 'KeyK', ctrlKey: true });
+    find('palette-input').focus();
+    await key(window, 'k', { code: 'KeyK', ctrlKey: true });
+    expect(document.activeElement).toBe(find('toggle-people'));
+    await press('rail-machine');
+    await press('open-palette');
+    await type('palette-input', 'James Whit');
+    await key(find('palette-input'), 'Enter');
+    await until(() => expect(document.activeElement?.textContent).toContain('James Whitfield'));
+    expect(document.activeElement?.getAttribute('data-testid')).toBe('member');
+    find('toggle-notes').focus();
+    fake.tell({ type: 'spaces' });
+    await new Promise((done) => setTimeout(done, 150));
+    expect(document.activeElement).toBe(find('toggle-notes'));
   });
 
   it('moves by arrows around the end, and says when nothing fits', async () => {
@@ -206,6 +319,24 @@ describe('jobs', () => {
     fake.change(14, { state: 'done_in_part', done: 1837 });
     await settle();
     expect(find('toast').textContent).toContain('Finished: Pictures “Карпати 2026”');
+  });
+
+  it('tells when one stops by itself, and the folded line says so', async () => {
+    await show();
+    fake.change(14, { state: 'paused', remaining_s: null });
+    await settle();
+    expect(has('toast')).toBe(false);
+    expect(find('jobs-toggle').textContent).toContain('paused');
+    fake.change(14, { state: 'running' });
+    fake.change(14, { state: 'interrupted', error: 'The disk of /home is full.' });
+    await settle();
+    expect(find('toast').dataset['level']).toBe('bad');
+    expect(find('toast').textContent).toContain('Stopped: Pictures “Карпати 2026”');
+    expect(find('toast').textContent).toContain('The disk of /home is full.');
+    expect(find('jobs-toggle').textContent).toContain('interrupted');
+    fake.change(14, { done: 700 });
+    await settle();
+    expect(all('toast').length).toBe(1);
   });
 
   it('keeps the state that came last when a click fails', async () => {

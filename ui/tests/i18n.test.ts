@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
@@ -89,6 +89,28 @@ describe('words for codes from outside', () => {
     expect(said('reason.')).toEqual(reasons);
   });
 
+  it('exist for every notice', () => {
+    const root = join(import.meta.dirname, '..', '..');
+    const sources = ['crates/app/src', 'src-tauri/src'].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.rs') && !name.endsWith('tests.rs'))
+        .map((name) => readFileSync(join(root, folder, name), 'utf8')),
+    );
+    const written = /Notice \{[^}]*?code: "(\w+)"|\btell\(&session, "(\w+)"/g;
+    const codes = sources
+      .flatMap((source) => [...source.matchAll(written)])
+      .map(([, whole, short]) => whole ?? short ?? '');
+    expect(codes).toEqual(expect.arrayContaining(['socket_off', 'network_off', 'network_stopped']));
+    expect(said('notice.')).toEqual([...new Set(codes)].sort());
+  });
+
+  it('for what is to be done about a state of health stand beside words for that state', () => {
+    const hints = said('health.').filter((code) => code.endsWith('.hint'));
+    expect(hints.length).toBeGreaterThan(5);
+    const codes = said('health.');
+    expect(hints.filter((code) => !codes.includes(code.replace('.hint', '')))).toEqual([]);
+  });
+
   it('exist for every error', () => {
     const source = readFileSync(join(bindings, 'Code.ts'), 'utf8');
     const codes = [...source.matchAll(/"(\w+)"/g)].map(([, code = '']) => code).sort();
@@ -116,6 +138,17 @@ describe('forms', () => {
   it('groups thousands with a thin space', () => {
     expect(says('en', 8120)).toBe('8\u202f120 products');
     expect(count(1_234_567.891, 'ru', 2)).toBe('1\u202f234\u202f567,89');
+  });
+});
+
+describe('words about one thing', () => {
+  it('agree with it', () => {
+    const found = (lang: 'ru' | 'uk'): string[] =>
+      (['mdns', 'remembered', 'typed', 'inbound'] as const).map((how) => say(lang, `found.${how}`, {}));
+    expect(found('ru')).toEqual(['найден в этой сети', 'запомнен', 'введён', 'пришёл сам']);
+    expect(found('uk')).toEqual(['знайдений у цій мережі', 'запам’ятований', 'введений', 'прийшов сам']);
+    for (const n of [1, 2, 5, 21]) expect(say('uk', 'jobs.failedItems', { n })).toBe(`не вдалося: ${n}`);
+    expect(say('ru', 'restore.text', {})).toContain('для других это вы');
   });
 });
 

@@ -9,7 +9,7 @@ import { brief, bytes, day, duration, fileName, percent, price, relative } from 
 import { setLanguage } from '../src/i18n/index.svelte';
 import { mediaAddress } from '../src/media';
 import { pretty, widgetsOf } from '../src/places/catalog/document';
-import { outFor } from '../src/places/images/dropped.svelte';
+import { outFor } from '../src/places/images/batch.svelte';
 import { precision } from '../src/places/market/candles';
 import { laidOut } from '../src/places/market/picture';
 import { csvOf } from '../src/places/market/values';

@@ -143,6 +143,26 @@ describe('editing', () => {
     expect(find('composer')).toHaveProperty('value', 'better');
   });
 
+  it('gives the composer back at once, and comes back when saving fails', async () => {
+    let fail: () => void = () => undefined;
+    fake.answer('room.edit', async () => {
+      await new Promise<void>((done) => (fail = done));
+      throw new CallError('disk_full', 'No space left.');
+    });
+    await show();
+    await key(find('composer'), 'ArrowUp');
+    await type('composer', 'better');
+    await press('send');
+    expect(has('editing')).toBe(false);
+    expect(find('composer')).toHaveProperty('value', '');
+    await type('composer', 'meanwhile');
+    fail();
+    await until(() => expect(has('editing')).toBe(true));
+    expect(find('composer')).toHaveProperty('value', 'better');
+    await key(find('composer'), 'Escape');
+    expect(find('composer')).toHaveProperty('value', 'meanwhile');
+  });
+
   it('waits while another room is looked at, and ends when the message is deleted', async () => {
     await show();
     await type('composer', '');
@@ -204,14 +224,19 @@ describe('deleting', () => {
     expect(tools(id)).toEqual([]);
   });
 
-  it('can be undone by everyone', async () => {
+  it.each(['student', 'observer'])('can be undone by every %s who sees it', async (role) => {
+    const undone = asked('room.undelete');
+    fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, role }));
     await show();
     // Far away: what looks at the whole page may take longer than a deletion waits.
-    const message = { ...last(true), deleting_until: Date.now() + 600_000 };
+    const message = { ...last(false), deleting_until: Date.now() + 600_000 };
     fake.tell({ type: 'message', room: 'r1', message });
     await settle();
     expect(within(message.id, 'deleting').getAttribute('aria-label')).toContain('Undo keeps it');
     await accessible();
+    within(message.id, 'undo-delete').click();
+    await until(() => expect(row(message.id).querySelector('[data-testid="deleting"]')).toBeNull());
+    expect(undone()).toEqual([{ message: message.id }]);
   });
 
   it('says why it was refused, and changes nothing', async () => {

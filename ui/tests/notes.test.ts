@@ -160,8 +160,21 @@ describe('notes', () => {
     expect(after()).toMatch(/^Questions/);
     expect(find('notes-state').textContent).toContain('James Whitfield');
     expect(asked).toEqual([]);
+  });
+
+  it('are asked for again when they changed, and not when those of another room did', async () => {
+    await open();
+    const shown: string[] = [];
+    const usual = fake.usual('notes.show');
+    fake.answer('notes.show', (args) => {
+      shown.push(args.room);
+      return usual(args);
+    });
     fake.tell({ type: 'notes', room: 'r2' });
-    await settle();
+    await new Promise((done) => setTimeout(done, 120));
+    expect(shown).toEqual([]);
+    fake.tell({ type: 'notes', room: 'r1' });
+    await until(() => expect(shown).toEqual(['r1']));
   });
 
   it('save what is typed before they show news: nobody’s words are lost', async () => {
@@ -287,6 +300,37 @@ describe('notes', () => {
     await press('notes-drop');
     await until(() => expect(field().value).toBe(stored()));
     expect(has('notes-error')).toBe(false);
+  });
+
+  it('that cannot be saved are not lost by locking, unless one says so', async () => {
+    await open();
+    fake.answer('notes.edit', () => {
+      throw new CallError('disk_full', 'No space left.');
+    });
+    await write('Mine. ');
+    await press('notes-close');
+    await choose('r2');
+    await press('lock');
+    await until(() => expect(find('lock-dialog').textContent).toContain('could not be saved: General.'));
+    await accessible();
+    await press('dialog-close');
+    expect(has('first-run')).toBe(false);
+    fake.restore('notes.edit');
+    await press('lock');
+    await until(() => expect(has('first-run')).toBe(true));
+    expect(stored()).toContain('Mine. ');
+  });
+
+  it('that cannot be saved are dropped by locking where one says so', async () => {
+    await open();
+    fake.answer('notes.edit', () => {
+      throw new CallError('disk_full', 'No space left.');
+    });
+    await write('Mine. ');
+    await press('lock');
+    await press('dialog-confirm');
+    await until(() => expect(has('first-run')).toBe(true));
+    expect(has('lock-dialog')).toBe(false);
   });
 
   it('count their size when it matters, and are not saved while they are too long', async () => {

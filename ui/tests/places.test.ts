@@ -3,10 +3,11 @@ import { describe, expect, it, vi } from 'vitest';
 import { fake, shell } from '$fake';
 
 import { CallError, type Name } from '../src/contract';
+import { setLanguage } from '../src/i18n/index.svelte';
 import { Pages } from '../src/state/pages.svelte';
 import { Query } from '../src/state/query.svelte';
 import { prefs, setPane, startPrefs } from '../src/state/prefs.svelte';
-import { crosshair, drawn, shot, view } from './doubles/charts';
+import { axis, crosshair, drawn, shot, view, views } from './doubles/charts';
 import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
 
 async function visit(place: string): Promise<void> {
@@ -18,15 +19,11 @@ async function visit(place: string): Promise<void> {
 /** Calls of one command, each with its usual answer. */
 function heard<K extends Name>(name: K): unknown[] {
   const calls: unknown[] = [];
-  const listen = (): void =>
-    fake.answer(name, async (args) => {
-      calls.push(args);
-      fake.restore(name);
-      const reply = await shell.call(name, args);
-      listen();
-      return reply;
-    });
-  listen();
+  const usual = fake.usual(name);
+  fake.answer(name, (args) => {
+    calls.push(args);
+    return usual(args);
+  });
   return calls;
 }
 
@@ -163,6 +160,62 @@ describe('market', () => {
     expect(find('legend').textContent).toContain('SMA_50');
   });
 
+  it('computes functions anew when prices were imported again', async () => {
+    await visit('market');
+    await until(() => expect(find('legend').textContent).toContain('RSI_14'));
+    const over = heard('market.overlay');
+    fake.tell({ type: 'market' });
+    await until(() => expect(over.length).toBe(2));
+    await press('add-indicator');
+    await type('indicator-search', 'macd');
+    await press('function');
+    await press('dialog-confirm');
+    // Only what is new is asked for while the prices are the same.
+    await until(() => expect(find('legend').textContent).toContain('MACD'));
+    expect(over.length).toBe(3);
+  });
+
+  it('shows nothing of the series before while another is loaded', async () => {
+    await visit('market');
+    await until(() => expect(find('legend').textContent).toContain('RSI_14'));
+    const usual = fake.usual('market.bars');
+    let answer: () => void = () => undefined;
+    fake.answer('market.bars', async (args) => {
+      await new Promise<void>((done) => (answer = done));
+      return usual(args);
+    });
+    all('series')[1]?.click();
+    await settle();
+    expect(has('legend')).toBe(false);
+    expect(drawn.map(({ kind, data }) => [kind, data.length])).toEqual([
+      ['candles', 0],
+      ['histogram', 0],
+    ]);
+    answer();
+    await until(() => expect(find('legend').textContent).toContain('RSI_14'));
+  });
+
+  it('shows times where a day has several bars, and goes to the newest of another interval', async () => {
+    const hour = 3_600_000;
+    const bars = (interval: string, step: number, length: number) => {
+      const of = (value: number): number[] => Array.from({ length }, () => value);
+      const start = Date.UTC(2026, 0, 2, 9);
+      // A weekend lies between the first two.
+      const time = Array.from({ length }, (_, at) => start + (at === 0 ? -3 * 24 * hour : at * step));
+      const [open, high, low, close, volume] = [of(1), of(2), of(1), of(2), of(1)];
+      return { symbol: 'BTCUSD', interval, time, open, high, low, close, volume, more: false };
+    };
+    fake.answer('market.bars', () => bars('1d', 24 * hour, 30));
+    await visit('market');
+    await until(() => expect(find('legend').textContent).toContain('31 Jan 2026'));
+    expect(find('legend').textContent).not.toContain('09:00');
+    expect([axis['timeVisible'], views.length]).toEqual([false, 1]);
+    fake.answer('market.bars', () => bars('1h', hour, 30));
+    fake.tell({ type: 'market' });
+    await until(() => expect(find('legend').textContent).toContain('3 Jan 2026, 14:00'));
+    expect([axis['timeVisible'], views.length]).toEqual([true, 2]);
+  });
+
   it('has a table behind the chart', async () => {
     await visit('market');
     await press('chart-table');
@@ -250,14 +303,49 @@ describe('market', () => {
   });
 
   it('imports what is dropped and goes to it', async () => {
-    const asked: unknown[] = [];
+    const asked = heard('market.import');
     await visit('market');
-    fake.answer('market.import', (args) => {
-      asked.push(args.paths);
-      return { files: [] };
-    });
     fake.drop('drop', ['/data/Цены/A.csv']);
-    await until(() => expect(asked).toEqual([['/data/Цены/A.csv']]));
+    await until(() => expect(find('chart').querySelector('h2')?.textContent).toBe('A'));
+    expect(asked).toEqual([{ paths: ['/data/Цены/A.csv'], map: [], skip_bad_rows: false }]);
+    const current = all('series').filter((one) => one.hasAttribute('aria-current'));
+    expect(current.map((one) => one.dataset['symbol'])).toEqual(['A']);
+  });
+
+  it('imports in turn what is dropped during an import, and keeps the report until it is put away', async () => {
+    const usual = fake.usual('market.import');
+    const gates: (() => void)[] = [];
+    fake.answer('market.import', async (args) => {
+      await new Promise<void>((done) => gates.push(done));
+      return usual(args);
+    });
+    await visit('market');
+    fake.drop('drop', ['/data/A.csv']);
+    await settle();
+    fake.drop('drop', ['/data/B.csv']);
+    await press('rail-rooms');
+    expect(gates.length).toBe(1);
+    gates[0]?.();
+    await until(() => expect(gates.length).toBe(2));
+    gates[1]?.();
+    await press('rail-market');
+    await until(() => expect(all('import-file').length).toBe(2));
+    expect(find('import-report').textContent).toContain('A.csv');
+    expect(find('import-report').textContent).toContain('B.csv');
+    await press('report-close');
+    await press('rail-rooms');
+    await press('rail-market');
+    expect(has('import-report')).toBe(false);
+  });
+
+  it('offers the files that it reads', async () => {
+    const picks = vi.spyOn(shell, 'pickFiles');
+    await visit('market');
+    await press('market-import');
+    const buttons = [...find('drop-market').querySelectorAll('button')];
+    buttons.find((button) => button.textContent?.includes('Files'))?.click();
+    await settle();
+    expect(picks.mock.calls[0]?.[1].map(({ extensions }) => extensions)).toEqual([['csv', 'tsv', 'txt']]);
   });
 
   it('computes to a file and shares the run', async () => {
@@ -299,6 +387,24 @@ describe('images', () => {
     expect(find('toast').textContent).toContain('2 files are no pictures');
   });
 
+  it('keeps what was chosen while another place is shown, until the profile is locked', async () => {
+    await visit('images');
+    fake.drop('drop', ['/p']);
+    await settle();
+    await type('images-out', '/results');
+    await press('rail-rooms');
+    await press('rail-images');
+    expect(find('images-input').textContent).toContain('/p');
+    expect(find('images-out')).toHaveProperty('value', '/results');
+    await press('lock');
+    await type('first-run-passphrase', 'x');
+    await press('first-run-open');
+    await press('rail-images');
+    await press('images-new');
+    expect(has('images-input')).toBe(false);
+    expect(find('images-out')).toHaveProperty('value', '');
+  });
+
   it('keeps what was chosen when the start is refused', async () => {
     fake.world().jobs = [];
     fake.answer('images.run', () => {
@@ -334,6 +440,31 @@ describe('images', () => {
     await accessible();
   });
 
+  it('says when the pictures of a batch cannot be listed, and not that nothing failed', async () => {
+    await visit('images');
+    fake.answer('jobs.items', () => {
+      throw new CallError('damaged', 'Page 12 of the database does not read.');
+    });
+    await press('tab-failed');
+    await until(() => expect(find('batch-view').textContent).toContain('Page 12 of the database'));
+    expect(has('empty')).toBe(false);
+    await accessible();
+    fake.restore('jobs.items');
+    await press('retry');
+    await until(() => expect(has('failed-item')).toBe(true));
+    expect(has('error')).toBe(false);
+    await key(find('tab-failed'), 'ArrowLeft');
+    expect(document.activeElement).toBe(find('tab-all'));
+    expect(has('thumbnail')).toBe(true);
+    fake.answer('jobs.items', () => new Promise<never>(() => undefined));
+    await press('tab-failed');
+    expect(has('empty')).toBe(false);
+    fake.answer('jobs.items', () => ({ items: [], total: 0 }));
+    await press('tab-all');
+    await press('tab-failed');
+    await until(() => expect(find('empty').textContent).toContain('Nothing failed'));
+  });
+
   it('takes a folder dropped beside a running batch into a new one', async () => {
     await visit('images');
     fake.drop('drop', ['/new folder']);
@@ -366,6 +497,45 @@ describe('catalog', () => {
     await until(() => expect(all('product').map((row) => row.dataset['code'])).toEqual(['NS-10007-43']));
     await type('product-search', 'nothing like this');
     await until(() => expect(find('empty').textContent).toContain('No product fits'));
+  });
+
+  it('is walked by arrows, and the product beside goes along', async () => {
+    await visit('catalog');
+    await until(() => expect(all('product').length).toBeGreaterThan(10));
+    all('product')[0]?.focus();
+    await key(all('product')[0] ?? window, 'ArrowDown');
+    expect(document.activeElement).toBe(all('product')[1]);
+    expect(has('product-panel')).toBe(false);
+    all('product')[1]?.click();
+    await settle();
+    await key(all('product')[1] ?? window, 'ArrowDown');
+    expect(document.activeElement).toBe(all('product')[2]);
+    expect(all('product')[2]?.getAttribute('aria-pressed')).toBe('true');
+    await key(all('product')[2] ?? window, 'ArrowUp');
+    expect(all('product')[1]?.getAttribute('aria-pressed')).toBe('true');
+    await key(all('product')[0] ?? window, 'ArrowUp');
+    expect(document.activeElement).toBe(all('product')[1]);
+  });
+
+  it('keeps search, choice and report while another place is shown, until the profile is locked', async () => {
+    await visit('catalog');
+    fake.drop('drop', ['/data/shoes.csv']);
+    await until(() => expect(has('import-report')).toBe(true));
+    await type('product-search', '10007');
+    await until(() => expect(all('product').length).toBe(1));
+    await press('product');
+    await press('rail-rooms');
+    await press('rail-catalog');
+    await until(() => expect(all('product').length).toBe(1));
+    expect(find('product-search')).toHaveProperty('value', '10007');
+    expect([has('product-panel'), has('import-report')]).toEqual([true, true]);
+    await press('lock');
+    await type('first-run-passphrase', 'x');
+    await press('first-run-open');
+    await press('rail-catalog');
+    await until(() => expect(has('product-search')).toBe(true));
+    expect(find('product-search')).toHaveProperty('value', '');
+    expect([has('product-panel'), has('import-report')]).toEqual([false, false]);
   });
 
   it('shows recommendations with their terms, the document and its preview', async () => {
@@ -448,7 +618,27 @@ describe('machine', () => {
     await press('machine-health');
     expect(find('health-verdict').dataset['verdict']).toBe('warnings');
     expect(all('check').map((check) => check.dataset['grade'])).toEqual(['well', 'well', 'warning', 'well']);
-    expect(all('check')[2]?.textContent).toContain('Make one now');
+    expect(all('check')[2]?.textContent).toContain('The last one is 9 days old');
+    expect(all('check')[2]?.textContent).toContain('Make one in Backups');
+    setLanguage('uk');
+    await settle();
+    expect(all('check')[1]?.textContent).toContain('Вільно 212 GB на диску з /home');
+    expect(all('check')[2]?.textContent).toContain('Останню зроблено 9 днів тому');
+    const params = {};
+    const unknown = {
+      name: 'x',
+      grade: 'warning',
+      code: 'new_code',
+      message: 'As told.',
+      params,
+      hint: 'Do it.',
+    };
+    fake.answer('care.health', () => ({ verdict: 'warnings', checks: [unknown] }));
+    await press('rail-rooms');
+    await press('rail-machine');
+    await press('machine-health');
+    await until(() => expect(find('check').textContent).toContain('As told.'));
+    expect(find('check').textContent).toContain('Do it.');
   });
 
   it('backs up and reads the backup through', async () => {
@@ -499,6 +689,55 @@ describe('machine', () => {
     expect(find('place-machine').textContent).toContain('TradingView Lightweight Charts');
     expect(find('place-machine').textContent).toContain('https://www.tradingview.com/');
     expect(find('version').textContent).toBe('Version 0.1.0');
+  });
+});
+
+describe('a dialog that is closed while it is busy', () => {
+  type Case = [place: string, command: Name, opens: string, typed: [string, string][], words: string];
+  const cases: Case[] = [
+    ['market', 'market.indicators', 'run-indicators', [['run-out', '/out/all.csv']], 'all.csv is saved'],
+    ['catalog', 'catalog.export', 'catalog-export', [['export-out', '/o.jsonl']], 'rows are written'],
+    ['catalog', 'catalog.enrich', 'catalog-enrich', [], 'Started: Documents'],
+    ['rooms', 'room.new', 'new-room', [['room-name-input', 'Lab']], '“Lab” is made'],
+    ['rooms', 'space.new', 'new-space', [['space-name-input', 'Club']], '“Club” is made'],
+  ];
+
+  /** Confirms a dialog and closes it before the answer; gives back what lets the answer come. */
+  async function leave([place, command, opens, typed]: Case, fails: boolean): Promise<() => Promise<void>> {
+    let answer: () => void = () => undefined;
+    const usual = fake.usual(command) as (args: never) => unknown;
+    const late = async (args: never): Promise<unknown> => {
+      await new Promise<void>((done) => (answer = done));
+      if (fails) throw new CallError('disk_full', 'No space left.');
+      return usual(args);
+    };
+    fake.world().jobs = [];
+    fake.answer(command, late as never);
+    await visit(place);
+    await press(opens);
+    for (const [id, text] of typed) await type(id, text);
+    await press('dialog-confirm');
+    await press('dialog-close');
+    expect(has('dialog-close')).toBe(false);
+    return async () => {
+      answer();
+      await settle();
+    };
+  }
+
+  it.each(cases)('in %s: %s tells the outcome and moves nobody', async (...one) => {
+    const answer = await leave(one, false);
+    const title = find('title-space').textContent;
+    await answer();
+    await until(() => expect(all('toast').at(-1)?.textContent).toContain(one[4]));
+    expect(find('title-space').textContent).toBe(title);
+    if (one[0] === 'rooms') expect(find('composer').getAttribute('aria-label')).toBe('Write in General');
+  });
+
+  it.each(cases)('in %s: %s tells what went wrong', async (...one) => {
+    const answer = await leave(one, true);
+    await answer();
+    expect(find('toast').textContent).toContain('No space left.');
   });
 });
 

@@ -27,6 +27,17 @@ describe('the menu of the profile', () => {
     expect(document.activeElement).toBe(find('profile-name'));
   });
 
+  it('lies above everything, where nothing around the button moves it', async () => {
+    const raised: Element[] = [];
+    HTMLElement.prototype.showPopover = function (): void {
+      raised.push(this);
+    };
+    await menu();
+    expect(raised.map((one) => one.contains(find('profile-menu')))).toEqual([true]);
+    expect(raised[0]?.getAttribute('popover')).toBe('manual');
+    Reflect.deleteProperty(HTMLElement.prototype, 'showPopover');
+  });
+
   it('closes when something else is pressed', async () => {
     await menu();
     document.body.dispatchEvent(new Event('pointerdown', { bubbles: true }));

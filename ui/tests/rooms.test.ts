@@ -297,6 +297,70 @@ describe('writing', () => {
     expect(find('toast').dataset['level']).toBe('bad');
   });
 
+  it('takes the words out at once, and puts back in front what could not be sent', async () => {
+    let fail: () => void = () => undefined;
+    fake.answer('room.send', async () => {
+      await new Promise<void>((done) => (fail = done));
+      throw new CallError('disk_full', 'No space left.');
+    });
+    await show();
+    fake.drop('drop', ['/a/b.csv']);
+    await press('reply');
+    await type('composer', 'first');
+    await press('send');
+    expect(find('composer')).toHaveProperty('value', '');
+    expect(has('editing')).toBe(false);
+    const files = (): number => find('place-rooms').querySelectorAll('[title="/a/b.csv"]').length;
+    expect(files()).toBe(0);
+    await type('composer', 'second');
+    fail();
+    await until(() => expect(find('composer')).toHaveProperty('value', 'first\nsecond'));
+    expect(files()).toBe(1);
+    expect(find('toast').dataset['level']).toBe('bad');
+  });
+
+  it('keeps no draft of what was sent from a room that was left, and all of what was not', async () => {
+    let answer: () => void = () => undefined;
+    let broken = false;
+    const usual = fake.usual('room.send');
+    fake.answer('room.send', async (args) => {
+      await new Promise<void>((done) => (answer = done));
+      if (broken) throw new CallError('disk_full', 'No space left.');
+      return usual(args);
+    });
+    await show();
+    for (const left of ['', 'gone']) {
+      broken = left !== '';
+      await type('composer', 'gone');
+      await press('send');
+      all('room')[1]?.click();
+      await settle();
+      answer();
+      await settle();
+      expect(find('composer')).toHaveProperty('value', '');
+      all('room')[0]?.click();
+      await settle();
+      expect(find('composer')).toHaveProperty('value', left);
+    }
+  });
+
+  it('leaves nothing to the next profile of what could not be sent', async () => {
+    let fail: () => void = () => undefined;
+    fake.answer('room.send', async () => {
+      await new Promise<void>((done) => (fail = done));
+      throw new CallError('locked', 'No profile is open.');
+    });
+    await show();
+    await type('composer', 'secret');
+    await press('send');
+    await press('lock');
+    fail();
+    await settle();
+    await type('first-run-passphrase', 'x');
+    await press('first-run-open');
+    await until(() => expect(find('composer')).toHaveProperty('value', ''));
+  });
+
   it('keeps a draft for each room', async () => {
     await show();
     await type('composer', 'half a thou');
@@ -529,6 +593,47 @@ describe('invites', () => {
     expect(find('invite-copy').textContent?.trim()).toBe('Copy code');
     expect(find('invite-square').querySelector('path')?.getAttribute('d')).toBe(qr(copied[1] ?? '').path);
     await accessible();
+  });
+
+  it.each([
+    ['owner', ['student', 'teacher', 'observer']],
+    ['teacher', ['student', 'observer']],
+  ])('by a %s are for %j only', async (role, wanted) => {
+    fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, role }));
+    await show();
+    await press('invite');
+    const options = [...find('invite-role').querySelectorAll('option')].map(({ value }) => value);
+    expect(options).toEqual(wanted);
+  });
+
+  it('of a teacher are for one, who is let in by hand', async () => {
+    fake.world().invites = [];
+    fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, role: 'owner' }));
+    await show();
+    await press('invite');
+    await type('invite-seats', '12');
+    await type('invite-role', 'teacher');
+    expect(find('invite-seats')).toMatchObject({ value: '1', disabled: true });
+    expect(find('invite-approve')).toMatchObject({ checked: true, disabled: true });
+    await accessible();
+    await type('invite-role', 'observer');
+    expect(find('invite-seats')).toMatchObject({ value: '12', disabled: false });
+    expect(find('invite-approve')).toMatchObject({ checked: false, disabled: false });
+    await type('invite-role', 'teacher');
+    await press('dialog-confirm');
+    await until(() => expect(has('invite-code')).toBe(true));
+    expect(fake.world().invites).toMatchObject([{ role: 'teacher', seats: 1, approve: true }]);
+  });
+
+  it.each([
+    ['teacher', 'teacher', 1],
+    ['owner', 'owner', 1],
+    ['owner', 'teacher', 2],
+    ['student', 'student', 1],
+  ])('made by a %s as %s for %d are refused', async (mine, role, seats) => {
+    fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, role: mine }));
+    const asked = { space: 'sp1', role, seats, expires_s: 60, approve: false };
+    await expect(shell.call('space.invite', asked)).rejects.toBeInstanceOf(CallError);
   });
 
   it.each([

@@ -4,8 +4,6 @@ import { fake } from '$fake';
 
 import { setLanguage } from '../src/i18n/index.svelte';
 import { app } from '../src/state/app.svelte';
-import { clearMarket } from '../src/state/market.svelte';
-import { notices } from '../src/state/notices.svelte';
 import { prefs } from '../src/state/prefs.svelte';
 
 // A window wide enough for people beside the room.
@@ -53,8 +51,6 @@ beforeEach(() => {
     asked: undefined,
   });
   prefs.jobsOpen = false;
-  notices.length = 0;
-  clearMarket();
 });
 
 afterEach(() => {

@@ -5,7 +5,7 @@
  */
 export type Check = { 
 /**
- * Stable code, such as `database` or `disk_space`.
+ * What was looked at, such as `database` or `disk_space`.
  */
 name: string, 
 /**
@@ -13,9 +13,17 @@ name: string,
  */
 grade: string, 
 /**
- * What was found.
+ * Stable code of what was found, such as `disk_space_low`, for translation.
+ */
+code: string, 
+/**
+ * What was found, in English.
  */
 message: string, 
+/**
+ * Values of the message, for a translated one.
+ */
+params: { [key in string]: string }, 
 /**
  * What to do, if anything.
  */

@@ -34,4 +34,4 @@ have: number,
 /**
  * Size in bytes.
  */
-size: number, } | { "type": "notice" } & Notice | { "type": "locked" };
+size: number, } | { "type": "notice" } & Notice | { "type": "missed" } | { "type": "locked" };

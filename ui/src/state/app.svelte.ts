@@ -2,7 +2,7 @@
 import { shell } from '$shell';
 
 import type { ProfileDetail } from '../bindings/ProfileDetail';
-import { complain } from './notices.svelte';
+import { complain, forgetNotices } from './notices.svelte';
 import { saveAll } from './unsaved';
 
 export const places = ['rooms', 'market', 'images', 'catalog', 'machine'] as const;
@@ -10,7 +10,10 @@ export type Place = (typeof places)[number];
 
 /** A dialog about a profile: it may begin while one is open and end when none is. */
 export type Asked =
-  { what: 'passphrase' } | { what: 'restore'; backup?: string } | { what: 'delete'; profile: string };
+  | { what: 'passphrase' }
+  | { what: 'restore'; backup?: string }
+  | { what: 'delete'; profile: string }
+  | { what: 'lock'; unsaved: string[] };
 
 export const app = $state<{
   phase: 'starting' | 'closed' | 'open';
@@ -48,24 +51,32 @@ export async function open(name: string, passphrase: string): Promise<void> {
 
 async function opened(): Promise<void> {
   app.profile = await shell.call('profile.show', {});
+  forgetNotices();
   app.place = 'rooms';
   app.phase = 'open';
   shell.call('node.start', { no_mdns: false, listen: [] }).catch(complain);
 }
 
+/** Saves what is typed and locks the profile; asks first when something could not be saved. */
 export async function lock(): Promise<void> {
   try {
-    await saveAll();
-    await shell.lockProfile();
-    closed();
+    const unsaved = await saveAll();
+    if (unsaved.length > 0) ask({ what: 'lock', unsaved });
+    else await lockNow();
   } catch (reason) {
     complain(reason);
   }
+}
+
+/** Locks the profile; what is not saved is lost. */
+export async function lockNow(): Promise<void> {
+  await shell.lockProfile();
+  closed();
 }
 
 export function closed(): void {
   app.phase = 'closed';
   app.profile = undefined;
   app.palette = false;
-  if (app.asked?.what === 'passphrase') app.asked = undefined;
+  if (app.asked?.what === 'passphrase' || app.asked?.what === 'lock') app.asked = undefined;
 }

@@ -16,8 +16,12 @@ export function on<K extends Kind>(kind: K, handler: (event: Of<K>) => void): St
   return () => set.delete(handler);
 }
 
-/** Hands an event on. */
+/** Kinds of events that say only that something changed. */
+const hints = ['spaces', 'peers', 'market', 'catalog'] as const;
+
+/** Hands an event on. Where some were missed, everything may have changed; who hears more than hints hears of it too. */
 export function deliver(event: Event): void {
+  if (event.type === 'missed') for (const type of hints) deliver({ type });
   for (const handler of [...(handlers.get(event.type) ?? [])]) handler(event as never);
 }
 

@@ -16,6 +16,11 @@ export function active(job: JobInfo): boolean {
   return moving.includes(job.state);
 }
 
+/** Whether a job does not go on by itself, and not because someone paused it. */
+export function stuck(job: JobInfo): boolean {
+  return (job.state === 'paused' || job.state === 'interrupted') && job.error !== null;
+}
+
 /** Finished items as a fraction. */
 export function share(job: JobInfo): number {
   return job.total === 0 ? 0 : (job.done + job.failed + job.skipped) / job.total;
@@ -31,14 +36,21 @@ export function place(list: readonly JobInfo[], job: JobInfo): JobInfo[] {
 export function startJobs(): () => void {
   jobs.clear();
   void jobs.reload();
-  return on('job', ({ job }) => {
+  const heard = on('job', ({ job }) => {
     const before = jobs.data?.find((known) => known.job === job.job);
     jobs.data = place(jobs.data ?? [], job);
     if (before && active(before) && !active(job) && job.state !== 'cancelled') {
       const level = job.state === 'done' ? 'good' : job.state === 'failed' ? 'bad' : 'warning';
       notify(level, t(job.state === 'failed' ? 'jobs.failed' : 'jobs.finished', { title: job.title }));
+    } else if (before && before.state !== job.state && stuck(job)) {
+      notify('bad', t('jobs.stopped', { title: job.title }), { detail: job.error ?? undefined });
     }
   });
+  const missed = on('missed', () => jobs.refresh());
+  return () => {
+    heard();
+    missed();
+  };
 }
 
 /** Pauses, resumes, cancels or tries again. */

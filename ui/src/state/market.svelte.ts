@@ -2,7 +2,9 @@
 import { shell } from '$shell';
 
 import type { FunctionInfo } from '../bindings/FunctionInfo';
+import type { MarketFile } from '../bindings/MarketFile';
 import type { SeriesInfo } from '../bindings/SeriesInfo';
+import { Importing } from './importing.svelte';
 import { Query } from './query.svelte';
 
 export const series = new Query<SeriesInfo[]>(() => shell.call('market.list', {}));
@@ -14,12 +16,14 @@ export interface Drawn {
   values: number[];
 }
 
+const usual = (): Drawn[] => [
+  { name: 'SMA', values: [50] },
+  { name: 'RSI', values: [14] },
+];
+
 export const market = $state<{ symbol: string | undefined; drawn: Drawn[] }>({
   symbol: undefined,
-  drawn: [
-    { name: 'SMA', values: [50] },
-    { name: 'RSI', values: [14] },
-  ],
+  drawn: usual(),
 });
 
 /** Function and parameters on the wire, such as `MACD:12:26:9`. */
@@ -31,9 +35,21 @@ export function chooseSymbol(symbol: string): void {
   market.symbol = symbol;
 }
 
-/** Forgets what belongs to a profile. */
-export function clearMarket(): void {
+/** Price files that are imported. The first good one is shown. */
+export const prices = new Importing<MarketFile>(
+  async (paths, skip) => (await shell.call('market.import', { paths, map: [], skip_bad_rows: skip })).files,
+  async (files) => {
+    await series.reload();
+    const good = files.find((file) => file.error === null && file.symbol !== null);
+    const made = series.data?.find((one) => one.symbol === good?.symbol && one.interval === good?.interval);
+    if (made) chooseSymbol(made.series);
+  },
+);
+
+/** Forgets all, when the profile is locked. */
+export function forgetMarket(): void {
   series.clear();
   functions.clear();
-  market.symbol = undefined;
+  prices.forget();
+  Object.assign(market, { symbol: undefined, drawn: usual() });
 }

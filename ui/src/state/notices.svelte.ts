@@ -13,6 +13,8 @@ export interface Notice {
   action: { label: string; run: () => void } | undefined;
 }
 
+/** How many notices are shown; of more, the oldest goes that tells of nothing wrong. */
+const most = 4;
 /** How long a notice stays, in milliseconds; what went wrong stays until it is dismissed. */
 const stay = 6000;
 
@@ -24,15 +26,23 @@ export function notify(
   text: string,
   more: Partial<Pick<Notice, 'detail' | 'action'>> = {},
 ): void {
+  const same = notices.find((one) => one.level === 'bad' && one.text === text && one.detail === more.detail);
+  if (level === 'bad' && same) dismiss(same.id);
   const id = next++;
   notices.push({ id, level, text, detail: more.detail, action: more.action });
-  if (notices.length > 4) notices.shift();
+  const oldest = notices.find((one) => one.level !== 'bad');
+  if (notices.length > most && oldest && oldest.id !== id) dismiss(oldest.id);
   if (level !== 'bad') setTimeout(() => dismiss(id), stay);
 }
 
 export function dismiss(id: number): void {
   const at = notices.findIndex((notice) => notice.id === id);
   if (at >= 0) notices.splice(at, 1);
+}
+
+/** Takes all away, when the profile is locked: they tell of what is in it. */
+export function forgetNotices(): void {
+  notices.length = 0;
 }
 
 /** What an error is called in the reader's language, and what to do. */
@@ -52,7 +62,14 @@ export function complain(reason: unknown): void {
   notify('bad', words.title, { detail: words.hint ? `${words.detail} ${words.hint}` : words.detail });
 }
 
+/** Notices whose message is the reason. */
+const reasoned = ['socket_off', 'network_off', 'network_stopped'];
+
 /** Shows the notices that come from outside. */
 export function startNotices(): () => void {
-  return on('notice', ({ level, code, message }) => notify(level, maybe(`notice.${code}`) ?? message));
+  return on('notice', ({ level, code, message }) => {
+    const words = maybe(`notice.${code}`);
+    // Our words do not say why; those from outside do.
+    notify(level, words ?? message, { detail: words && reasoned.includes(code) ? message : undefined });
+  });
 }

@@ -19,6 +19,17 @@ export function mayDeleteOthers(role: string): boolean {
   return staff.includes(role);
 }
 
+/** The roles that someone may invite into, the usual one first. Nobody is invited as an owner. */
+export function invitable(mine: string): Role[] {
+  const asked: Role[] = ['student', 'teacher', 'observer'];
+  return asked.filter((role) => mayChange(mine, role));
+}
+
+/** Whether those of a role are invited one at a time, and each let in by hand. */
+export function invitedAlone(role: Role): boolean {
+  return staff.includes(role);
+}
+
 /** The roles that someone may be given, besides the one they have. */
 export function rolesFor(mine: string, theirs: string): Role[] {
   if (!mayChange(mine, theirs)) return [];

@@ -20,10 +20,16 @@ export const overview = new Query<Overview>(async () => {
   return { spaces, rooms };
 });
 
-export const chosen = $state<{ space: string | undefined; room: string | undefined }>({
-  space: undefined,
-  room: undefined,
-});
+interface Chosen {
+  space: string | undefined;
+  room: string | undefined;
+  /** Who is to be shown among the people, until it is done. */
+  person: string | undefined;
+}
+
+const nothing = (): Chosen => ({ space: undefined, room: undefined, person: undefined });
+
+export const chosen = $state<Chosen>(nothing());
 
 export const members = new Query<MemberInfo[]>(() =>
   chosen.space === undefined ? Promise.resolve([]) : shell.call('space.members', { space: chosen.space }),
@@ -34,9 +40,14 @@ export function currentSpace(): SpaceInfo | undefined {
   return overview.data?.spaces.find((space) => space.space === chosen.space);
 }
 
+/** A room, if it is known. */
+export function roomOf(id: string | undefined): RoomInfo | undefined {
+  return overview.data?.rooms.find((room) => room.room === id);
+}
+
 /** The chosen room, if it is still there. */
 export function currentRoom(): RoomInfo | undefined {
-  return overview.data?.rooms.find((room) => room.room === chosen.room);
+  return roomOf(chosen.room);
 }
 
 /** The caller's role in a space, the chosen one unless given; nothing for those who are not in it. */
@@ -91,8 +102,7 @@ export function markRead(room: string): void {
 export function startSpaces(): () => void {
   overview.clear();
   members.clear();
-  chosen.space = undefined;
-  chosen.room = undefined;
+  Object.assign(chosen, nothing());
   void reloadSpaces();
   let waiting = false;
   const soon = (): void => {

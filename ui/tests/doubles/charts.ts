@@ -17,13 +17,18 @@ export const crosshair: { move: Move } = { move: () => undefined };
 type Seen = (range: { from: number; to: number }) => void;
 export const view: { seen: Seen } = { seen: () => undefined };
 
+/** Views that were set, and the newest options of the time axis. */
+export const views: { from: number; to: number }[] = [];
+export const axis: Record<string, unknown> = {};
+
 /** The drawing that a screenshot gives. */
 export const shot = Object.assign(document.createElement('canvas'), { width: 600, height: 400 });
 
 export function createChart() {
   drawn.length = 0;
+  views.length = 0;
   const timeScale = {
-    setVisibleLogicalRange: () => undefined,
+    setVisibleLogicalRange: (range: { from: number; to: number }) => void views.push(range),
     getVisibleLogicalRange: () => ({ from: 0, to: 100 }),
     scrollToPosition: () => undefined,
     scrollPosition: () => 0,
@@ -57,7 +62,8 @@ export function createChart() {
       })),
     timeScale: () => timeScale,
     takeScreenshot: () => shot,
-    applyOptions: () => undefined,
+    applyOptions: ({ timeScale: options }: { timeScale?: Record<string, unknown> }) =>
+      void Object.assign(axis, options),
     remove: () => undefined,
   };
 }

@@ -45,6 +45,8 @@ pub enum Event {
     },
     /// A word for the user.
     Notice(Notice),
+    /// Events were lost on the way to a slow listener; ask again for everything.
+    Missed,
     /// The profile was locked; the session is over.
     Locked,
 }

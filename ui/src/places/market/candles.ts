@@ -14,12 +14,14 @@ import {
 
 import type { Bars } from '../../bindings/Bars';
 import type { Overlay } from '../../bindings/Overlay';
-import { date, price } from '../../format';
+import { barTime, price } from '../../format';
 import { captioned } from './picture';
 
 /** What the legend says about the bar under the crosshair. */
 export interface Reading {
   time: number;
+  /** Whether a day has several bars. */
+  intraday: boolean;
   open: number;
   high: number;
   low: number;
@@ -58,6 +60,11 @@ const seconds = (at: number): UTCTimestamp => Math.round(at / 1000) as UTCTimest
 /** How many bars before the oldest one more are asked for. */
 const nearOldest = 20;
 
+/** Whether a day has several of these bars; gaps, as over a night or a weekend, do not count. */
+export function intraday(times: readonly number[]): boolean {
+  return times.some((at, index) => index > 0 && at - (times[index - 1] ?? 0) < 86_400_000);
+}
+
 /** Digits after the point that prices of this size need. */
 export function precision(prices: readonly number[]): number {
   const last = Math.abs(prices.at(-1) ?? 1);
@@ -72,6 +79,7 @@ export class Candles {
   #lines: { column: string; series: ISeriesApi<SeriesType>; values: Map<number, number>; colour: number }[] =
     [];
   #bars: Bars | undefined;
+  #intraday = false;
   #index = new Map<number, number>();
   #ink: Ink;
   readonly #font: string;
@@ -120,10 +128,21 @@ export class Candles {
     return (this.#bars?.time.length ?? 0) - 1;
   }
 
-  /** Puts bars on the chart; the view goes to the newest when the symbol changed. */
+  /** Takes everything off, until there are other bars. */
+  clear(): void {
+    this.#bars = undefined;
+    this.#index.clear();
+    this.#price.setData([]);
+    this.#volume.setData([]);
+    this.setOverlays([]);
+  }
+
+  /** Puts bars on the chart; the view goes to the newest when the series is another. */
   setBars(bars: Bars): void {
-    const changed = this.#bars?.symbol !== bars.symbol;
+    const changed = this.#bars?.symbol !== bars.symbol || this.#bars.interval !== bars.interval;
     this.#bars = bars;
+    this.#intraday = intraday(bars.time);
+    this.#chart.applyOptions({ timeScale: { timeVisible: this.#intraday } });
     this.#index = new Map(bars.time.map((at, index) => [seconds(at), index]));
     const digits = precision(bars.close);
     this.#price.applyOptions({ priceFormat: { type: 'price', precision: digits, minMove: 10 ** -digits } });
@@ -215,6 +234,7 @@ export class Candles {
     if (!bars || time === undefined) return undefined;
     return {
       time,
+      intraday: this.#intraday,
       open: bars.open[at] ?? 0,
       high: bars.high[at] ?? 0,
       low: bars.low[at] ?? 0,
@@ -242,7 +262,7 @@ export class Candles {
         horzLines: { color: ink.line, style: LineStyle.SparseDotted },
       },
       rightPriceScale: { borderColor: ink.line },
-      timeScale: { borderColor: ink.line, timeVisible: this.#intraday(), rightOffset: 4 },
+      timeScale: { borderColor: ink.line, timeVisible: this.#intraday, rightOffset: 4 },
     });
     this.#price.applyOptions({
       upColor: ink.ground,
@@ -258,11 +278,6 @@ export class Candles {
       const tone = ink.lines[line.colour % ink.lines.length] ?? ink.text;
       line.series.applyOptions({ color: tone });
     }
-  }
-
-  #intraday(): boolean {
-    const [first, second] = this.#bars?.time ?? [];
-    return first !== undefined && second !== undefined && second - first < 86_400_000;
   }
 
   /** Moves the view by bars, or nearer and farther. */
@@ -285,8 +300,9 @@ export class Candles {
     const bars = this.#bars;
     const range = this.#chart.timeScale().getVisibleLogicalRange();
     const last = this.#newest();
-    const within = (at: number): number => bars?.time[Math.min(last, Math.max(0, Math.round(at)))] ?? 0;
-    const days = range && bars ? `${date(within(range.from))} – ${date(within(range.to))}` : '';
+    const within = (at: number): string =>
+      barTime(bars?.time[Math.min(last, Math.max(0, Math.round(at)))] ?? 0, this.#intraday);
+    const days = range && bars ? `${within(range.from)} – ${within(range.to)}` : '';
     const words = [
       { text: title, colour: this.#ink.text },
       { text: days, colour: this.#ink.text },

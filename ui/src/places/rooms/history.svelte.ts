@@ -13,6 +13,8 @@ const page = 100;
 /** Pages looked through for a quoted message. */
 const farthest = 20;
 
+type Change = (messages: readonly Message[]) => Message[];
+
 /** One room's messages: the newest page, older ones as they are asked for, new ones as they come. */
 export class History {
   readonly room: string;
@@ -23,17 +25,35 @@ export class History {
   firstNew = $state<string>();
   rows = $derived(rowsOf(this.messages, this.firstNew));
   #seen: string | undefined;
+  #turn = 0;
+  #fresh = true;
+  #older: Promise<void> | undefined;
+  /** What was heard during each load under way: an answer may be older than that. */
+  readonly #heard = new Set<Change[]>();
+  /** Messages that came before the first answer was here. */
+  readonly #came = new Set<string>();
   readonly #stops: Stop[];
 
   constructor(room: string, unread: number) {
     this.room = room;
     this.newest = new Query<true>(async () => {
-      const limit = Math.min(1000, Math.max(page, this.messages.length));
-      const { messages, more } = await shell.call('room.read', { room, limit });
-      const fresh = this.messages.length === 0;
-      this.messages = messages;
-      this.more = more;
-      if (fresh) this.firstNew = firstUnread(messages, unread);
+      const turn = (this.#turn += 1);
+      const heard: Change[] = [];
+      this.#heard.add(heard);
+      try {
+        const limit = Math.min(1000, Math.max(page, this.messages.length));
+        const { messages, more } = await shell.call('room.read', { room, limit });
+        if (turn !== this.#turn) return true;
+        this.#take(messages, more);
+        for (const change of heard) this.messages = change(this.messages);
+      } finally {
+        this.#heard.delete(heard);
+      }
+      if (this.#fresh) {
+        const before = this.messages.filter((message) => !this.#came.has(message.id));
+        this.firstNew = firstUnread(before, unread);
+        this.#fresh = false;
+      }
       return true;
     });
     this.#stops = [
@@ -41,10 +61,16 @@ export class History {
         if (where !== room) return;
         // Where a late one belongs is for the records to say; one that changed may be older than what is here.
         const elsewhere = (message.edited || !stands(message)) && !this.find(message.id);
-        if (message.late || elsewhere) this.newest.refresh();
-        else this.messages = upsert(this.messages, message);
+        if (message.late || elsewhere) this.#again();
+        else {
+          if (this.#fresh) this.#came.add(message.id);
+          this.#change((messages) => upsert(messages, message));
+        }
       }),
-      on('attachment', ({ attachment, have }) => this.#arrived(attachment, have)),
+      on('attachment', ({ attachment, have }) =>
+        this.#change((messages) => arrived(messages, attachment, have)),
+      ),
+      on('missed', () => this.#again()),
     ];
     void this.newest.reload();
   }
@@ -53,10 +79,34 @@ export class History {
     this.#stops.forEach((stop) => stop());
   }
 
-  /** Loads the page before the oldest message here. */
-  async older(): Promise<void> {
+  #change(change: Change): void {
+    this.messages = change(this.messages);
+    this.#heard.forEach((heard) => heard.push(change));
+  }
+
+  /** Asks again, also for the page that is loaded just now. */
+  #again(): void {
+    void (this.#older ?? Promise.resolve()).then(() => this.newest.refresh());
+  }
+
+  /** Takes the newest messages; older ones that are here stay before them. */
+  #take(messages: Message[], more: boolean): void {
+    const known = new Map(this.messages.map(({ id }, at) => [id, at]));
+    const joint = messages.find(({ id }) => known.has(id));
+    const kept = this.messages.slice(0, joint ? known.get(joint.id) : 0);
+    this.messages = [...kept, ...messages];
+    if (kept.length === 0) this.more = more;
+  }
+
+  /** Loads the page before the oldest message here; whoever asks meanwhile waits for the same. */
+  older(): Promise<void> {
+    this.#older ??= this.#loadOlder().finally(() => (this.#older = undefined));
+    return this.#older;
+  }
+
+  async #loadOlder(): Promise<void> {
     const oldest = this.messages[0];
-    if (!oldest || !this.more || this.loadingOlder) return;
+    if (!oldest || !this.more) return;
     this.loadingOlder = true;
     try {
       const { messages, more } = await shell.call('room.read', {
@@ -64,6 +114,8 @@ export class History {
         limit: page,
         before: oldest.id,
       });
+      // What is here begins elsewhere by now.
+      if (this.messages[0]?.id !== oldest.id) return;
       const known = new Set(this.messages.map((message) => message.id));
       this.messages = [...messages.filter((message) => !known.has(message.id)), ...this.messages];
       this.more = more;
@@ -102,16 +154,15 @@ export class History {
       if (CallError.from(reason).code !== 'locked') complain(reason);
     }
   }
+}
 
-  #arrived(attachment: string, have: number): void {
-    const at = this.messages.findIndex((message) =>
-      message.attachments.some((file) => file.id === attachment),
-    );
-    const message = this.messages[at];
-    if (!message) return;
+/** Messages after more of a file came. */
+function arrived(messages: readonly Message[], attachment: string, have: number): Message[] {
+  return messages.map((message) => {
+    if (!message.attachments.some((file) => file.id === attachment)) return message;
     const attachments = message.attachments.map((file) =>
       file.id === attachment ? { ...file, have } : file,
     );
-    this.messages = this.messages.with(at, { ...message, attachments });
-  }
+    return { ...message, attachments };
+  });
 }

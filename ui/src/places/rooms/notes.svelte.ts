@@ -7,6 +7,7 @@ import { t } from '../../i18n/index.svelte';
 import { on } from '../../state/events';
 import { notify } from '../../state/notices.svelte';
 import { Query } from '../../state/query.svelte';
+import { roomOf } from '../../state/spaces.svelte';
 import { savesBy } from '../../state/unsaved';
 import { rebase, utf8Length } from './merge';
 
@@ -40,9 +41,14 @@ export class NotesPage {
   #tail: Promise<unknown> = Promise.resolve();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stops: Stop[] = [];
+  readonly #unsaved: Stop;
 
   constructor(room: string) {
     this.room = room;
+    this.#unsaved = savesBy({
+      save: () => this.save(),
+      left: () => (this.dirty ? (roomOf(room)?.name ?? room) : undefined),
+    });
     this.shown = new Query<true>(async () => {
       // The reply to a save is what others wrote as well.
       if (this.dirty) await this.save();
@@ -72,7 +78,7 @@ export class NotesPage {
       on('notes', ({ room }) => {
         if (room === this.room) this.shown.refresh();
       }),
-      savesBy(() => this.save()),
+      on('missed', () => this.shown.refresh()),
     ];
     void this.shown.reload();
   }
@@ -121,6 +127,7 @@ export class NotesPage {
   /** Forgets without saving. */
   forget(): void {
     clearTimeout(this.#timer);
+    this.#unsaved();
     this.#stops.forEach((stop) => stop());
   }
 
