@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::error::{AppError, Code};
@@ -85,9 +85,77 @@ pub(crate) fn unfinished_in(folder: &Path) -> io::Result<tempfile::NamedTempFile
     builder.tempfile_in(folder)
 }
 
+/// Free bytes on the disk that a path lies on, or would lie on; `None` where the system does not say.
+pub(crate) fn free_space(path: &Path) -> Option<u64> {
+    let path = std::path::absolute(path).ok()?;
+    let there = path.ancestors().find(|part| part.exists())?;
+    let real = std::fs::canonicalize(there).ok()?;
+    let disks = sysinfo::Disks::new_with_refreshed_list().ok()?;
+    free_on(
+        &unverbatim(real),
+        disks
+            .iter()
+            .map(|disk| (disk.mount_point(), disk.available_space())),
+    )
+}
+
+/// What is free on the disk that is mounted closest above the path.
+fn free_on<'a>(path: &Path, disks: impl Iterator<Item = (&'a Path, u64)>) -> Option<u64> {
+    disks
+        .filter(|(mounted_at, _)| path.starts_with(mounted_at))
+        .max_by_key(|(mounted_at, _)| mounted_at.components().count())
+        .map(|(_, free)| free)
+}
+
+/// A path as disks are listed: Windows resolves `C:\x` to `\\?\C:\x`, which lies below no `C:\`.
+fn unverbatim(path: PathBuf) -> PathBuf {
+    match path.to_str().and_then(without_prefix) {
+        Some(plain) if cfg!(windows) => plain.into(),
+        _ => path,
+    }
+}
+
+fn without_prefix(path: &str) -> Option<String> {
+    let rest = path.strip_prefix(r"\\?\")?;
+    match rest.strip_prefix(r"UNC\") {
+        Some(share) => Some(format!(r"\\{share}")),
+        None => rest.contains(':').then(|| rest.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn free_space_is_that_of_the_closest_disk() {
+        let disks = [("/", 1), ("/home", 2), ("/home/anna/usb", 3), ("/ho", 4)];
+        let cases = [
+            ("/etc", Some(1)),
+            ("/home/anna", Some(2)),
+            ("/home/anna/usb/x", Some(3)),
+            ("/homes", Some(1)),
+            ("relative", None),
+        ];
+        for (path, free) in cases {
+            let listed = disks.iter().map(|(at, free)| (Path::new(at), *free));
+            assert_eq!(free_on(Path::new(path), listed), free, "{path}");
+        }
+    }
+
+    #[test]
+    fn verbatim_paths_are_told_as_disks_are() {
+        let cases = [
+            (r"\\?\C:\Users\Анна", Some(r"C:\Users\Анна")),
+            (r"\\?\UNC\server\share\x", Some(r"\\server\share\x")),
+            (r"\\?\Volume{26a21bda}\x", None),
+            (r"C:\Users", None),
+            ("/home", None),
+        ];
+        for (path, plain) in cases {
+            assert_eq!(without_prefix(path).as_deref(), plain, "{path}");
+        }
+    }
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = std::fs::read_dir(folder)

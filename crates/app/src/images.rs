@@ -22,7 +22,7 @@ pub(crate) use batch::Images;
 use crate::{
     api::{Command, Handle, images as api},
     error::{AppError, Code},
-    jobs,
+    files, jobs,
     rooms::Shareable,
     session::{Media, Session},
 };
@@ -247,22 +247,13 @@ fn count(inputs: &[PathBuf]) -> Count {
     count
 }
 
+/// Refuses a batch whose results do not fit.
 fn enough_space(out: &Path, pictures: u64) -> Result<(), AppError> {
     let wanted = pictures.saturating_mul(RESULT_BYTES);
     // A disk that the system does not list is found full by writing, which pauses the job.
-    let Ok(disks) = sysinfo::Disks::new_with_refreshed_list() else {
+    let Some(free) = files::free_space(out).filter(|free| *free < wanted) else {
         return Ok(());
     };
-    let disk = disks
-        .iter()
-        .filter(|disk| out.starts_with(disk.mount_point()))
-        .max_by_key(|disk| disk.mount_point().components().count());
-    let Some(free) = disk.map(sysinfo::Disk::available_space) else {
-        return Ok(());
-    };
-    if free >= wanted {
-        return Ok(());
-    }
     let mega = |bytes: u64| bytes.div_ceil(1 << 20);
     Err(AppError::new(
         Code::DiskFull,
