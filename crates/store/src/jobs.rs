@@ -540,7 +540,7 @@ mod tests {
         assert_eq!(retry_failed(&connection, id).unwrap(), 0);
         assert_eq!(state(), "running");
         connection
-            .execute("UPDATE job_items SET state = 'failed'", [])
+            .execute_batch("UPDATE job_items SET state = 'failed'; UPDATE jobs SET failed = 1;")
             .unwrap();
         assert_eq!(retry_failed(&connection, id).unwrap(), 1);
         assert_eq!(state(), "waiting");

@@ -132,6 +132,12 @@ async fn a_lone_owner_goes_on_after_a_restore() {
     };
     host.handle(delete).await.unwrap();
 
+    // What a dry run says is what is done then.
+    let planned = host
+        .handle(restore(&made.backup, None, true))
+        .await
+        .unwrap();
+    assert!(planned.retires);
     let restored = host
         .handle(restore(&made.backup, None, false))
         .await
@@ -153,15 +159,17 @@ async fn a_copy_beside_the_living_profile_and_one_that_is_to_keep_it_end_no_devi
     let made = session.handle(CareBackup {}).await.unwrap();
     session.close().await;
     drop(session);
-    let beside = restore(&made.backup, Some("Лена 2"), false);
-    assert!(!host.handle(beside).await.unwrap().retires);
     let elsewhere = tempfile::tempdir().unwrap();
     let other = Host::new(elsewhere.path());
-    let keeping = CareRestore {
-        keep_device: true,
-        ..restore(&made.path, Some("Лена 3"), false)
-    };
-    assert!(!other.handle(keeping).await.unwrap().retires);
+    for dry_run in [true, false] {
+        let beside = restore(&made.backup, Some("Лена 2"), dry_run);
+        assert!(!host.handle(beside).await.unwrap().retires);
+        let keeping = CareRestore {
+            keep_device: true,
+            ..restore(&made.path, Some("Лена 3"), dry_run)
+        };
+        assert!(!other.handle(keeping).await.unwrap().retires);
+    }
 }
 
 #[tokio::test]

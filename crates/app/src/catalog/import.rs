@@ -16,6 +16,7 @@ use super::{
 use crate::{
     api::{catalog as api, market::RowProblem},
     error::{AppError, Code},
+    files,
 };
 
 /// Products at a time.
@@ -57,22 +58,13 @@ pub(super) fn import(
 
 /// The file itself, or the product files of a folder in the order of their names.
 fn product_files(path: &Path) -> Result<Vec<PathBuf>, AppError> {
-    let kind = std::fs::metadata(path).map_err(|reason| {
-        let code = if reason.kind() == std::io::ErrorKind::NotFound {
-            Code::NotFound
-        } else {
-            Code::File
-        };
-        AppError::new(code, format!("{}: {reason}", path.display()))
-            .param("path", path.display())
-            .hint_of(&reason)
-    })?;
+    let kind = std::fs::metadata(path).map_err(|reason| files::unread(path, &reason))?;
     if !kind.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     for entry in WalkDir::new(path).sort_by_file_name() {
-        let entry = entry.map_err(|reason| AppError::new(Code::File, reason.to_string()))?;
+        let entry = entry.map_err(|reason| files::unwalked(path, reason))?;
         let name = entry.file_name().to_string_lossy();
         let ending = entry
             .path()
@@ -82,10 +74,10 @@ fn product_files(path: &Path) -> Result<Vec<PathBuf>, AppError> {
         let wanted = ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
             && !name.starts_with(['~', '.']);
         if wanted && entry.file_type().is_file() {
-            files.push(entry.into_path());
+            found.push(entry.into_path());
         }
     }
-    Ok(files)
+    Ok(found)
 }
 
 /// Reads the file into a scratch store, and takes it over from there at once: a file is imported as a whole or not at

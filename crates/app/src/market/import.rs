@@ -4,7 +4,6 @@ use std::{
     convert::Infallible,
     fs::File,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use artel_compute::market::{
@@ -22,6 +21,8 @@ use super::series::AT;
 use crate::{
     api::{Event, market as api},
     error::{AppError, Code},
+    files,
+    installation::now_ms,
     session::Core,
 };
 
@@ -40,7 +41,7 @@ pub(super) fn import(
     command: &api::MarketImport,
 ) -> Result<api::MarketImported, AppError> {
     let wanted = Wanted::from(command)?;
-    let paths = files(&command.paths)?;
+    let paths = price_files(&command.paths)?;
     if wanted.symbol.is_some() && paths.len() > 1 {
         return Err(AppError::new(
             Code::BadArguments,
@@ -123,7 +124,7 @@ fn symbol(text: &str) -> Result<String, AppError> {
 }
 
 /// The files that the paths stand for: folders for the price files right in them, by name.
-fn files(paths: &[String]) -> Result<Vec<PathBuf>, AppError> {
+fn price_files(paths: &[String]) -> Result<Vec<PathBuf>, AppError> {
     let mut files = Vec::new();
     for path in paths {
         let path = PathBuf::from(path);
@@ -131,16 +132,12 @@ fn files(paths: &[String]) -> Result<Vec<PathBuf>, AppError> {
             files.push(path);
             continue;
         }
-        let failed = |reason: &dyn std::fmt::Display| {
-            AppError::new(Code::File, format!("{}: {reason}", path.display()))
-                .param("path", path.display())
-        };
         let before = files.len();
         for entry in walkdir::WalkDir::new(&path)
             .max_depth(1)
             .sort_by_file_name()
         {
-            let entry = entry.map_err(|reason| failed(&reason))?;
+            let entry = entry.map_err(|reason| files::unwalked(&path, reason))?;
             let ending = entry
                 .path()
                 .extension()
@@ -152,9 +149,15 @@ fn files(paths: &[String]) -> Result<Vec<PathBuf>, AppError> {
             }
         }
         if files.len() == before {
-            return Err(failed(
-                &"there is no .csv, .tsv or .txt file in this folder",
-            ));
+            return Err(AppError::new(
+                Code::File,
+                format!(
+                    "{}: there is no .csv, .tsv or .txt file in this folder",
+                    path.display()
+                ),
+            )
+            .param("path", path.display())
+            .hint("Give the price file itself."));
         }
     }
     if files.is_empty() {
@@ -268,7 +271,7 @@ fn fill(
     path: &Path,
     file: &mut api::MarketFile,
 ) -> Result<(), Refusal> {
-    let open = || File::open(path).map_err(Refusal::Open);
+    let open = || files::open(path).map_err(Refusal::Open);
     let survey = read(
         open()?,
         &wanted.options,
@@ -419,12 +422,4 @@ fn by_column(batch: &[Bar]) -> Bars {
         );
     }
     bars
-}
-
-/// The clock, Unix milliseconds.
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

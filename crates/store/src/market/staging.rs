@@ -117,9 +117,12 @@ impl Staging {
                 (None, after(time).map(|(first, _)| *first))
             }
             Some((_, chunk)) => (Some(*chunk), after(time).map(|(first, _)| *first)),
-            // Bars before the first chunk go into it.
+            // Bars before the first chunk go into it, if it has room.
             None => match after(time) {
-                Some((first, chunk)) => (Some(*chunk), after(*first).map(|(first, _)| *first)),
+                Some((first, chunk)) if chunk.bars < CHUNK => {
+                    (Some(*chunk), after(*first).map(|(first, _)| *first))
+                }
+                Some((first, _)) => (None, Some(*first)),
                 None => (None, None),
             },
         }
