@@ -26,7 +26,7 @@ mod tests {
             (&["Фото"], "Фото"),
             (&["a", "b", "c"], "a, b, c"),
             (&["a", "b", "c", "d"], "a, b, c and 1 more"),
-            (&["x"; 10_000], "x, x, x and 9997 more"),
+            (&["x"; 1_000], "x, x, x and 997 more"),
         ];
         for (names, title) in cases {
             assert_eq!(of(names), title);

@@ -290,12 +290,11 @@ impl Plan {
         let at_once = (self.at_once / width).clamp(1, self.calls.len().max(1));
         let mut own = own.map(Vec::into_iter);
         for calls in self.calls.chunks(at_once) {
-            let made: Vec<Option<Computed>> = match &mut own {
-                Some(own) => own.take(calls.len()).collect(),
-                None => {
-                    let made = self.kernels(calls, &[bars.close.as_slice()])?;
-                    made.into_iter().map(|mut made| made.pop()?).collect()
-                }
+            let made: Vec<Option<Computed>> = if let Some(own) = &mut own {
+                own.take(calls.len()).collect()
+            } else {
+                let made = self.kernels(calls, &[bars.close.as_slice()])?;
+                made.into_iter().map(|mut made| made.pop()?).collect()
             };
             let batch: Vec<_> = calls.iter().zip(made).collect();
             let made: Vec<_> = batch

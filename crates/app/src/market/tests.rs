@@ -162,7 +162,10 @@ async fn a_pipe_is_no_file_to_anyone() {
     let pipe = desk.path("pipe.csv");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    let prices = desk.ask(import(&[pipe.clone()], false)).await.unwrap();
+    let prices = desk
+        .ask(import(std::slice::from_ref(&pipe), false))
+        .await
+        .unwrap();
     let products = CatalogImport {
         paths: vec![pipe.clone()],
         map: Vec::new(),

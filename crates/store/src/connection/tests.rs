@@ -76,11 +76,10 @@ fn nobody_is_told_saved_when_the_group_is_rolled_back() {
     assert_eq!(count(&store), 1);
 }
 
+type Write = fn(&Transaction<'_>) -> Result<(), StoreError>;
+
 /// Runs writes in one group: they wait until all of them are there.
-fn together(
-    store: &Arc<Store>,
-    writes: Vec<fn(&Transaction<'_>) -> Result<(), StoreError>>,
-) -> Vec<Result<(), StoreError>> {
+fn together(store: &Arc<Store>, writes: Vec<Write>) -> Vec<Result<(), StoreError>> {
     let (release, held) = mpsc::channel::<()>();
     let (enter, entered) = mpsc::channel::<()>();
     thread::scope(|scope| {
