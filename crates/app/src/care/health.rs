@@ -101,7 +101,6 @@ impl Finding {
         let mut parts = self.words.split('{');
         let mut message = parts.next().unwrap_or_default().to_owned();
         for part in parts {
-            // What stands in braces is the name of a value; a test fills in all of them.
             let (name, after) = part.split_once('}').unwrap_or((part, ""));
             message += self.params.get(name).map_or("", String::as_str);
             message += after;
@@ -109,7 +108,7 @@ impl Finding {
         message
     }
 
-    fn told(self) -> Check {
+    pub(super) fn told(self) -> Check {
         Check {
             name: self.name.to_owned(),
             grade: self.grade.word().to_owned(),

@@ -200,7 +200,13 @@ async fn health_is_well_and_finds_a_damaged_header() {
         }
     }
     for check in &health.checks {
-        assert!(!check.message.contains(['{', '}']), "{}", check.message);
+        let values: &[&str] = match check.name.as_str() {
+            "log" => &["size"],
+            "disk_space" if check.code != "disk_space_unknown" => &["free", "path"],
+            "disk_speed" => &["ms"],
+            _ => &[],
+        };
+        assert!(check.params.keys().eq(values), "{check:?}");
         for value in check.params.values() {
             assert!(check.message.contains(value), "{check:?}");
         }
@@ -265,6 +271,38 @@ fn free_space_is_graded_beside_the_database() {
     for (free, database, grade) in cases {
         let found = health::disk_space(std::path::Path::new("x"), free, database);
         assert_eq!(found.grade, grade, "{free:?} beside {database}");
+    }
+}
+
+#[test]
+fn a_finding_is_told_with_its_code_and_its_values() {
+    let folder = std::path::Path::new("дім");
+    let cases = [
+        (
+            health::disk_space(folder, Some(300 << 20), 0),
+            ("disk_space_low", "300 MiB free on the disk of дім", 2),
+        ),
+        (
+            health::disk_space(folder, None, 0),
+            (
+                "disk_space_unknown",
+                "the system does not say how much is free",
+                0,
+            ),
+        ),
+        (
+            health::backup(Some(DAY), 0, 4 * DAY, None),
+            ("backup_days_old", "the last one is 3 days old", 1),
+        ),
+        (
+            health::backup(Some(DAY), 0, 2 * DAY, None),
+            ("backup_day_old", "the last one is a day old", 0),
+        ),
+    ];
+    for (finding, expected) in cases {
+        let told = finding.told();
+        let found = (told.code.as_str(), told.message.as_str(), told.params.len());
+        assert_eq!(found, expected);
     }
 }
 
