@@ -119,9 +119,14 @@ impl AppError {
 
     /// Adds what to do about a file or folder that the system does not give.
     pub(crate) fn hint_of(self, reason: &std::io::Error) -> Self {
-        use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+        use std::io::ErrorKind::{
+            IsADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
+            StorageFull,
+        };
         self.hint(match reason.kind() {
             NotFound => "Check the path.",
+            IsADirectory => "That is a folder. Name a file.",
+            StorageFull | QuotaExceeded => "Free some space, or choose another disk.",
             PermissionDenied | ReadOnlyFilesystem => {
                 "Your user may not do this there. Allow it, or choose another place."
             }

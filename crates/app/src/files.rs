@@ -3,35 +3,127 @@
 use std::{
     fs::File,
     io::{self, Read as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::error::{AppError, Code};
 
-/// Writes a file, in place of what is there: under a passing name beside it, made durable, then named.
+/// Writes a file, in place of what is there.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), AppError> {
-    let failed = |reason: io::Error| {
-        let code = match reason.kind() {
-            io::ErrorKind::StorageFull => Code::DiskFull,
-            _ => Code::File,
-        };
-        AppError::new(code, format!("{}: {reason}", path.display())).param("path", path.display())
+    let write = || {
+        let mut unfinished = Unfinished::begin(path)?;
+        unfinished.write_all(content)?;
+        unfinished.finish()
     };
-    if path.is_dir() {
-        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    write().map_err(|reason| failed(path, &reason))
+}
+
+/// A file on its way: under a passing name of its own beside the final one, and gone when it is dropped unfinished.
+/// Readable by those who may read the user's other files.
+pub(crate) struct Unfinished {
+    file: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// Begins a file that is to be `path`, in place of what is there.
+    pub(crate) fn begin(path: &Path) -> io::Result<Self> {
+        if path.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let folder = folder_of(path);
+        // Said here: the error of the file itself would name a passing name that means nothing to anyone.
+        if !folder.is_dir() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("there is no folder {}", folder.display()),
+            ));
+        }
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".artel-").suffix(".tmp");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        Ok(Self {
+            file: builder.tempfile_in(folder)?,
+            path: path.to_owned(),
+        })
     }
-    let folder = folder_of(path);
-    let mut unfinished = unfinished_in(folder).map_err(failed)?;
-    unfinished.write_all(content).map_err(failed)?;
-    unfinished.as_file().sync_all().map_err(failed)?;
-    unfinished
-        .persist(path)
-        .map_err(|error| failed(error.error))?;
-    #[cfg(unix)]
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)?;
+
+    /// Makes it durable and gives it its name.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file
+            .persist(&self.path)
+            .map_err(|refused| refused.error)?;
+        sync_folder(folder_of(&self.path))
+    }
+}
+
+impl io::Write for Unfinished {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Makes the names in a folder durable. Systems other than Unix do so with the file.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
     Ok(())
+}
+
+/// What the system said while rows were written; the writer of tables hides its kind.
+pub(crate) fn of_rows(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(reason) => reason,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+/// Writes out what a table still holds, and gives the file back.
+pub(crate) fn after_rows<W: io::Write>(rows: csv::Writer<io::BufWriter<W>>) -> io::Result<W> {
+    rows.into_inner()
+        .map_err(|error| io::Error::new(error.error().kind(), error.error().to_string()))?
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)
+}
+
+/// What the system says of a file or folder, with the way out.
+pub(crate) fn failed(path: &Path, reason: &io::Error) -> AppError {
+    let code = match reason.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::DiskFull,
+        _ => Code::File,
+    };
+    AppError::new(code, format!("{}: {reason}", path.display()))
+        .param("path", path.display())
+        .hint_of(reason)
+}
+
+/// The same of something that the user named to be read: where nothing is there, there is no such thing.
+pub(crate) fn unread(path: &Path, reason: &io::Error) -> AppError {
+    let mut error = failed(path, reason);
+    if reason.kind() == io::ErrorKind::NotFound {
+        error.code = Code::NotFound;
+    }
+    error
+}
+
+/// The same of a walk through a folder.
+pub(crate) fn unwalked(folder: &Path, reason: walkdir::Error) -> AppError {
+    let path = reason.path().unwrap_or(folder).to_owned();
+    let reason = match reason.into_io_error() {
+        Some(reason) => reason,
+        None => io::Error::other("it leads back to a folder above it"),
+    };
+    failed(&path, &reason)
 }
 
 /// Opens a file to read it. Pipes and devices are refused: opening or reading one may never end.
@@ -56,7 +148,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 /// Whether a file may be put at `path`: nothing is there, or a file of ours, known by how it begins. A user's own file
 /// is never written over.
 pub(crate) fn may_replace(path: &Path, opening: &[u8]) -> io::Result<bool> {
-    let file = match File::open(path) {
+    let file = match open(path) {
         Ok(file) => file,
         Err(reason) if reason.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(reason) => return Err(reason),
@@ -66,28 +158,77 @@ pub(crate) fn may_replace(path: &Path, opening: &[u8]) -> io::Result<bool> {
     Ok(first == opening)
 }
 
-/// A file that is gone when it is dropped, readable by those who may read the user's other files.
-pub(crate) fn unfinished_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    // Said here: the error of the file itself would name a passing name that means nothing to anyone.
-    if !folder.is_dir() {
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            format!("there is no folder {}", folder.display()),
-        ));
+/// Free bytes on the disk that a path lies on, or would lie on; `None` where the system does not say.
+pub(crate) fn free_space(path: &Path) -> Option<u64> {
+    let path = std::path::absolute(path).ok()?;
+    let there = path.ancestors().find(|part| part.exists())?;
+    let real = std::fs::canonicalize(there).ok()?;
+    let disks = sysinfo::Disks::new_with_refreshed_list().ok()?;
+    free_on(
+        &unverbatim(real),
+        disks
+            .iter()
+            .map(|disk| (disk.mount_point(), disk.available_space())),
+    )
+}
+
+/// What is free on the disk that is mounted closest above the path.
+fn free_on<'a>(path: &Path, disks: impl Iterator<Item = (&'a Path, u64)>) -> Option<u64> {
+    disks
+        .filter(|(mounted_at, _)| path.starts_with(mounted_at))
+        .max_by_key(|(mounted_at, _)| mounted_at.components().count())
+        .map(|(_, free)| free)
+}
+
+/// A path as disks are listed: Windows resolves `C:\x` to `\\?\C:\x`, which lies below no `C:\`.
+fn unverbatim(path: PathBuf) -> PathBuf {
+    match path.to_str().and_then(without_prefix) {
+        Some(plain) if cfg!(windows) => plain.into(),
+        _ => path,
     }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".artel-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+}
+
+fn without_prefix(path: &str) -> Option<String> {
+    let rest = path.strip_prefix(r"\\?\")?;
+    match rest.strip_prefix(r"UNC\") {
+        Some(share) => Some(format!(r"\\{share}")),
+        None => rest.contains(':').then(|| rest.to_owned()),
     }
-    builder.tempfile_in(folder)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn free_space_is_that_of_the_closest_disk() {
+        let disks = [("/", 1), ("/home", 2), ("/home/anna/usb", 3), ("/ho", 4)];
+        let cases = [
+            ("/etc", Some(1)),
+            ("/home/anna", Some(2)),
+            ("/home/anna/usb/x", Some(3)),
+            ("/homes", Some(1)),
+            ("relative", None),
+        ];
+        for (path, free) in cases {
+            let listed = disks.iter().map(|(at, free)| (Path::new(at), *free));
+            assert_eq!(free_on(Path::new(path), listed), free, "{path}");
+        }
+    }
+
+    #[test]
+    fn verbatim_paths_are_told_as_disks_are() {
+        let cases = [
+            (r"\\?\C:\Users\Анна", Some(r"C:\Users\Анна")),
+            (r"\\?\UNC\server\share\x", Some(r"\\server\share\x")),
+            (r"\\?\Volume{26a21bda}\x", None),
+            (r"C:\Users", None),
+            ("/home", None),
+        ];
+        for (path, plain) in cases {
+            assert_eq!(without_prefix(path).as_deref(), plain, "{path}");
+        }
+    }
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = std::fs::read_dir(folder)
@@ -123,5 +264,65 @@ mod tests {
             );
         }
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_finished_leaves_nothing_and_touches_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, b"before").unwrap();
+        let mut unfinished = Unfinished::begin(&path).unwrap();
+        unfinished.write_all(b"half").unwrap();
+        assert_eq!(names(folder.path()).len(), 2);
+        drop(unfinished);
+        assert_eq!(names(folder.path()), ["a.csv"]);
+        assert_eq!(std::fs::read(&path).unwrap(), b"before");
+    }
+
+    /// A disk with no room.
+    struct Full;
+
+    impl io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_known_behind_a_table() {
+        let table = || csv::Writer::from_writer(io::BufWriter::with_capacity(1, Full));
+        let long = "x".repeat(1 << 17);
+        let row = table().write_record([&long]).map_err(of_rows).unwrap_err();
+        assert_eq!(row.kind(), io::ErrorKind::StorageFull);
+        let mut rest = table();
+        rest.write_record(["x"]).unwrap();
+        let rest = after_rows(rest).err().unwrap();
+        assert_eq!(rest.kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn what_the_system_says_has_its_code_and_a_way_out() {
+        use io::ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, StorageFull};
+        let cases = [
+            (StorageFull, Code::DiskFull, Code::DiskFull),
+            (QuotaExceeded, Code::DiskFull, Code::DiskFull),
+            (PermissionDenied, Code::File, Code::File),
+            (NotFound, Code::File, Code::NotFound),
+        ];
+        for (kind, written, read) in cases {
+            let path = Path::new("фото 1.jpg");
+            for (error, code) in [
+                (failed(path, &kind.into()), written),
+                (unread(path, &kind.into()), read),
+            ] {
+                assert_eq!(error.code, code, "{kind}");
+                assert!(error.message.starts_with("фото 1.jpg: "), "{error}");
+                assert!(error.hint.is_some(), "{kind}");
+            }
+        }
     }
 }

@@ -22,9 +22,10 @@ pub(crate) use batch::Images;
 use crate::{
     api::{Command, Handle, images as api},
     error::{AppError, Code},
-    jobs,
+    files, jobs,
     rooms::Shareable,
     session::{Media, Session},
+    titles,
 };
 
 use self::{
@@ -131,7 +132,7 @@ fn prepare(command: &api::ImagesRun) -> Result<(NewJob, u64), AppError> {
     Ok((job, count.others))
 }
 
-/// Recipe and the last part of each path: `web: Photos, cat.jpg`.
+/// Recipe and the last parts of the first paths: `web: Photos, cat.jpg`.
 fn title(recipe: &str, roots: &[PathBuf]) -> String {
     let names: Vec<_> = roots
         .iter()
@@ -141,7 +142,7 @@ fn title(recipe: &str, roots: &[PathBuf]) -> String {
                 .to_string_lossy()
         })
         .collect();
-    format!("{recipe}: {}", names.join(", "))
+    format!("{recipe}: {}", titles::of(&names))
 }
 
 /// Absolute, sorted, none inside another; each is there.
@@ -155,7 +156,7 @@ fn inputs(named: &[String]) -> Result<Vec<PathBuf>, AppError> {
     let mut paths = Vec::with_capacity(named.len());
     for name in named {
         let path = std::fs::canonicalize(name)
-            .map_err(|reason| file_error(Path::new(name), "read", &reason))?;
+            .map_err(|reason| files::unread(Path::new(name), &reason))?;
         // Paths are kept as text; a lossy one would name another file.
         if path.to_str().is_none() {
             return Err(AppError::new(
@@ -172,7 +173,7 @@ fn inputs(named: &[String]) -> Result<Vec<PathBuf>, AppError> {
 /// The folder of the results, absolute. It may not be an input or lie inside one: the next batch
 /// would take the results for pictures to be processed.
 fn outside(out: &Path, inputs: &[PathBuf]) -> Result<PathBuf, AppError> {
-    let out = std::path::absolute(out).map_err(|reason| file_error(out, "used", &reason))?;
+    let out = std::path::absolute(out).map_err(|reason| files::failed(out, &reason))?;
     let mut real = out.clone();
     let mut missing = Vec::new();
     // What exists of it is resolved, so that a link into an input is seen.
@@ -188,8 +189,7 @@ fn outside(out: &Path, inputs: &[PathBuf]) -> Result<PathBuf, AppError> {
             _ => break,
         }
     }
-    let mut real =
-        std::fs::canonicalize(&real).map_err(|reason| file_error(&out, "used", &reason))?;
+    let mut real = std::fs::canonicalize(&real).map_err(|reason| files::failed(&out, &reason))?;
     real.extend(missing.iter().rev());
     if real.is_file() {
         return Err(AppError::new(
@@ -215,9 +215,8 @@ fn outside(out: &Path, inputs: &[PathBuf]) -> Result<PathBuf, AppError> {
 }
 
 fn table_file(export: &Path) -> Result<PathBuf, AppError> {
-    let export =
-        std::path::absolute(export).map_err(|reason| file_error(export, "written", &reason))?;
-    if table::may_replace(&export).map_err(|reason| file_error(&export, "written", &reason))? {
+    let export = std::path::absolute(export).map_err(|reason| files::failed(export, &reason))?;
+    if table::may_replace(&export).map_err(|reason| files::failed(&export, &reason))? {
         return Ok(export);
     }
     Err(AppError::new(
@@ -247,22 +246,13 @@ fn count(inputs: &[PathBuf]) -> Count {
     count
 }
 
+/// Refuses a batch whose results do not fit.
 fn enough_space(out: &Path, pictures: u64) -> Result<(), AppError> {
     let wanted = pictures.saturating_mul(RESULT_BYTES);
     // A disk that the system does not list is found full by writing, which pauses the job.
-    let Ok(disks) = sysinfo::Disks::new_with_refreshed_list() else {
+    let Some(free) = files::free_space(out).filter(|free| *free < wanted) else {
         return Ok(());
     };
-    let disk = disks
-        .iter()
-        .filter(|disk| out.starts_with(disk.mount_point()))
-        .max_by_key(|disk| disk.mount_point().components().count());
-    let Some(free) = disk.map(sysinfo::Disk::available_space) else {
-        return Ok(());
-    };
-    if free >= wanted {
-        return Ok(());
-    }
     let mega = |bytes: u64| bytes.div_ceil(1 << 20);
     Err(AppError::new(
         Code::DiskFull,
@@ -294,20 +284,6 @@ fn token(out: &Path) -> String {
     hasher.update(&std::process::id().to_le_bytes());
     hasher.update(out.as_os_str().as_encoded_bytes());
     hasher.finalize().to_hex().chars().take(12).collect()
-}
-
-fn file_error(path: &Path, wish: &str, reason: &std::io::Error) -> AppError {
-    let code = if reason.kind() == std::io::ErrorKind::NotFound {
-        Code::NotFound
-    } else {
-        Code::File
-    };
-    AppError::new(
-        code,
-        format!("{} cannot be {wish}: {reason}", path.display()),
-    )
-    .param("path", path.display())
-    .hint_of(reason)
 }
 
 /// Thumbnails of results, the last ones used.
@@ -455,7 +431,7 @@ fn shared_files(
     let table = parameters
         .out
         .join(format!("results-{}.csv", parameters.token));
-    table::rewrite(&table, queue, id).map_err(|reason| file_error(&table, "written", &reason))?;
+    table::rewrite(&table, queue, id).map_err(|reason| files::failed(&table, &reason))?;
     // By the name that the user gave, where that file still is what this batch left.
     let export = parameters.export.as_ref().filter(|export| {
         let [theirs, ours] = [export.as_path(), &table].map(std::fs::read);
@@ -464,7 +440,7 @@ fn shared_files(
     let Some(export) = export else {
         return Ok(SharedFiles { sheet, table });
     };
-    std::fs::remove_file(&table).map_err(|reason| file_error(&table, "removed", &reason))?;
+    std::fs::remove_file(&table).map_err(|reason| files::failed(&table, &reason))?;
     Ok(SharedFiles {
         sheet,
         table: export.clone(),

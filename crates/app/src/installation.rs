@@ -93,7 +93,7 @@ impl NewDevice {
 /// to end where the profile is a member.
 pub(crate) fn settle(opened: &Opened) -> Result<(), AppError> {
     let identity = opened.store.read(identity::get)?.ok_or_else(no_identity)?;
-    if identity.device_secret.is_some() && identity.machine_marker == machine_marker() {
+    if identity.device_secret.is_some() && !moved(&identity.machine_marker, &machine_marker()) {
         return Ok(());
     }
     let reason = match identity.device_secret {
@@ -106,6 +106,11 @@ pub(crate) fn settle(opened: &Opened) -> Result<(), AppError> {
         restored::retire_later(tx)?;
         device.replace(tx)
     })?)
+}
+
+/// Whether the two markers are of different machines. One that is not known, now or then, says nothing.
+fn moved(kept: &[u8], here: &[u8]) -> bool {
+    !kept.is_empty() && !here.is_empty() && kept != here
 }
 
 /// A profile that was never finished.
@@ -162,4 +167,23 @@ fn machine_id() -> Option<String> {
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 fn machine_id() -> Option<String> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_two_known_machines_that_differ_are_a_move() {
+        let cases: [(&[u8], &[u8], bool); 5] = [
+            (b"one", b"one", false),
+            (b"one", b"two", true),
+            (b"one", b"", false),
+            (b"", b"two", false),
+            (b"", b"", false),
+        ];
+        for (kept, here, expected) in cases {
+            assert_eq!(moved(kept, here), expected, "{kept:?} to {here:?}");
+        }
+    }
 }

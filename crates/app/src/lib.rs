@@ -22,6 +22,7 @@ mod market;
 mod profile;
 mod rooms;
 mod settings;
+mod titles;
 
 /// BLAKE3 of a content, hexadecimal, as attachments and outputs carry it.
 pub fn content_hash(content: &[u8]) -> String {

@@ -169,6 +169,14 @@ impl From<StoreError> for AppError {
                     None => error,
                 }
             }
+            StoreError::Unusable { path, .. } => {
+                let error = as_code(Code::File)
+                    .hint("Look at the disk that the profile is on and at the rights of its folder, and try again.");
+                match path {
+                    Some(path) => error.param("path", path.display()),
+                    None => error,
+                }
+            }
             StoreError::Busy => as_code(Code::Timeout).hint("Something large is being written. Try again."),
             StoreError::Corrupt { .. } => as_code(Code::Damaged).hint(
                 "Copy the profile's folder somewhere safe, then restore a backup: artel care backups, artel care restore BACKUP --as NAME",

@@ -11,7 +11,7 @@ use crate::{
     admission::Admission,
     model::{Job, JobState, NewJob},
     queue::{Conclusion, Effort, Queue, QueueError},
-    runner::{Live, Runner, Stop},
+    runner::{Live, Runner, Stop, discard_unfinished, waits},
     work::{Failure, Work},
 };
 
@@ -138,7 +138,7 @@ impl Engine {
             return Err(EngineError::Stopping);
         }
         let id = self.shared.queue.insert(job)?;
-        self.start(id)
+        self.start(&self.row(id)?)
     }
 
     /// One job as it is now.
@@ -146,6 +146,11 @@ impl Engine {
         if let Some(live) = lock(&self.shared.running).jobs.get(&job) {
             return Ok(live.snapshot());
         }
+        self.row(job)
+    }
+
+    /// A job as its row says; a running one may be further.
+    fn row(&self, job: i64) -> Result<Job, EngineError> {
         self.shared.queue.job(job)?.ok_or(EngineError::NoJob(job))
     }
 
@@ -163,14 +168,17 @@ impl Engine {
 
     /// Goes on with a waiting, paused or interrupted job.
     pub fn resume(&self, job: i64) -> Result<Job, EngineError> {
-        let row = self.job(job)?;
+        if let Some(live) = lock(&self.shared.running).jobs.get(&job) {
+            return Ok(live.snapshot());
+        }
+        let row = self.row(job)?;
         match row.state {
-            JobState::Running => Ok(row),
-            JobState::Waiting | JobState::Paused | JobState::Interrupted => self.start(job),
-            // A job that could not be opened has items that were never tried.
-            JobState::Failed if row.counts.settled() < row.counts.total || !row.listed => {
-                self.start(job)
+            // One that says running and does not run could not store its end.
+            JobState::Waiting | JobState::Running | JobState::Paused | JobState::Interrupted => {
+                self.start(&row)
             }
+            // A job that could not be opened has items that were never tried.
+            JobState::Failed if !row.listed || waits(&*self.shared.queue, job)? => self.start(&row),
             state => Err(EngineError::WrongState {
                 job,
                 state,
@@ -181,13 +189,18 @@ impl Engine {
 
     /// Stops a running job after the items in hand and returns when it stands still.
     pub fn pause(&self, job: i64) -> Result<Job, EngineError> {
-        let row = self.job(job)?;
+        // Held until the row is changed: meanwhile nobody starts it.
+        let running = lock(&self.shared.running);
+        if let Some(live) = running.jobs.get(&job) {
+            live.stop(Stop::Pause);
+            drop(running);
+            return self.wait(job);
+        }
+        let row = self.row(job)?;
         match row.state {
-            JobState::Running => {
-                self.halt(job, Stop::Pause);
-                self.job(job)
+            JobState::Waiting | JobState::Running | JobState::Interrupted => {
+                self.leave(running, job, JobState::Paused, None)
             }
-            JobState::Waiting | JobState::Interrupted => self.leave(&row, JobState::Paused),
             JobState::Paused => Ok(row),
             state => Err(EngineError::WrongState {
                 job,
@@ -199,42 +212,62 @@ impl Engine {
 
     /// Ends a job after the items in hand; what is done stays.
     pub fn cancel(&self, job: i64) -> Result<Job, EngineError> {
-        let row = self.job(job)?;
-        match row.state {
-            JobState::Running => {
-                self.halt(job, Stop::Cancel);
-                self.job(job)
+        let mut heard = false;
+        loop {
+            if let Some(live) = lock(&self.shared.running).jobs.get(&job) {
+                live.stop(Stop::Cancel);
+                heard = true;
             }
-            JobState::Waiting | JobState::Paused | JobState::Interrupted => {
-                if let Ok(work) = self.work(&row)
-                    && let Ok(run) = work.open(&row)
-                {
-                    crate::runner::discard_unfinished(&*self.shared.queue, &*run, job)?;
+            let row = self.wait(job)?;
+            // Before the lock is taken: it may be slow.
+            let run = (!row.state.is_final())
+                .then(|| self.work(&row).ok()?.open(&row).ok())
+                .flatten();
+            let running = lock(&self.shared.running);
+            if running.jobs.contains_key(&job) {
+                continue;
+            }
+            let row = self.row(job)?;
+            return match row.state {
+                // Also one whose end was decided before it heard: nobody wants it to go on.
+                JobState::Waiting
+                | JobState::Running
+                | JobState::Paused
+                | JobState::Interrupted => {
+                    if let Some(run) = run {
+                        discard_unfinished(&*self.shared.queue, &*run, job)?;
+                    }
+                    self.leave(running, job, JobState::Cancelled, None)
                 }
-                self.leave(&row, JobState::Cancelled)
-            }
-            state => Err(EngineError::WrongState {
-                job,
-                state,
-                wish: "cancelled",
-            }),
+                _ if heard => Ok(row),
+                state => Err(EngineError::WrongState {
+                    job,
+                    state,
+                    wish: "cancelled",
+                }),
+            };
         }
     }
 
     /// Tries the failed items of a job that is not running again.
     pub fn retry(&self, job: i64) -> Result<Job, EngineError> {
-        let row = self.job(job)?;
-        if row.state == JobState::Running {
-            return Err(EngineError::WrongState {
-                job,
-                state: row.state,
-                wish: "retried",
-            });
-        }
-        if self.shared.queue.retry_failed(job)? == 0 {
-            return Err(EngineError::NothingFailed(job));
-        }
-        self.start(job)
+        let row = {
+            // Held until the rows are changed: a running job counts its items itself.
+            let running = lock(&self.shared.running);
+            if running.jobs.contains_key(&job) {
+                return Err(EngineError::WrongState {
+                    job,
+                    state: JobState::Running,
+                    wish: "retried",
+                });
+            }
+            self.row(job)?;
+            if self.shared.queue.retry_failed(job)? == 0 {
+                return Err(EngineError::NothingFailed(job));
+            }
+            self.row(job)?
+        };
+        self.start(&row)
     }
 
     /// Waits until the job is not running, and returns it.
@@ -281,37 +314,38 @@ impl Engine {
         Ok(Arc::clone(work))
     }
 
-    fn start(&self, id: i64) -> Result<Job, EngineError> {
-        let mut job = self.shared.queue.job(id)?.ok_or(EngineError::NoJob(id))?;
-        let run = match self.work(&job)?.open(&job) {
+    /// Starts a job that was judged by this row; whoever changed its state meanwhile wins.
+    fn start(&self, row: &Job) -> Result<Job, EngineError> {
+        let id = row.id;
+        let opened = self.work(row)?.open(row);
+        let mut running = lock(&self.shared.running);
+        if running.stopping {
+            return Err(EngineError::Stopping);
+        }
+        if let Some(live) = running.jobs.get(&id) {
+            return Ok(live.snapshot());
+        }
+        let run = match opened {
             Ok(run) => run,
             Err(failure) => {
-                self.shared.queue.conclude(
-                    id,
-                    &Conclusion {
-                        state: JobState::Failed,
-                        error: Some(failure.message.clone()),
-                        effort: Effort::default(),
-                    },
-                )?;
+                if self.row(id)?.state == row.state {
+                    let reason = Some(failure.message.clone());
+                    self.leave(running, id, JobState::Failed, reason)?;
+                }
                 return Err(failure.into());
             }
         };
-        let live = {
-            let mut running = lock(&self.shared.running);
-            if running.stopping {
-                return Err(EngineError::Stopping);
-            }
-            if let Some(live) = running.jobs.get(&id) {
-                return Ok(live.snapshot());
-            }
-            self.shared.queue.begin(id, &self.shared.boot)?;
-            job.state = JobState::Running;
-            job.error = None;
-            let live = Arc::new(Live::new(job));
-            running.jobs.insert(id, Arc::clone(&live));
-            live
-        };
+        if !self.shared.queue.begin(id, &self.shared.boot, row.state)? {
+            return Err(EngineError::WrongState {
+                job: id,
+                state: self.row(id)?.state,
+                wish: "started",
+            });
+        }
+        // Read again: it may have run and stopped since it was judged.
+        let live = Arc::new(Live::new(self.row(id)?));
+        running.jobs.insert(id, Arc::clone(&live));
+        drop(running);
         let runner = Runner {
             shared: Arc::clone(&self.shared),
             live: Arc::clone(&live),
@@ -321,33 +355,35 @@ impl Engine {
             .name(format!("job {id}"))
             .spawn(move || runner.run());
         if let Err(source) = spawned {
-            self.shared.end(id);
-            self.leave(&live.snapshot(), JobState::Interrupted)?;
+            let mut running = lock(&self.shared.running);
+            running.jobs.remove(&id);
+            self.shared.ended.notify_all();
+            self.leave(running, id, JobState::Interrupted, None)?;
             return Err(EngineError::NoThread { job: id, source });
         }
         Ok(live.snapshot())
     }
 
-    fn halt(&self, job: i64, stop: Stop) {
-        if let Some(live) = lock(&self.shared.running).jobs.get(&job) {
-            live.stop(stop);
-        }
-        // Only the waiting matters here; the caller reads the row.
-        let _ = self.wait(job);
-    }
-
-    fn leave(&self, job: &Job, state: JobState) -> Result<Job, EngineError> {
+    /// Leaves a job that does not run in a state. The lock says that it does not start meanwhile.
+    fn leave(
+        &self,
+        running: MutexGuard<'_, Running>,
+        job: i64,
+        state: JobState,
+        error: Option<String>,
+    ) -> Result<Job, EngineError> {
         self.shared.queue.conclude(
-            job.id,
+            job,
             &Conclusion {
                 state,
-                error: None,
+                error,
                 effort: Effort::default(),
             },
         )?;
-        let job = self.job(job.id)?;
-        (self.shared.observer)(&job);
-        Ok(job)
+        let row = self.row(job)?;
+        drop(running);
+        (self.shared.observer)(&row);
+        Ok(row)
     }
 }
 

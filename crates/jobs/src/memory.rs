@@ -198,11 +198,15 @@ impl Queue for MemoryQueue {
         })
     }
 
-    fn begin(&self, job: i64, boot: &str) -> Result<(), QueueError> {
+    fn begin(&self, job: i64, boot: &str, seen: JobState) -> Result<bool, QueueError> {
         self.with(job, |rows| {
+            if rows.job.state != seen {
+                return false;
+            }
             rows.job.state = JobState::Running;
             rows.job.error = None;
             boot.clone_into(&mut rows.boot);
+            true
         })
     }
 
@@ -263,6 +267,9 @@ impl Queue for MemoryQueue {
                     rows.job.counts.failed = rows.job.counts.failed.saturating_sub(item.units);
                     count += 1;
                 }
+            }
+            if count > 0 {
+                rows.job.state = JobState::Waiting;
             }
             count
         })

@@ -95,8 +95,9 @@ pub trait Queue: Send + Sync + 'static {
         effort: Effort,
     ) -> Result<(), QueueError>;
 
-    /// Marks a job as running in the process `boot`, with no error.
-    fn begin(&self, job: i64, boot: &str) -> Result<(), QueueError>;
+    /// Marks a job as running in the process `boot`, with no error, if it still is in the state `seen`. Says whether it
+    /// was.
+    fn begin(&self, job: i64, boot: &str, seen: JobState) -> Result<bool, QueueError>;
 
     /// Settles an item with the effort and, in the same transaction, claims the next waiting one (its
     /// `attempts` goes up by one). A settlement is accepted only if the item is still running in that
@@ -111,7 +112,7 @@ pub trait Queue: Send + Sync + 'static {
     /// Ends a run: sets the state, puts running items back to `waiting` and keeps the effort.
     fn conclude(&self, job: i64, conclusion: &Conclusion) -> Result<(), QueueError>;
 
-    /// Puts all failed items back to `waiting`, with no attempts, and returns how many.
+    /// Puts all failed items back to `waiting`, with no attempts, and, if there are any, the job too. Returns how many.
     fn retry_failed(&self, job: i64) -> Result<u64, QueueError>;
 
     /// Jobs that another process left running become `interrupted`, and their running items

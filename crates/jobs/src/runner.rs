@@ -148,7 +148,7 @@ impl Runner {
         // The engine must hear of the end even if a kind's own code panics here.
         let ended = catch_unwind(AssertUnwindSafe(|| self.work(id)));
         let (state, error) = match ended {
-            Ok(Ok(())) => self.outcome(),
+            Ok(Ok(complete)) => self.outcome(complete),
             Ok(Err(Broken::Work(failure))) => (JobState::Paused, Some(failure.message)),
             Ok(Err(Broken::Queue(error))) => (JobState::Interrupted, Some(error.to_string())),
             Err(panic) => (
@@ -179,45 +179,47 @@ impl Runner {
         (self.shared.observer)(&job);
     }
 
-    fn work(&self, id: i64) -> Result<(), Broken> {
+    /// Works until everything is done, which is `true`, or until it is asked to stop.
+    fn work(&self, id: i64) -> Result<bool, Broken> {
         let listed = lock(&self.live.job).listed;
         if !listed {
             self.list(id)?;
         }
         if self.live.stopped() {
-            return Ok(());
+            return Ok(false);
         }
         self.run
             .begin(&self.live.snapshot())
             .map_err(Broken::Work)?;
         self.perform(id)?;
-        if !self.live.stopped() {
-            self.run
-                .finish(&self.live.snapshot())
-                .map_err(Broken::Work)?;
+        // Only the rows say whether the items in hand were the last: an item may settle other units than it was listed
+        // with, so counts of units do not.
+        if self.live.stopped() && waits(&*self.shared.queue, id).map_err(Broken::Queue)? {
+            return Ok(false);
         }
-        Ok(())
+        self.run
+            .finish(&self.live.snapshot())
+            .map_err(Broken::Work)?;
+        Ok(true)
     }
 
-    fn outcome(&self) -> (JobState, Option<String>) {
+    fn outcome(&self, complete: bool) -> (JobState, Option<String>) {
         let counts = lock(&self.live.job).counts;
+        if complete {
+            return if counts.failed == 0 {
+                (JobState::Done, None)
+            } else if counts.done + counts.skipped > 0 {
+                (JobState::DoneInPart, None)
+            } else {
+                (JobState::Failed, Some("every item failed".to_owned()))
+            };
+        }
         let state = match *lock(&self.live.stop) {
-            // Asked to stop when everything was done already.
-            _ if lock(&self.live.job).listed && counts.settled() == counts.total => {
-                if counts.failed == 0 {
-                    JobState::Done
-                } else if counts.failed == counts.total {
-                    JobState::Failed
-                } else {
-                    JobState::DoneInPart
-                }
-            }
             Some(Stop::Pause) => JobState::Paused,
             Some(Stop::Cancel) => JobState::Cancelled,
             Some(Stop::Shutdown) | None => JobState::Interrupted,
         };
-        let error = (state == JobState::Failed).then(|| "every item failed".to_owned());
-        (state, error)
+        (state, None)
     }
 
     fn list(&self, id: i64) -> Result<(), Broken> {
@@ -491,6 +493,12 @@ impl Crew {
             let _ = self.step(Some(&settlement), false);
         }
     }
+}
+
+/// Whether an item of the job still has to be done.
+pub(crate) fn waits(queue: &dyn Queue, job: i64) -> Result<bool, QueueError> {
+    let (_, waiting) = queue.items(job, Some(ItemState::Waiting), 0, 0)?;
+    Ok(waiting > 0)
 }
 
 /// Removes what broken attempts may have left of items that will not be tried again.

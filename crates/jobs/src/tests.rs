@@ -18,6 +18,7 @@ struct Numbers {
     act: fn(u64, &Attempt) -> Result<Outcome, Failure>,
     performed: Arc<AtomicU32>,
     told: Arc<Mutex<Vec<u64>>>,
+    finished: Arc<AtomicU32>,
     limit: Duration,
 }
 
@@ -28,6 +29,7 @@ impl Numbers {
             act,
             performed: Arc::default(),
             told: Arc::default(),
+            finished: Arc::default(),
             limit: Duration::from_mins(1),
         }
     }
@@ -48,6 +50,7 @@ impl Work for Numbers {
             act: self.act,
             performed: Arc::clone(&self.performed),
             told: Arc::clone(&self.told),
+            finished: Arc::clone(&self.finished),
             limit: self.limit,
         }))
     }
@@ -80,6 +83,11 @@ impl Run for Numbers {
 
     fn settled(&self, item: &Item) -> Result<(), Failure> {
         self.told.lock().unwrap().push(item.position);
+        Ok(())
+    }
+
+    fn finish(&self, _: &Job) -> Result<(), Failure> {
+        self.finished.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 }
@@ -154,6 +162,187 @@ fn failures_and_panics_are_their_items_own() {
         "each item is told once"
     );
     assert_eq!(job.peak_memory, 1000);
+}
+
+/// A page of products may have grown or shrunk since it was listed.
+#[test]
+fn a_job_is_done_when_nothing_waits_whatever_its_units_say() {
+    fn tally(done: u64, failed: u64) -> Outcome {
+        Outcome {
+            tally: Some(Tally {
+                done,
+                failed,
+                skipped: 0,
+            }),
+            ..Outcome::default()
+        }
+    }
+    type Act = fn(u64, &Attempt) -> Result<Outcome, Failure>;
+    let cases: [(&str, Act, JobState); 5] = [
+        ("grown", |_, _| Ok(tally(2, 0)), JobState::Done),
+        ("shrunk", |_, _| Ok(tally(0, 0)), JobState::Done),
+        (
+            "grown, a part failed",
+            |_, _| Ok(tally(1, 1)),
+            JobState::DoneInPart,
+        ),
+        (
+            "shrunk, all failed",
+            |number, _| Ok(tally(0, number % 2)),
+            JobState::Failed,
+        ),
+        (
+            "grown, all failed",
+            |_, _| Ok(tally(0, 2)),
+            JobState::Failed,
+        ),
+    ];
+    for (name, act, state) in cases {
+        let work = Numbers::new(4, act);
+        let finished = Arc::clone(&work.finished);
+        let (_, job) = run(work);
+        assert_eq!(job.state, state, "{name}");
+        assert_eq!(finished.load(Ordering::SeqCst), 1, "{name}");
+    }
+}
+
+/// Items in hand are let be done when a job is to stop; where they were the last, the job is.
+#[test]
+fn a_stop_while_the_last_items_are_in_hand_leaves_the_job_finished() {
+    static GATE: Mutex<()> = Mutex::new(());
+    type Stop = fn(&Engine, i64) -> Result<Job, EngineError>;
+    let stops: [(&str, Stop); 2] = [("pause", Engine::pause), ("cancel", Engine::cancel)];
+    for (name, stop) in stops {
+        let queue = Arc::new(MemoryQueue::default());
+        let work = Numbers::new(3, |_, _| {
+            drop(GATE.lock().unwrap());
+            fine()
+        });
+        let (performed, finished) = (Arc::clone(&work.performed), Arc::clone(&work.finished));
+        let engine = engine(&queue, work);
+        let held = GATE.lock().unwrap();
+        let id = engine.submit(&new_job()).unwrap().id;
+        while performed.load(Ordering::SeqCst) < 3 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let job = std::thread::scope(|scope| {
+            let asked = scope.spawn(|| stop(&engine, id).unwrap());
+            // Long enough for the wish to be heard while all three are in hand.
+            std::thread::sleep(Duration::from_millis(100));
+            drop(held);
+            asked.join().unwrap()
+        });
+        assert_eq!(job.state, JobState::Done, "{name}");
+        assert_eq!(finished.load(Ordering::SeqCst), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_stop_before_the_last_items_does_not_finish_the_job() {
+    let queue = Arc::new(MemoryQueue::default());
+    let work = Numbers::new(300, |_, _| {
+        std::thread::sleep(Duration::from_millis(1));
+        fine()
+    });
+    let finished = Arc::clone(&work.finished);
+    let engine = engine(&queue, work);
+    let job = engine.submit(&new_job()).unwrap().id;
+    assert_eq!(engine.pause(job).unwrap().state, JobState::Paused);
+    assert_eq!(finished.load(Ordering::SeqCst), 0);
+    engine.resume(job).unwrap();
+    assert_eq!(engine.wait(job).unwrap().state, JobState::Done);
+    assert_eq!(finished.load(Ordering::SeqCst), 1);
+}
+
+/// A stop that was decided otherwise before the wish was heard does not swallow the wish.
+#[test]
+fn a_cancelled_job_stays_cancelled_even_if_it_breaks_at_that_moment() {
+    static GATE: Mutex<()> = Mutex::new(());
+    let queue = Arc::new(MemoryQueue::default());
+    let work = Numbers::new(50, |_, _| {
+        drop(GATE.lock().unwrap());
+        Err(Failure::job("the disk is full"))
+    });
+    let performed = Arc::clone(&work.performed);
+    let engine = engine(&queue, work);
+    let held = GATE.lock().unwrap();
+    let id = engine.submit(&new_job()).unwrap().id;
+    while performed.load(Ordering::SeqCst) == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let job = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| engine.cancel(id).unwrap());
+        std::thread::sleep(Duration::from_millis(100));
+        drop(held);
+        asked.join().unwrap()
+    });
+    assert_eq!(job.state, JobState::Cancelled);
+}
+
+/// Opens slowly the first time: until the gate is let go of.
+struct Slow {
+    work: Numbers,
+    gate: Arc<Mutex<()>>,
+    opened: AtomicU32,
+    fails: bool,
+}
+
+impl Work for Slow {
+    fn kind(&self) -> &'static str {
+        "numbers"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn open(&self, job: &Job) -> Result<Arc<dyn Run>, Failure> {
+        if self.opened.fetch_add(1, Ordering::SeqCst) == 0 {
+            drop(self.gate.lock().unwrap());
+            if self.fails {
+                return Err(Failure::job("the recipe is gone"));
+            }
+        }
+        self.work.open(job)
+    }
+}
+
+#[test]
+fn who_changes_a_job_while_it_is_being_opened_wins() {
+    type Stop = fn(&Engine, i64) -> Result<Job, EngineError>;
+    let cases: [(Stop, JobState); 2] = [
+        (Engine::pause, JobState::Paused),
+        (Engine::cancel, JobState::Cancelled),
+    ];
+    for fails in [false, true] {
+        for (stop, state) in cases {
+            let queue = Arc::new(MemoryQueue::default());
+            let engine = engine(&queue, Numbers::new(0, |_, _| fine()));
+            let gate = Arc::new(Mutex::new(()));
+            let work = Numbers::new(5, |_, _| fine());
+            let performed = Arc::clone(&work.performed);
+            let slow = Arc::new(Slow {
+                work,
+                gate: Arc::clone(&gate),
+                opened: AtomicU32::new(0),
+                fails,
+            });
+            engine.register(Arc::<Slow>::clone(&slow));
+            let id = queue.insert(&new_job()).unwrap();
+            let held = gate.lock().unwrap();
+            std::thread::scope(|scope| {
+                let started = scope.spawn(|| engine.resume(id));
+                while slow.opened.load(Ordering::SeqCst) == 0 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                assert_eq!(stop(&engine, id).unwrap().state, state);
+                drop(held);
+                assert!(started.join().unwrap().is_err());
+            });
+            assert_eq!(engine.wait(id).unwrap().state, state);
+            assert_eq!(performed.load(Ordering::SeqCst), 0);
+        }
+    }
 }
 
 #[test]
@@ -255,7 +444,8 @@ fn an_item_that_ends_the_program_again_and_again_is_given_up() {
         .collect();
     queue.append(job, &items, true, Effort::default()).unwrap();
     for crash in 1..=MAX_ATTEMPTS {
-        queue.begin(job, "a process that is gone").unwrap();
+        let seen = queue.job(job).unwrap().unwrap().state;
+        assert!(queue.begin(job, "a process that is gone", seen).unwrap());
         let claimed = queue.step(job, None, true).unwrap().claimed.unwrap();
         assert_eq!((claimed.position, claimed.attempts), (0, crash));
         queue.recover("the next one").unwrap();
@@ -329,7 +519,9 @@ fn what_a_killed_process_worked_is_not_forgotten() {
     queue
         .append(job, &[item(0), item(1)], true, effort(2))
         .unwrap();
-    queue.begin(job, "a process that is gone").unwrap();
+    queue
+        .begin(job, "a process that is gone", JobState::Waiting)
+        .unwrap();
     let claimed = queue.step(job, None, true).unwrap().claimed.unwrap();
     let settlement = |effort| Settlement {
         position: claimed.position,

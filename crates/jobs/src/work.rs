@@ -61,7 +61,8 @@ pub trait Run: Send + Sync {
     /// Removes what a broken attempt at this item may have left.
     fn discard(&self, _item: &Item) {}
 
-    /// Called once when all items are settled. It must be harmless to do again.
+    /// Called once when all items are settled, also when a stop was asked for while the last of them were in hand. It
+    /// must be harmless to do again.
     fn finish(&self, _job: &Job) -> Result<(), Failure> {
         Ok(())
     }

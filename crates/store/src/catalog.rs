@@ -8,7 +8,7 @@ mod import;
 mod products;
 mod results;
 
-pub use import::{Derived, ImportedLine, Upserted, begin_import, upsert};
+pub use import::{Derived, ImportedLine, Upserted, begin_import, imported_after, upsert};
 pub use products::{
     Filter, Listed, Member, Page, Stored, brand_groups, brands, count, given, group, list,
     member_by_code, member_by_id, members, page_after, page_members,

@@ -19,6 +19,14 @@ pub enum StoreError {
         /// What could not be written.
         path: Option<PathBuf>,
     },
+    /// The system or the disk does not let the database be read or written.
+    #[error("the database cannot be used{}: {reason}", at(path.as_deref()))]
+    Unusable {
+        /// The database's file, where it is known.
+        path: Option<PathBuf>,
+        /// What the system says.
+        reason: String,
+    },
     /// The database stayed busy for longer than a caller should wait.
     #[error("the database is busy")]
     Busy,
@@ -105,6 +113,14 @@ pub enum StoreError {
     Misuse(&'static str),
 }
 
+/// Whether an error says that nothing more fits: on the disk, or in what this user may take of it.
+fn is_full(reason: &io::Error) -> bool {
+    matches!(
+        reason.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
 fn at(path: Option<&Path>) -> String {
     path.map_or_else(String::new, |path| format!(" ({})", path.display()))
 }
@@ -112,7 +128,7 @@ fn at(path: Option<&Path>) -> String {
 impl StoreError {
     /// A file error with its path; a full disk becomes [`StoreError::Full`].
     pub fn io(path: &Path, source: io::Error) -> Self {
-        if source.kind() == io::ErrorKind::StorageFull {
+        if is_full(&source) {
             return Self::Full {
                 path: Some(path.to_owned()),
             };
@@ -134,6 +150,10 @@ impl StoreError {
                 path: Some(file.to_owned()),
                 reason,
             },
+            Self::Unusable { path: None, reason } => Self::Unusable {
+                path: Some(file.to_owned()),
+                reason,
+            },
             other => other,
         }
     }
@@ -146,6 +166,13 @@ impl From<rusqlite::Error> for StoreError {
         };
         match failure.code {
             ErrorCode::DiskFull => Self::Full { path: None },
+            ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied => Self::Unusable {
+                path: None,
+                reason: error.to_string(),
+            },
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
             ErrorCode::DatabaseCorrupt => Self::Corrupt {
                 path: None,
@@ -158,6 +185,41 @@ impl From<rusqlite::Error> for StoreError {
                 reason: "its first page does not decrypt with the profile's key".to_owned(),
             },
             _ => Self::Sqlite(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn what_the_disk_does_is_no_fault_of_the_program() {
+        let cases = [
+            (ffi::SQLITE_IOERR_WRITE, "unusable"),
+            (ffi::SQLITE_IOERR_FSYNC, "unusable"),
+            (ffi::SQLITE_CANTOPEN, "unusable"),
+            (ffi::SQLITE_READONLY, "unusable"),
+            (ffi::SQLITE_PERM, "unusable"),
+            (ffi::SQLITE_FULL, "full"),
+            (ffi::SQLITE_CONSTRAINT, "sqlite"),
+        ];
+        for (code, expected) in cases {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let file = Path::new("data.db");
+            let kind = match StoreError::from(error).at(file) {
+                StoreError::Unusable { path, .. } if path.as_deref() == Some(file) => "unusable",
+                StoreError::Full { path } if path.as_deref() == Some(file) => "full",
+                StoreError::Sqlite(_) => "sqlite",
+                other => panic!("{code}: {other:?}"),
+            };
+            assert_eq!(kind, expected, "{code}");
+        }
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let error = StoreError::io(Path::new("x"), kind.into());
+            assert!(matches!(error, StoreError::Full { .. }), "{kind}");
         }
     }
 }

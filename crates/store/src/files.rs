@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -10,10 +10,19 @@ use crate::StoreError;
 
 /// Replaces a file at once: after a crash it holds the old bytes or the new ones, never a mix.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    replace_with(path, |file| file.write_all(bytes))
+}
+
+/// Replaces a file at once by what `fill` writes. In a folder that is only ours: the passing name is a fixed one, so that
+/// what a crash leaves is written over by the next.
+pub(crate) fn replace_with(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), StoreError> {
     let temporary = beside(path, ".tmp");
-    let write = || -> std::io::Result<()> {
+    let write = || -> io::Result<()> {
         let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
+        fill(&mut file)?;
         file.sync_all()?;
         fs::rename(&temporary, path)
     };
@@ -54,4 +63,24 @@ pub(crate) fn create_private_folder(path: &Path) -> Result<(), StoreError> {
     builder
         .create(path)
         .map_err(|reason| StoreError::io(path, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_replaced_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db.before-0002");
+        replace(&path, b"longer than the next").unwrap();
+        replace(&path, b"next").unwrap();
+        replace_with(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        })
+        .unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"next");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

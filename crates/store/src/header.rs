@@ -183,12 +183,28 @@ impl Pair {
         }
     }
 
-    /// Writes both copies, one after the other: at any moment one of them is whole, and the first
-    /// rename decides which passphrase opens the profile.
+    /// Writes both copies of a new profile.
     pub(crate) fn write(folder: &Path, header: &Header) -> Result<(), StoreError> {
         let bytes = header.encode()?;
         for name in COPIES {
             files::replace(&folder.join(name), &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the copies one after the other: at any moment one of them is whole, and the first rename decides which
+    /// passphrase opens the profile. What fails after it is logged: opening mends the other copy.
+    pub(crate) fn renew(folder: &Path, header: &Header) -> Result<(), StoreError> {
+        let bytes = header.encode()?;
+        let [first, second] = COPIES.map(|name| folder.join(name));
+        if let Err(reason) = files::replace(&first, &bytes) {
+            if read_copy(&first).as_ref() != Ok(header) {
+                return Err(reason);
+            }
+            tracing::warn!(%reason, "the folder of the new header was not made durable");
+        }
+        if let Err(reason) = files::replace(&second, &bytes) {
+            tracing::warn!(%reason, "the second copy of the header still has the old passphrase");
         }
         Ok(())
     }

@@ -309,12 +309,19 @@ pub fn append(
     Ok(())
 }
 
-/// Marks a job as running in this run of the program.
-pub fn begin(connection: &Connection, job: i64, boot: &str) -> Result<(), StoreError> {
-    connection
-        .prepare_cached("UPDATE jobs SET state = 'running', boot = ?2, error = '' WHERE id = ?1")?
-        .execute(params![job, boot])?;
-    Ok(())
+/// Marks a job as running in this run of the program, if it still is in the state that the caller saw; whether it was.
+pub fn begin(
+    connection: &Connection,
+    job: i64,
+    boot: &str,
+    seen: &str,
+) -> Result<bool, StoreError> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE jobs SET state = 'running', boot = ?2, error = '' WHERE id = ?1 AND state = ?3",
+        )?
+        .execute(params![job, boot, seen])?;
+    Ok(changed == 1)
 }
 
 /// Stores the result of a claimed item; `None` if its claim is not the last one.
@@ -433,7 +440,7 @@ fn release(connection: &Connection, job: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Puts failed items back, never begun, and returns how many.
+/// Puts failed items back, never begun, and with them the job to `waiting`; returns how many there were.
 pub fn retry_failed(connection: &Connection, job: i64) -> Result<u64, StoreError> {
     let (items, units): (u64, u64) = connection
         .prepare_cached(
@@ -445,9 +452,13 @@ pub fn retry_failed(connection: &Connection, job: i64) -> Result<u64, StoreError
             "UPDATE job_items SET state = 'waiting', attempts = 0, error = '' WHERE job = ?1 AND state = 'failed'",
         )?
         .execute([job])?;
-    connection
-        .prepare_cached("UPDATE jobs SET failed = failed - ?2 WHERE id = ?1")?
-        .execute(params![job, units])?;
+    if items > 0 {
+        connection
+            .prepare_cached(
+                "UPDATE jobs SET state = 'waiting', failed = failed - ?2 WHERE id = ?1",
+            )?
+            .execute(params![job, units])?;
+    }
     Ok(items)
 }
 
@@ -498,4 +509,40 @@ pub fn find_done(
         ))?
         .query_row(params![key, target], item_row)
         .optional()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_begins_only_in_the_state_that_was_seen() {
+        let connection = crate::migrate::in_memory().unwrap();
+        let new = NewJob {
+            kind: "images".to_owned(),
+            version: 1,
+            title: "web: Photos".to_owned(),
+            params: "{}".to_owned(),
+            out: String::new(),
+            backend: "cpu".to_owned(),
+            created_at: 0,
+        };
+        let id = insert(&connection, &new).unwrap();
+        let state = || job(&connection, id).unwrap().unwrap().state;
+        assert!(!begin(&connection, id, "boot", "paused").unwrap());
+        assert_eq!(state(), "waiting");
+        assert!(begin(&connection, id, "boot", "waiting").unwrap());
+        assert!(!begin(&connection, id, "boot", "waiting").unwrap());
+        assert_eq!(state(), "running");
+
+        let items = [("a".to_owned(), String::new(), 1)];
+        append(&connection, id, &items, true, &Effort::default()).unwrap();
+        assert_eq!(retry_failed(&connection, id).unwrap(), 0);
+        assert_eq!(state(), "running");
+        connection
+            .execute_batch("UPDATE job_items SET state = 'failed'; UPDATE jobs SET failed = 1;")
+            .unwrap();
+        assert_eq!(retry_failed(&connection, id).unwrap(), 1);
+        assert_eq!(state(), "waiting");
+    }
 }

@@ -1,11 +1,13 @@
 //! Price series, stored by column in chunks, and the indicator runs made from them.
 //!
 //! A series is known by symbol, interval and source. Its bars lie in chunks of at most
-//! [`CHUNK`], each column of a chunk in a row of its own, so that a function of the closes reads
-//! only closes. [`merge`] touches the chunks that new bars fall into and no others.
+//! [`CHUNK`], each column of a chunk in a row of its own, so that looking through the times reads
+//! only times. An import is [`staging`]: it touches the chunks that new bars fall into and no others,
+//! and nobody sees it before it is whole.
 
 mod column;
 mod runs;
+pub mod staging;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -128,6 +130,9 @@ pub struct Series {
     pub imported_at_ms: i64,
 }
 
+/// Sources of series that are not shown: of an import on its way, and of what it took the place of.
+const HIDDEN: &str = "'.import', '.replaced'";
+
 const SERIES: &str =
     "SELECT id, source, symbol, interval, has_volume, bars, first_ms, last_ms, last_close,
     previous_close, gaps, imported_at_ms FROM price_series";
@@ -162,8 +167,9 @@ fn count(count: impl TryInto<i64>) -> i64 {
 
 /// All series, by symbol and interval.
 pub fn list(connection: &Connection) -> Result<Vec<Series>, StoreError> {
-    let mut statement =
-        connection.prepare_cached(&format!("{SERIES} ORDER BY symbol, interval, source"))?;
+    let mut statement = connection.prepare_cached(&format!(
+        "{SERIES} WHERE source NOT IN ({HIDDEN}) ORDER BY symbol, interval, source"
+    ))?;
     let series = statement
         .query_map([], series_of)?
         .collect::<Result<_, _>>()?;
@@ -173,7 +179,7 @@ pub fn list(connection: &Connection) -> Result<Vec<Series>, StoreError> {
 /// The series of one symbol, one for each interval and source.
 pub fn of_symbol(connection: &Connection, symbol: &str) -> Result<Vec<Series>, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
-        "{SERIES} WHERE symbol = ?1 ORDER BY interval, source"
+        "{SERIES} WHERE symbol = ?1 AND source NOT IN ({HIDDEN}) ORDER BY interval, source"
     ))?;
     let series = statement
         .query_map([symbol], series_of)?
@@ -181,28 +187,22 @@ pub fn of_symbol(connection: &Connection, symbol: &str) -> Result<Vec<Series>, S
     Ok(series)
 }
 
-/// The series of this identity, made empty where there is none yet.
-pub fn open_series(
+/// The series of this identity.
+pub fn series(
     connection: &Connection,
     source: &str,
     symbol: &str,
     interval: &str,
-    has_volume: bool,
-) -> Result<Series, StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO price_series (source, symbol, interval, has_volume) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (symbol, interval, source) DO NOTHING",
-        )?
-        .execute(params![source, symbol, interval, has_volume])?;
+) -> Result<Option<Series>, StoreError> {
     Ok(connection
         .prepare_cached(&format!(
             "{SERIES} WHERE symbol = ?1 AND interval = ?2 AND source = ?3"
         ))?
-        .query_row(params![symbol, interval, source], series_of)?)
+        .query_row(params![symbol, interval, source], series_of)
+        .optional()?)
 }
 
-/// What [`merge`] did.
+/// What an import did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
     /// Bars at new times.
@@ -218,85 +218,6 @@ impl std::ops::AddAssign for Merged {
         self.added += other.added;
         self.replaced += other.replaced;
         self.unchanged += other.unchanged;
-    }
-}
-
-/// Adds bars to a series; a bar at a time that is there already takes its place. `bars` are in
-/// rising order of time. Call [`settle`] after the last merge of an import.
-pub fn merge(connection: &Connection, series: i64, bars: &Bars) -> Result<Merged, StoreError> {
-    let rising = bars
-        .time
-        .iter()
-        .zip(bars.time.iter().skip(1))
-        .all(|(one, next)| one < next);
-    if !rising
-        || bars
-            .columns()
-            .iter()
-            .any(|column| column.len() != bars.len())
-    {
-        return Err(StoreError::Misuse(
-            "bars to merge are uneven or out of order",
-        ));
-    }
-    let mut merged = Merged::default();
-    let mut next = 0;
-    while let Some((time, _)) = bars.get(next) {
-        let (chunk, end) = chunk_for(connection, series, time)?;
-        let until = end.map_or(bars.len(), |end| {
-            bars.time.partition_point(|time| *time < end)
-        });
-        let (all, counts) = match &chunk {
-            Some(chunk) => weave(&read_chunk(connection, chunk.id)?, bars, next..until),
-            None => weave(&Bars::default(), bars, next..until),
-        };
-        if counts.added + counts.replaced > 0 {
-            if let Some(chunk) = chunk {
-                delete_chunk(connection, chunk.id)?;
-            }
-            write_chunks(connection, series, &all)?;
-        }
-        merged += counts;
-        next = until;
-    }
-    Ok(merged)
-}
-
-/// A row of the chunk directory.
-struct Chunk {
-    id: i64,
-}
-
-/// The chunk that a bar at `time` belongs to, and where the following one begins.
-fn chunk_for(
-    connection: &Connection,
-    series: i64,
-    time: i64,
-) -> Result<(Option<Chunk>, Option<i64>), StoreError> {
-    let chunk = |row: &Row<'_>| Ok((Chunk { id: row.get(0)? }, row.get::<_, i64>(1)?));
-    let at_or_before = connection
-        .prepare_cached(
-            "SELECT id, first_ms FROM price_chunks WHERE series = ?1 AND first_ms <= ?2
-             ORDER BY first_ms DESC LIMIT 1",
-        )?
-        .query_row(params![series, time], chunk)
-        .optional()?;
-    let after = |time: i64| {
-        connection
-            .prepare_cached(
-                "SELECT id, first_ms FROM price_chunks WHERE series = ?1 AND first_ms > ?2
-                 ORDER BY first_ms LIMIT 1",
-            )?
-            .query_row(params![series, time], chunk)
-            .optional()
-    };
-    match at_or_before {
-        Some((chunk, _)) => Ok((Some(chunk), after(time)?.map(|(_, first)| first))),
-        // Bars before the first chunk go into it.
-        None => match after(time)? {
-            Some((chunk, first)) => Ok((Some(chunk), after(first)?.map(|(_, first)| first))),
-            None => Ok((None, None)),
-        },
     }
 }
 
@@ -331,24 +252,44 @@ fn weave(old: &Bars, new: &Bars, range: std::ops::Range<usize>) -> (Bars, Merged
     (all, counts)
 }
 
-fn write_chunks(connection: &Connection, series: i64, bars: &Bars) -> Result<(), StoreError> {
+/// A row of the chunk directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Chunk {
+    id: i64,
+    first: i64,
+    last: i64,
+    bars: usize,
+}
+
+fn write_chunks(
+    connection: &Connection,
+    series: i64,
+    bars: &Bars,
+) -> Result<Vec<Chunk>, StoreError> {
     let mut from = 0;
+    let mut written = Vec::new();
     for times in bars.time.chunks(CHUNK) {
-        let (Some(first), Some(last)) = (times.first(), times.last()) else {
+        let (Some(&first), Some(&last)) = (times.first(), times.last()) else {
             break;
         };
         connection
             .prepare_cached("INSERT INTO price_chunks (series, first_ms, last_ms, bars) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![series, first, last, count(times.len())])?;
-        let chunk = connection.last_insert_rowid();
-        write_column(connection, chunk, 0, &column::encode_times(times))?;
+        let id = connection.last_insert_rowid();
+        write_column(connection, id, 0, &column::encode_times(times))?;
         for (field, column) in (1..).zip(bars.columns()) {
             let figures = column.get(from..from + times.len()).unwrap_or_default();
-            write_column(connection, chunk, field, &column::encode_figures(figures))?;
+            write_column(connection, id, field, &column::encode_figures(figures))?;
         }
         from += times.len();
+        written.push(Chunk {
+            id,
+            first,
+            last,
+            bars: times.len(),
+        });
     }
-    Ok(())
+    Ok(written)
 }
 
 fn write_column(
@@ -407,31 +348,8 @@ fn damaged(reason: impl ToString) -> StoreError {
     }
 }
 
-/// Gives every stretch of a series' times to `visit`, oldest first.
-pub fn visit_times(
-    connection: &Connection,
-    series: i64,
-    mut visit: impl FnMut(&[i64]),
-) -> Result<(), StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT c.data, p.bars FROM price_chunks p JOIN price_columns c ON c.chunk = p.id AND c.field = 0
-         WHERE p.series = ?1 ORDER BY p.first_ms",
-    )?;
-    let mut rows = statement.query([series])?;
-    while let Some(row) = rows.next()? {
-        let data = row.get_ref(0)?.as_blob().map_err(damaged)?;
-        visit(&column::decode_times(data, counted(row, 1)?)?);
-    }
-    Ok(())
-}
-
-/// Ends an import: derives the series' row from its chunks and notes the gaps that were judged.
-pub fn settle(
-    connection: &Connection,
-    series: i64,
-    gaps: u64,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+/// Derives the series' row from its chunks and notes the gaps that were judged.
+fn settle(connection: &Connection, series: i64, gaps: u64, now_ms: i64) -> Result<(), StoreError> {
     let (bars, first, last): (u64, Option<i64>, Option<i64>) = connection
         .prepare_cached("SELECT coalesce(sum(bars), 0), min(first_ms), max(last_ms) FROM price_chunks WHERE series = ?1")?
         .query_row([series], |row| Ok((counted(row, 0)?, row.get(1)?, row.get(2)?)))?;

@@ -91,17 +91,9 @@ fn apply(connection: &mut Connection, found: u32) -> Result<(), StoreError> {
 fn copy_before(connection: &Connection, path: &Path, found: u32) -> Result<PathBuf, StoreError> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     let copy = files::beside(path, &format!(".before-{:04}", found + 1));
-    let unfinished = files::beside(&copy, ".tmp");
-    let write = || -> std::io::Result<()> {
-        std::fs::copy(path, &unfinished)?;
-        std::fs::File::options()
-            .write(true)
-            .open(&unfinished)?
-            .sync_all()?;
-        std::fs::rename(&unfinished, &copy)
-    };
-    write().map_err(|reason| StoreError::io(&copy, reason))?;
-    files::sync_folder_of(&copy)?;
+    files::replace_with(&copy, |file| {
+        std::io::copy(&mut std::fs::File::open(path)?, file).map(drop)
+    })?;
     Ok(copy)
 }
 

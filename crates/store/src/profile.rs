@@ -5,8 +5,7 @@
 //! says the name itself.
 
 use std::{
-    fs::{self, File},
-    io::Write,
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -15,7 +14,7 @@ use rusqlite::Transaction;
 
 use crate::{
     ProofKey, Store, StoreError, files, folder,
-    header::{COPIES, Header, Pair, Public},
+    header::{Header, Pair, Public},
     key::{DatabaseKey, Root},
     lock::Lock,
     unfinished::{self, Unfinished},
@@ -217,8 +216,13 @@ pub fn open(home: &Path, name: &str, passphrase: &str) -> Result<Opened, StoreEr
     let header = pair.newest()?;
     let root = header.root(passphrase)?;
     header.unseal(&root)?;
-    if pair.repair(header)? {
-        tracing::warn!(flaws = ?pair.flaws(), "a copy of the header was mended");
+    match pair.repair(header) {
+        Ok(false) => {}
+        Ok(true) => tracing::warn!(flaws = ?pair.flaws(), "a copy of the header was mended"),
+        // The other copy is good: no reason to keep the user out.
+        Err(reason) => {
+            tracing::warn!(flaws = ?pair.flaws(), %reason, "a copy of the header cannot be mended");
+        }
     }
     open_locked(&found.path, header, &root, lock)
 }
@@ -263,7 +267,7 @@ pub fn change_passphrase(opened: &Opened, old: &str, new: &str) -> Result<(), St
     let key = header.unseal(&header.root(old)?)?;
     let public = header.public().renewed()?;
     let root = Root::derive(new, &public.salt, public.cost)?;
-    Pair::write(&opened.path, &Header::seal(public, &key, &root)?)?;
+    Pair::renew(&opened.path, &Header::seal(public, &key, &root)?)?;
     *proof_key = root.proof_key();
     Ok(())
 }
@@ -277,41 +281,24 @@ pub fn proof_key(home: &Path, name: &str, passphrase: &str) -> Result<ProofKey, 
     Ok(root.proof_key())
 }
 
-/// Deletes a profile. The header goes first: without it the rest cannot be decrypted, whatever a
-/// disk keeps of it. Backups stay.
+/// Deletes a profile. It goes as a whole: first out of the list, then its header, without which the rest cannot be
+/// decrypted, whatever a disk keeps of it, then the rest. Backups stay.
 pub fn delete(home: &Path, name: &str, passphrase: &str) -> Result<(), StoreError> {
     let found = find(home, name)?;
-    let lock = Lock::take(&found.path, &found.name)?;
+    let mut lock = Some(Lock::take(&found.path, &found.name)?);
     let pair = Pair::read(&found.path);
     let header = pair.newest()?;
     header.unseal(&header.root(passphrase)?)?;
-    for name in COPIES {
-        shred(&found.path.join(name))?;
-    }
-    // Out of the way first, so that a half-removed folder is not taken for a damaged profile.
     let gone = unfinished::new_path(&profiles_folder(home))?;
-    // Windows moves no folder with an open file in it.
-    drop(lock);
+    if cfg!(windows) {
+        // Windows moves no folder with an open file in it.
+        lock = None;
+    }
     fs::rename(&found.path, &gone).map_err(|reason| StoreError::io(&found.path, reason))?;
     files::sync_folder_of(&gone)?;
-    fs::remove_dir_all(&gone).map_err(|reason| StoreError::io(&gone, reason))
-}
-
-/// Overwrites a small file before removing it.
-fn shred(path: &Path) -> Result<(), StoreError> {
-    let overwrite = || -> std::io::Result<()> {
-        let mut file = File::options().write(true).open(path)?;
-        let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
-        file.write_all(&vec![0; length])?;
-        file.sync_all()?;
-        fs::remove_file(path)
-    };
-    match overwrite() {
-        Err(reason) if reason.kind() != std::io::ErrorKind::NotFound => {
-            Err(StoreError::io(path, reason))
-        }
-        _ => files::sync_folder_of(path),
-    }
+    unfinished::remove(&gone).map_err(|reason| StoreError::io(&gone, reason))?;
+    drop(lock);
+    Ok(())
 }
 
 #[cfg(test)]

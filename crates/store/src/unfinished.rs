@@ -3,10 +3,15 @@
 
 use std::{
     fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use crate::{StoreError, files, lock::Lock};
+use crate::{
+    StoreError, files,
+    header::{self, COPIES},
+    lock::Lock,
+};
 
 /// Marks a folder as unfinished; one that a crash left behind is swept away.
 const PREFIX: &str = ".new-";
@@ -30,10 +35,31 @@ pub(crate) fn sweep(parent: &Path) {
         return;
     };
     for path in entries.flatten().map(|entry| entry.path()) {
-        if is_one(&path) && !Lock::is_held(&path) {
-            let _ = fs::remove_dir_all(&path);
+        if is_one(&path) && Lock::is_free(&path) {
+            let _ = remove(&path);
         }
     }
+}
+
+/// Removes a folder that may have been a profile's. Its headers are overwritten first, as far as they can be.
+pub(crate) fn remove(folder: &Path) -> io::Result<()> {
+    for name in COPIES {
+        let path = folder.join(name);
+        if let Err(reason) = overwrite(&path)
+            && reason.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %path.display(), %reason, "a header was not overwritten");
+        }
+    }
+    fs::remove_dir_all(folder)
+}
+
+/// Overwrites a small file.
+fn overwrite(path: &Path) -> io::Result<()> {
+    let mut file = fs::File::options().write(true).open(path)?;
+    let length = usize::try_from(file.metadata()?.len().min(header::MAX_LEN)).unwrap_or(0);
+    file.write_all(&vec![0; length])?;
+    file.sync_all()
 }
 
 /// A folder that is being filled; removed again unless finished.
@@ -87,5 +113,33 @@ impl Drop for Unfinished {
         if is_one(&self.path) {
             let _ = fs::remove_dir_all(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_holds_is_swept() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let path = parent.path().join(name);
+            fs::create_dir(&path).unwrap();
+            path
+        };
+        let never_locked = folder(".new-a");
+        let left = folder(".new-b");
+        drop(Lock::take(&left, "").unwrap());
+        let held = folder(".new-c");
+        let lock = Lock::take(&held, "").unwrap();
+        // A lock that cannot be asked says nothing.
+        let unknown = folder(".new-d");
+        fs::create_dir(unknown.join("lock")).unwrap();
+        let other = folder("a profile");
+        sweep(parent.path());
+        let there = [&never_locked, &left, &held, &unknown, &other].map(|path| path.exists());
+        assert_eq!(there, [false, false, true, true, true]);
+        drop(lock);
     }
 }

@@ -1,5 +1,7 @@
 //! Health, backup, restore.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -52,12 +54,16 @@ pub struct Health {
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct Check {
-    /// Stable code, such as `database` or `disk_space`.
+    /// What was looked at, such as `database` or `disk_space`.
     pub name: String,
     /// `well`, `warning` or `critical`.
     pub grade: String,
-    /// What was found.
+    /// Stable code of what was found, such as `disk_space_low`, for translation.
+    pub code: String,
+    /// What was found, in English.
     pub message: String,
+    /// Values of the message, for a translated one.
+    pub params: BTreeMap<String, String>,
     /// What to do, if anything.
     pub hint: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! What `care health` looks at, and how it grades it.
 
 use std::{
+    collections::BTreeMap,
     io::{Seek, Write},
     path::Path,
     time::{Duration, Instant},
@@ -11,7 +12,7 @@ use artel_store::{Store, check};
 use crate::{
     api::care::{Check, Health},
     error::AppError,
-    installation,
+    files, installation,
     session::Core,
     settings,
 };
@@ -63,32 +64,58 @@ impl Grade {
 /// One finding.
 pub(super) struct Finding {
     name: &'static str,
+    code: &'static str,
     pub(super) grade: Grade,
-    message: String,
+    /// English, with the names of values in braces.
+    words: &'static str,
+    params: BTreeMap<String, String>,
     hint: Option<&'static str>,
 }
 
 impl Finding {
-    fn well(name: &'static str, message: impl Into<String>) -> Self {
+    fn well(name: &'static str, code: &'static str, words: &'static str) -> Self {
         Self {
             name,
+            code,
             grade: Grade::Well,
-            message: message.into(),
+            words,
+            params: BTreeMap::new(),
             hint: None,
         }
     }
 
-    fn bad(
-        name: &'static str,
-        grade: Grade,
-        message: impl Into<String>,
-        hint: &'static str,
-    ) -> Self {
+    fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.params.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    fn but(self, grade: Grade, hint: &'static str) -> Self {
         Self {
-            name,
             grade,
-            message: message.into(),
             hint: Some(hint),
+            ..self
+        }
+    }
+
+    fn message(&self) -> String {
+        let mut parts = self.words.split('{');
+        let mut message = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (name, after) = part.split_once('}').unwrap_or((part, ""));
+            message += self.params.get(name).map_or("", String::as_str);
+            message += after;
+        }
+        message
+    }
+
+    pub(super) fn told(self) -> Check {
+        Check {
+            name: self.name.to_owned(),
+            grade: self.grade.word().to_owned(),
+            code: self.code.to_owned(),
+            message: self.message(),
+            params: self.params,
+            hint: self.hint.map(str::to_owned),
         }
     }
 }
@@ -106,7 +133,11 @@ pub(super) async fn examine(core: &Core) -> Result<Health, AppError> {
             database(&opened.store)?,
             header(&opened.path),
             log(check::log_bytes(&opened.store)),
-            disk_space(&opened.path, free_space(&opened.path), database_bytes),
+            disk_space(
+                &opened.path,
+                files::free_space(&opened.path),
+                database_bytes,
+            ),
             disk_speed(&opened.path),
             backup(
                 newest.as_ref().map(|backup| backup.made_at_ms),
@@ -126,105 +157,91 @@ pub(super) async fn examine(core: &Core) -> Result<Health, AppError> {
     let worst = findings.iter().map(|finding| finding.grade).max();
     Ok(Health {
         verdict: worst.unwrap_or(Grade::Well).verdict().to_owned(),
-        checks: findings
-            .into_iter()
-            .map(|finding| Check {
-                name: finding.name.to_owned(),
-                grade: finding.grade.word().to_owned(),
-                message: finding.message,
-                hint: finding.hint.map(str::to_owned),
-            })
-            .collect(),
+        checks: findings.into_iter().map(Finding::told).collect(),
     })
 }
 
 fn database(store: &Store) -> Result<Finding, AppError> {
+    const NAME: &str = "database";
     let found = check::database(store)?;
     Ok(match found.problems.first() {
-        None => Finding::well(
-            "database",
-            if found.thorough {
-                "every page and row is whole"
-            } else {
-                "every page is whole"
-            },
-        ),
-        Some(problem) => Finding::bad(
-            "database",
+        None if found.thorough => {
+            Finding::well(NAME, "database_thorough", "every page and row is whole")
+        }
+        None => Finding::well(NAME, "database_whole", "every page is whole"),
+        Some(problem) => Finding::well(
+            NAME,
+            "database_damaged",
+            "{count} problems, the first: {problem}",
+        )
+        .with("count", found.problems.len())
+        .with("problem", problem)
+        .but(
             Grade::Critical,
-            format!("{} problems, the first: {problem}", found.problems.len()),
             "Copy the profile's folder somewhere safe, then restore a backup: artel care restore BACKUP --as NAME",
         ),
     })
 }
 
 fn header(folder: &Path) -> Finding {
+    const NAME: &str = "header";
     let flaws = check::header(folder);
     if flaws.is_empty() {
-        Finding::well("header", "both copies are whole and equal")
+        Finding::well(NAME, "header_whole", "both copies are whole and equal")
     } else {
-        Finding::bad(
-            "header",
-            Grade::Warning,
-            flaws.join("; "),
-            "Lock the profile and open it again: the good copy replaces the other.",
-        )
+        Finding::well(NAME, "header_damaged", "{flaws}")
+            .with("flaws", flaws.join("; "))
+            .but(
+                Grade::Warning,
+                "Lock the profile and open it again: the good copy replaces the other.",
+            )
     }
 }
 
 fn log(bytes: u64) -> Finding {
-    let message = format!("{} in the write-ahead log", size(bytes));
+    const NAME: &str = "log";
+    const WORDS: &str = "{size} in the write-ahead log";
     if bytes < LOG_WARNING {
-        Finding::well("log", message)
+        Finding::well(NAME, "log_short", WORDS)
     } else {
-        Finding::bad(
-            "log",
+        Finding::well(NAME, "log_long", WORDS).but(
             Grade::Warning,
-            message,
             "Lock the profile and open it again to write the log back.",
         )
     }
+    .with("size", size(bytes))
 }
 
-/// Free bytes on the disk of a folder; `None` where the system does not say.
-fn free_space(folder: &Path) -> Option<u64> {
-    let folder = std::fs::canonicalize(folder).ok()?;
-    let disks = sysinfo::Disks::new_with_refreshed_list().ok()?;
-    disks
-        .iter()
-        .filter(|disk| folder.starts_with(disk.mount_point()))
-        .max_by_key(|disk| disk.mount_point().components().count())
-        .map(sysinfo::Disk::available_space)
-}
-
-fn disk_space(folder: &Path, free: Option<u64>, database: u64) -> Finding {
+/// Grades what is free beside a database of so many bytes.
+pub(super) fn disk_space(folder: &Path, free: Option<u64>, database: u64) -> Finding {
     const NAME: &str = "disk_space";
+    const WORDS: &str = "{free} free on the disk of {path}";
     let Some(free) = free else {
-        return Finding::well(NAME, "the system does not say how much is free");
-    };
-    let message = format!("{} free on the disk of {}", size(free), folder.display());
-    if free < SPACE_CRITICAL {
-        Finding::bad(
+        return Finding::well(
             NAME,
+            "disk_space_unknown",
+            "the system does not say how much is free",
+        );
+    };
+    if free < SPACE_CRITICAL {
+        Finding::well(NAME, "disk_space_critical", WORDS).but(
             Grade::Critical,
-            message,
             "Free some space now: writing will fail soon.",
         )
     } else if free < SPACE_WARNING.max(database.saturating_mul(2)) {
-        Finding::bad(
-            NAME,
-            Grade::Warning,
-            message,
-            "Free some space: a backup may not fit.",
-        )
+        Finding::well(NAME, "disk_space_low", WORDS)
+            .but(Grade::Warning, "Free some space: a backup may not fit.")
     } else {
-        Finding::well(NAME, message)
+        Finding::well(NAME, "disk_space_enough", WORDS)
     }
+    .with("free", size(free))
+    .with("path", folder.display())
 }
 
 /// Times what every commit does: a small write that must reach the disk.
 fn disk_speed(folder: &Path) -> Finding {
     const NAME: &str = "disk_speed";
+    const FLUSH: &str = "a flush takes {ms} ms";
     let measure = || -> std::io::Result<Duration> {
         let mut file = tempfile::tempfile_in(folder)?;
         let mut times = Vec::with_capacity(5);
@@ -238,27 +255,30 @@ fn disk_speed(folder: &Path) -> Finding {
         times.sort();
         Ok(times.get(2).copied().unwrap_or_default())
     };
-    match measure() {
-        Ok(time) => {
-            let message = format!("a flush takes {:.1} ms", time.as_secs_f64() * 1000.0);
-            if time < FLUSH_WARNING {
-                Finding::well(NAME, message)
-            } else {
-                Finding::bad(
-                    NAME,
-                    Grade::Warning,
-                    message,
-                    "The disk is slow or busy: sending a message will take that long.",
-                )
-            }
+    let time = match measure() {
+        Ok(time) => time,
+        Err(reason) => {
+            return Finding::well(
+                NAME,
+                "disk_unwritable",
+                "the profile's folder cannot be written to: {reason}",
+            )
+            .with("reason", reason)
+            .but(
+                Grade::Critical,
+                "Check the disk and the rights of the folder.",
+            );
         }
-        Err(reason) => Finding::bad(
-            NAME,
-            Grade::Critical,
-            format!("the profile's folder cannot be written to: {reason}"),
-            "Check the disk and the rights of the folder.",
-        ),
+    };
+    if time < FLUSH_WARNING {
+        Finding::well(NAME, "disk_fast", FLUSH)
+    } else {
+        Finding::well(NAME, "disk_slow", FLUSH).but(
+            Grade::Warning,
+            "The disk is slow or busy: sending a message will take that long.",
+        )
     }
+    .with("ms", format!("{:.1}", time.as_secs_f64() * 1000.0))
 }
 
 pub(super) fn backup(
@@ -268,22 +288,21 @@ pub(super) fn backup(
     remind_days: Option<i64>,
 ) -> Finding {
     const NAME: &str = "backup";
-    const HINT: &str = "Make one: artel care backup. Keep a copy on another disk.";
-    let message = match newest {
-        None => "there is no backup yet".to_owned(),
-        Some(at) => match (now - at) / DAY_MS {
-            ..=0 => "the last one is of today".to_owned(),
-            1 => "the last one is a day old".to_owned(),
-            days => format!("the last one is {days} days old"),
-        },
+    let finding = match newest.map(|at| (now - at) / DAY_MS) {
+        None => Finding::well(NAME, "backup_none", "there is no backup yet"),
+        Some(..=0) => Finding::well(NAME, "backup_today", "the last one is of today"),
+        Some(1) => Finding::well(NAME, "backup_day_old", "the last one is a day old"),
+        Some(days) => Finding::well(NAME, "backup_days_old", "the last one is {days} days old")
+            .with("days", days),
     };
     // A new profile has as long as an old one has between two backups.
     let since = newest.unwrap_or(created);
     match remind_days {
-        Some(days) if now - since > days.saturating_mul(DAY_MS) => {
-            Finding::bad(NAME, Grade::Warning, message, HINT)
-        }
-        _ => Finding::well(NAME, message),
+        Some(days) if now - since > days.saturating_mul(DAY_MS) => finding.but(
+            Grade::Warning,
+            "Make one: artel care backup. Keep a copy on another disk.",
+        ),
+        _ => finding,
     }
 }
 
@@ -291,14 +310,21 @@ pub(super) fn backup(
 pub(super) fn clock(now: i64, latest_known: i64) -> Finding {
     const NAME: &str = "clock";
     if now < EARLIEST_MS || now.saturating_add(DAY_MS) < latest_known {
-        Finding::bad(
+        Finding::well(
             NAME,
-            Grade::Warning,
+            "clock_behind",
             "this machine's clock is behind: things were made after its now",
+        )
+        .but(
+            Grade::Warning,
             "Set the clock. Messages stay in order, but show wrong times.",
         )
     } else {
-        Finding::well(NAME, "the clock agrees with what was made before")
+        Finding::well(
+            NAME,
+            "clock_agrees",
+            "the clock agrees with what was made before",
+        )
     }
 }
 

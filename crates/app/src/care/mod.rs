@@ -126,16 +126,6 @@ fn restore(home: &Path, command: api::CareRestore) -> Result<api::Restored, AppE
     };
     // Before the long reading: a name that is taken is found at once.
     let new_name = backup::name_for(home, &request)?;
-    if command.dry_run {
-        let verified = backup::verify(home, &path, Secret::Passphrase(&passphrase))?;
-        return Ok(api::Restored {
-            profile: new_name,
-            member: profile::member_id(&verified.summary.member_public),
-            device: None,
-            retires: false,
-            tables: verified.tables,
-        });
-    }
     let backup::BackupSummary {
         member_public,
         made_at_ms,
@@ -146,6 +136,16 @@ fn restore(home: &Path, command: api::CareRestore) -> Result<api::Restored, AppE
         .iter()
         .any(|living| living.problem.is_none() && living.member_public == member_public);
     let retires = !beside && !command.keep_device;
+    if command.dry_run {
+        let verified = backup::verify(home, &path, Secret::Passphrase(&passphrase))?;
+        return Ok(api::Restored {
+            profile: new_name,
+            member: profile::member_id(&verified.summary.member_public),
+            device: None,
+            retires,
+            tables: verified.tables,
+        });
+    }
     let device = NewDevice::generate(Reason::Restored)?;
     let id = device.device();
     let opened = backup::restore(home, &request, move |tx| {

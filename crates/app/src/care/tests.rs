@@ -132,6 +132,12 @@ async fn a_lone_owner_goes_on_after_a_restore() {
     };
     host.handle(delete).await.unwrap();
 
+    // What a dry run says is what is done then.
+    let planned = host
+        .handle(restore(&made.backup, None, true))
+        .await
+        .unwrap();
+    assert!(planned.retires);
     let restored = host
         .handle(restore(&made.backup, None, false))
         .await
@@ -153,15 +159,17 @@ async fn a_copy_beside_the_living_profile_and_one_that_is_to_keep_it_end_no_devi
     let made = session.handle(CareBackup {}).await.unwrap();
     session.close().await;
     drop(session);
-    let beside = restore(&made.backup, Some("Лена 2"), false);
-    assert!(!host.handle(beside).await.unwrap().retires);
     let elsewhere = tempfile::tempdir().unwrap();
     let other = Host::new(elsewhere.path());
-    let keeping = CareRestore {
-        keep_device: true,
-        ..restore(&made.path, Some("Лена 3"), false)
-    };
-    assert!(!other.handle(keeping).await.unwrap().retires);
+    for dry_run in [true, false] {
+        let beside = restore(&made.backup, Some("Лена 2"), dry_run);
+        assert!(!host.handle(beside).await.unwrap().retires);
+        let keeping = CareRestore {
+            keep_device: true,
+            ..restore(&made.path, Some("Лена 3"), dry_run)
+        };
+        assert!(!other.handle(keeping).await.unwrap().retires);
+    }
 }
 
 #[tokio::test]
@@ -185,8 +193,22 @@ async fn health_is_well_and_finds_a_damaged_header() {
         "disk_speed",
         "disk_space",
     ] {
+        let grade = grade(&health, name);
+        // How much is free is the machine's matter, not the profile's.
         if name != "disk_space" {
-            assert_eq!(grade(&health, name), "well", "{name}");
+            assert_eq!(grade, "well", "{name}");
+        }
+    }
+    for check in &health.checks {
+        let values: &[&str] = match check.name.as_str() {
+            "log" => &["size"],
+            "disk_space" if check.code != "disk_space_unknown" => &["free", "path"],
+            "disk_speed" => &["ms"],
+            _ => &[],
+        };
+        assert!(check.params.keys().eq(values), "{check:?}");
+        for value in check.params.values() {
+            assert!(check.message.contains(value), "{check:?}");
         }
     }
     let path = session.core().opened().path.join("header.b");
@@ -231,6 +253,57 @@ async fn locking_lets_go_of_the_profile_and_passwd_changes_what_opens_it() {
     }
     assert_eq!(last.unwrap().code, Code::WrongPassphrase);
     host.open("Лена", "y").await.unwrap();
+}
+
+#[test]
+fn free_space_is_graded_beside_the_database() {
+    const MIB: u64 = 1 << 20;
+    let cases = [
+        (None, 0, Grade::Well),
+        (Some(0), 0, Grade::Critical),
+        (Some(199 * MIB), 0, Grade::Critical),
+        (Some(200 * MIB), 0, Grade::Warning),
+        (Some(1023 * MIB), 0, Grade::Warning),
+        (Some(1024 * MIB), 0, Grade::Well),
+        (Some(1024 * MIB), 513 * MIB, Grade::Warning),
+        (Some(1026 * MIB), 513 * MIB, Grade::Well),
+    ];
+    for (free, database, grade) in cases {
+        let found = health::disk_space(std::path::Path::new("x"), free, database);
+        assert_eq!(found.grade, grade, "{free:?} beside {database}");
+    }
+}
+
+#[test]
+fn a_finding_is_told_with_its_code_and_its_values() {
+    let folder = std::path::Path::new("дім");
+    let cases = [
+        (
+            health::disk_space(folder, Some(300 << 20), 0),
+            ("disk_space_low", "300 MiB free on the disk of дім", 2),
+        ),
+        (
+            health::disk_space(folder, None, 0),
+            (
+                "disk_space_unknown",
+                "the system does not say how much is free",
+                0,
+            ),
+        ),
+        (
+            health::backup(Some(DAY), 0, 4 * DAY, None),
+            ("backup_days_old", "the last one is 3 days old", 1),
+        ),
+        (
+            health::backup(Some(DAY), 0, 2 * DAY, None),
+            ("backup_day_old", "the last one is a day old", 0),
+        ),
+    ];
+    for (finding, expected) in cases {
+        let told = finding.told();
+        let found = (told.code.as_str(), told.message.as_str(), told.params.len());
+        assert_eq!(found, expected);
+    }
 }
 
 #[test]

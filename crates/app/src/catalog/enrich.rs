@@ -190,10 +190,11 @@ impl FromStr for PageKey {
     }
 }
 
+/// What the store refuses it refuses every page, so the job waits until that is mended.
 fn failed(reason: StoreError) -> Failure {
     match reason {
-        StoreError::Full { .. } | StoreError::Corrupt { .. } => Failure::job(reason.to_string()),
-        _ => Failure::item(reason.to_string()),
+        StoreError::Misuse(_) => Failure::item(reason.to_string()),
+        _ => Failure::job(reason.to_string()),
     }
 }
 
@@ -491,6 +492,25 @@ mod tests {
             "products a-b (1.1-1.1)",
         ] {
             assert!(wrong.parse::<PageKey>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_the_store_refuses_pauses_the_job() {
+        use artel_jobs::Scope;
+        let unusable = StoreError::Unusable {
+            path: None,
+            reason: "disk I/O error".to_owned(),
+        };
+        let cases = [
+            (unusable, Scope::Job),
+            (StoreError::Busy, Scope::Job),
+            (StoreError::Full { path: None }, Scope::Job),
+            (StoreError::Misuse("a page of another job"), Scope::Item),
+        ];
+        for (error, scope) in cases {
+            let words = error.to_string();
+            assert_eq!(failed(error).scope, scope, "{words}");
         }
     }
 

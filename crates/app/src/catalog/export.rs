@@ -1,7 +1,6 @@
 //! Documents out to a file, and their check.
 
 use std::{
-    fs::File,
     io::{self, BufWriter, Write},
     path::Path,
     sync::Arc,
@@ -17,7 +16,7 @@ use serde::Serialize;
 use crate::{
     api::catalog as api,
     error::{AppError, Code},
-    files,
+    files::{self, Unfinished},
 };
 
 /// Documents read at a time.
@@ -65,8 +64,8 @@ const CSV_OPENING: &[u8] = b"vendor_code,sku,rich_content_json";
 const JSON_OPENING: &[u8] = b"{\"vendor_code\":";
 
 enum Writer {
-    Csv(Box<csv::Writer<BufWriter<File>>>),
-    JsonLines(BufWriter<File>),
+    Csv(Box<csv::Writer<BufWriter<Unfinished>>>),
+    JsonLines(BufWriter<Unfinished>),
 }
 
 impl Writer {
@@ -74,7 +73,7 @@ impl Writer {
         match self {
             Self::Csv(csv) => csv
                 .write_record([line.vendor_code, line.sku, line.rich_content_json])
-                .map_err(io::Error::other),
+                .map_err(files::of_rows),
             Self::JsonLines(out) => {
                 serde_json::to_writer(&mut *out, line)?;
                 out.write_all(b"\n")
@@ -82,16 +81,12 @@ impl Writer {
         }
     }
 
-    fn finish(self) -> io::Result<File> {
-        let out = match self {
-            Self::Csv(csv) => csv
-                .into_inner()
-                .map_err(|error| io::Error::other(error.to_string()))?,
-            Self::JsonLines(out) => out,
-        };
-        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
-        Ok(file)
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Csv(csv) => files::after_rows(*csv)?,
+            Self::JsonLines(out) => out.into_inner().map_err(io::IntoInnerError::into_error)?,
+        }
+        .finish()
     }
 }
 
@@ -101,14 +96,7 @@ pub(super) fn export(
     command: &api::CatalogExport,
 ) -> Result<api::CatalogExported, AppError> {
     let out = Path::new(&command.out);
-    let failed = |reason: io::Error| {
-        let code = if reason.kind() == io::ErrorKind::StorageFull {
-            Code::DiskFull
-        } else {
-            Code::File
-        };
-        AppError::new(code, format!("{}: {reason}", out.display())).param("path", out.display())
-    };
+    let failed = |reason: io::Error| files::failed(out, &reason);
     let ending = out
         .extension()
         .map(|ending| ending.to_string_lossy().to_lowercase());
@@ -138,13 +126,11 @@ pub(super) fn export(
         .param("path", out.display())
         .hint("Choose another name, or move that file away."));
     }
-    let folder = files::folder_of(out);
-    let unfinished = files::unfinished_in(folder).map_err(failed)?;
-    let file = BufWriter::new(unfinished.as_file().try_clone().map_err(failed)?);
+    let file = BufWriter::new(Unfinished::begin(out).map_err(failed)?);
     let mut writer = if is_csv {
         let mut csv = csv::Writer::from_writer(file);
         let header = csv.write_record(["vendor_code", "sku", "rich_content_json"]);
-        header.map_err(|reason| failed(io::Error::other(reason)))?;
+        header.map_err(|reason| failed(files::of_rows(reason)))?;
         Writer::Csv(Box::new(csv))
     } else {
         Writer::JsonLines(file)
@@ -164,13 +150,6 @@ pub(super) fn export(
         },
     )?;
     writer.finish().map_err(failed)?;
-    unfinished
-        .persist(out)
-        .map_err(|error| failed(error.error))?;
-    #[cfg(unix)]
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)?;
     Ok(api::CatalogExported {
         path: command.out.clone(),
         rows,

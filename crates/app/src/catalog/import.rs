@@ -6,7 +6,7 @@ use std::{
 };
 
 use artel_catalog::{Attributes, Field};
-use artel_store::{Store, catalog as rows};
+use artel_store::{Store, StoreError, Transaction, catalog as rows};
 use walkdir::WalkDir;
 
 use super::{
@@ -16,9 +16,10 @@ use super::{
 use crate::{
     api::{catalog as api, market::RowProblem},
     error::{AppError, Code},
+    files,
 };
 
-/// Products a transaction.
+/// Products at a time.
 const BATCH: usize = 500;
 
 /// Left-out rows that are listed.
@@ -57,22 +58,13 @@ pub(super) fn import(
 
 /// The file itself, or the product files of a folder in the order of their names.
 fn product_files(path: &Path) -> Result<Vec<PathBuf>, AppError> {
-    let kind = std::fs::metadata(path).map_err(|reason| {
-        let code = if reason.kind() == std::io::ErrorKind::NotFound {
-            Code::NotFound
-        } else {
-            Code::File
-        };
-        AppError::new(code, format!("{}: {reason}", path.display()))
-            .param("path", path.display())
-            .hint_of(&reason)
-    })?;
+    let kind = std::fs::metadata(path).map_err(|reason| files::unread(path, &reason))?;
     if !kind.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     for entry in WalkDir::new(path).sort_by_file_name() {
-        let entry = entry.map_err(|reason| AppError::new(Code::File, reason.to_string()))?;
+        let entry = entry.map_err(|reason| files::unwalked(path, reason))?;
         let name = entry.file_name().to_string_lossy();
         let ending = entry
             .path()
@@ -82,48 +74,95 @@ fn product_files(path: &Path) -> Result<Vec<PathBuf>, AppError> {
         let wanted = ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
             && !name.starts_with(['~', '.']);
         if wanted && entry.file_type().is_file() {
-            files.push(entry.into_path());
+            found.push(entry.into_path());
         }
     }
-    Ok(files)
+    Ok(found)
 }
 
+/// Reads the file into a scratch store, and takes it over from there at once: a file is imported as a whole or not at
+/// all, and nobody waits to write while it is read.
 fn import_file(store: &Arc<Store>, path: &Path, mapping: &[(String, String)]) -> api::CatalogFile {
-    let mut importer = Importer {
-        store,
-        path,
-        head: None,
-        import: None,
-        batch: Vec::with_capacity(BATCH),
-        report: api::CatalogFile {
-            path: path.display().to_string(),
-            products: 0,
-            added: 0,
-            changed: 0,
-            format: None,
-            columns: Vec::new(),
-            switched_off: Vec::new(),
-            skipped: Vec::new(),
-            skipped_total: 0,
-            error: None,
-        },
+    let mut report = api::CatalogFile {
+        path: path.display().to_string(),
+        products: 0,
+        added: 0,
+        changed: 0,
+        format: None,
+        columns: Vec::new(),
+        switched_off: Vec::new(),
+        skipped: Vec::new(),
+        skipped_total: 0,
+        error: None,
     };
-    let read = table::read(path, mapping, &mut importer).and_then(|()| importer.flush());
-    let mut report = importer.report;
-    report.skipped.sort_by_key(|problem| problem.line);
-    if let Err(reason) = read {
-        report.error = Some(format!("{}: {reason}", path.display()));
+    let taken = gather(store, path, mapping, &mut report).and_then(|scratch| {
+        let path = report.path.clone();
+        Ok(store.write(move |transaction| take_over(transaction, &scratch, &path))?)
+    });
+    match taken {
+        Ok(done) => {
+            report.products = done.added + done.changed + done.unchanged;
+            report.added = done.added;
+            report.changed = done.changed;
+        }
+        Err(reason) => report.error = Some(format!("{}: {reason}", path.display())),
     }
+    report.skipped.sort_by_key(|problem| problem.line);
     report
 }
 
+/// Reads the file to its end into a store of its own.
+fn gather(
+    store: &Store,
+    path: &Path,
+    mapping: &[(String, String)],
+    report: &mut api::CatalogFile,
+) -> Result<Store, TableError> {
+    let scratch = store.scratch()?;
+    let now = jiff::Timestamp::now().as_millisecond();
+    let import = scratch.write(move |transaction| rows::begin_import(transaction, "", now))?;
+    let mut importer = Importer {
+        scratch: &scratch,
+        head: None,
+        import,
+        batch: Vec::with_capacity(BATCH),
+        report,
+    };
+    table::read(path, mapping, &mut importer)?;
+    importer.flush()?;
+    Ok(scratch)
+}
+
+/// Adds what was gathered to the products.
+fn take_over(
+    transaction: &Transaction<'_>,
+    scratch: &Store,
+    path: &str,
+) -> Result<rows::Upserted, StoreError> {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let import = rows::begin_import(transaction, path, now)?;
+    let mut all = rows::Upserted::default();
+    let mut after = 0;
+    loop {
+        let found = scratch.read(|connection| rows::imported_after(connection, after, BATCH))?;
+        let Some((last, _)) = found.last() else {
+            return Ok(all);
+        };
+        after = *last;
+        let lines: Vec<_> = found.into_iter().map(|(_, line)| line).collect();
+        let done = rows::upsert(transaction, import, &lines, derive)?;
+        all.added += done.added;
+        all.changed += done.changed;
+        all.unchanged += done.unchanged;
+    }
+}
+
 struct Importer<'a> {
-    store: &'a Arc<Store>,
-    path: &'a Path,
+    scratch: &'a Store,
     head: Option<Head>,
-    import: Option<i64>,
+    import: i64,
     batch: Vec<rows::ImportedLine>,
-    report: api::CatalogFile,
+    report: &'a mut api::CatalogFile,
 }
 
 impl Importer<'_> {
@@ -139,21 +178,11 @@ impl Importer<'_> {
             return Ok(());
         }
         let lines = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
-        let count = lines.len() as u64;
-        let (known, path) = (self.import, self.path.display().to_string());
-        let now = jiff::Timestamp::now().as_millisecond();
-        let (import, done) = self.store.write(move |transaction| {
-            let import = match known {
-                Some(import) => import,
-                None => rows::begin_import(transaction, &path, now)?,
-            };
-            let done = rows::upsert(transaction, import, &lines, derive)?;
-            Ok((import, done))
+        let import = self.import;
+        let done = self.scratch.write(move |transaction| {
+            // Groups are told where the products go to.
+            rows::upsert(transaction, import, &lines, |_| rows::Derived::default())
         })?;
-        self.import = Some(import);
-        self.report.products += count - done.repeated.len() as u64;
-        self.report.added += done.added;
-        self.report.changed += done.changed;
         for (line, first) in done.repeated {
             self.skip(line, format!("the vendor code was in line {first} already"));
         }

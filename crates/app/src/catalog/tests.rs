@@ -222,6 +222,26 @@ fn a_list_is_imported_and_imported_again() {
 }
 
 #[test]
+fn a_file_that_breaks_off_leaves_nothing() {
+    let place = Place::new();
+    place
+        .import(&place.file("до.csv", synthetic(700, 2)))
+        .unwrap();
+    let rows = || place.store.read(artel_store::check::row_counts).unwrap();
+    let before = rows();
+    // More rows than are stored at a time, then one whose quotation mark is never closed.
+    let text = synthetic(1_600, 3) + "\"" + &"x".repeat(5 << 20);
+    let error = place.import(&place.file("а.csv", text)).unwrap_err();
+    assert!(error.message.contains("line 1602"), "{error}");
+    assert_eq!(rows(), before);
+    let folder = place.store.path().parent().unwrap();
+    let scratch = std::fs::read_dir(folder)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().path().is_dir());
+    assert_eq!(scratch.count(), 0);
+}
+
+#[test]
 fn encodings_and_delimiters() {
     let text = "Артикул\tНазвание\tКатегория\r\nА-1\t\"Ботинки \"\"Синтез\"\"\"\tобувь\r\n";
     let utf16: Vec<u8> = std::iter::once(0xFEFF)

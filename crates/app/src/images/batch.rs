@@ -1,7 +1,7 @@
 //! The job kind `images`: a recipe over many pictures.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -153,7 +153,7 @@ impl Batch {
         };
         let same = || -> io::Result<bool> {
             let mut hasher = blake3::Hasher::new();
-            hasher.update_reader(File::open(&output)?)?;
+            hasher.update_reader(files::open(Path::new(&output))?)?;
             Ok(hasher.finalize().to_hex().as_str() == hash)
         };
         // A result that was removed or changed is made again.
@@ -170,9 +170,12 @@ impl Run for Batch {
             Seen::Picture(found) => {
                 let new = after.as_ref().is_none_or(|after| found.path > *after);
                 new.then(|| {
+                    // Kept as text; a lossy one would name another file, so it gets no target and fails.
+                    let named = found.path.to_str().is_some();
+                    let target = named.then(|| out.join(found.target));
                     Ok(NewItem {
                         input: found.path.to_string_lossy().into_owned(),
-                        target: out.join(found.target).to_string_lossy().into_owned(),
+                        target: target.unwrap_or_default().to_string_lossy().into_owned(),
                         units: 1,
                     })
                 })
@@ -237,6 +240,13 @@ impl Run for Batch {
             .file_name()
             .unwrap_or(input.as_os_str())
             .to_string_lossy();
+        if item.target.is_empty() && item.input.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(Failure::item(format!(
+                "{} is not valid Unicode: rename the file or folder that has {} in its name, and run the batch again",
+                item.input,
+                char::REPLACEMENT_CHARACTER
+            )));
+        }
         let bytes = read(input, &self.limits)
             .map_err(|reason| Failure::item(format!("{name} {reason}")))?;
         let key = self.key(&bytes);

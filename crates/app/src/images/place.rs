@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::files;
+
 /// Names tried for one file.
 const NAMES: u32 = 10_000;
 
@@ -13,7 +15,7 @@ const NAMES: u32 = 10_000;
 /// another file of that name, the first free one of `name (2)`, `name (3)`, …. A file that has these
 /// bytes already is the result. Both paths lie in one folder, which is made if need be.
 pub(super) fn place(bytes: &[u8], scratch: &Path, target: &Path) -> io::Result<PathBuf> {
-    let folder = target.parent().unwrap_or(Path::new(""));
+    let folder = files::folder_of(target);
     fs::create_dir_all(folder)?;
     let mut file = File::create(scratch)?;
     let mut path = tempfile::TempPath::try_from_path(scratch)?;
@@ -27,7 +29,7 @@ pub(super) fn place(bytes: &[u8], scratch: &Path, target: &Path) -> io::Result<P
         }
         match path.persist_noclobber(&name) {
             Ok(()) => {
-                sync_folder(folder)?;
+                files::sync_folder(folder)?;
                 return Ok(name);
             }
             Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
@@ -57,15 +59,16 @@ fn numbered(target: &Path, number: u32) -> PathBuf {
 
 /// Whether the file has exactly these bytes.
 fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    let mut file = match File::open(path) {
+    use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied};
+    let mut file = match files::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        // Something that cannot be read is not ours; the next name is tried.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
+        // Something that is no file or cannot be read is not ours; the next name is tried.
+        Err(error) if matches!(error.kind(), NotFound | InvalidInput | PermissionDenied) => {
+            return Ok(false);
+        }
         Err(error) => return Err(error),
     };
-    let facts = file.metadata()?;
-    if !facts.is_file() || facts.len() != bytes.len() as u64 {
+    if file.metadata()?.len() != bytes.len() as u64 {
         return Ok(false);
     }
     let mut rest = bytes;
@@ -80,19 +83,6 @@ fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
             _ => return Ok(false),
         }
     }
-}
-
-/// Makes a new name durable. Systems other than Unix do so with the file.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        })?
-        .sync_all()?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,13 +3,12 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufWriter},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use artel_jobs::{Item, Queue};
 
-use super::place::sync_folder;
-use crate::files;
+use crate::files::{self, Unfinished};
 
 /// The first line.
 const HEADER: [&str; 8] = [
@@ -42,7 +41,9 @@ impl Table {
 
     /// Adds a settled item.
     pub(super) fn add(&mut self, item: &Item) -> io::Result<()> {
-        self.writer.write_record(row(item))?;
+        self.writer
+            .write_record(row(item))
+            .map_err(files::of_rows)?;
         self.writer.flush()?;
         self.since_sync += 1;
         if self.since_sync >= self.every {
@@ -55,11 +56,9 @@ impl Table {
 
 /// Writes all settled items in their order to a new file and puts it in the old one's place.
 pub(super) fn rewrite(path: &Path, queue: &dyn Queue, job: i64) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let scratch = scratch(path);
-    fs::create_dir_all(folder)?;
-    let mut writer = csv::Writer::from_writer(BufWriter::new(File::create(&scratch)?));
-    writer.write_record(HEADER)?;
+    fs::create_dir_all(files::folder_of(path))?;
+    let mut writer = csv::Writer::from_writer(BufWriter::new(Unfinished::begin(path)?));
+    writer.write_record(HEADER).map_err(files::of_rows)?;
     let mut from = 0;
     loop {
         let items = queue
@@ -68,28 +67,15 @@ pub(super) fn rewrite(path: &Path, queue: &dyn Queue, job: i64) -> io::Result<()
         let Some(last) = items.last() else { break };
         from = last.position + 1;
         for item in items.iter().filter(|item| item.state.is_settled()) {
-            writer.write_record(row(item))?;
+            writer.write_record(row(item)).map_err(files::of_rows)?;
         }
     }
-    let file = writer
-        .into_inner()
-        .map_err(|error| io::Error::other(error.to_string()))?
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&scratch, path)?;
-    sync_folder(folder)
+    files::after_rows(writer)?.finish()
 }
 
 /// Whether a table may be written here: there is no file, or one that begins as ours do.
 pub(super) fn may_replace(path: &Path) -> io::Result<bool> {
     files::may_replace(path, format!("{}\n", HEADER.join(",")).as_bytes())
-}
-
-fn scratch(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.part"))
 }
 
 fn row(item: &Item) -> [String; 8] {

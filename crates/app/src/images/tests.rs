@@ -230,7 +230,7 @@ async fn a_batch_that_cannot_be_is_refused_before_anything_is_written() {
     refused(
         batch(&folder.path().join("none"), &out),
         Code::NotFound,
-        "none cannot be read",
+        "none: ",
     )
     .await;
     refused(
@@ -371,5 +371,30 @@ async fn a_killed_batch_resumes_to_the_same_bytes() {
         rows(&out.with_extension("csv")),
         rows(&whole.with_extension("csv"))
     );
+    session.close().await;
+}
+
+/// Names are bytes there; other systems have none that are not Unicode.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_name_that_is_not_unicode_fails_with_the_way_out() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let session = profile(&folder.path().join("home")).await;
+    let (input, out) = (folder.path().join("фото"), folder.path().join("out"));
+    picture(&input.join("1.png"), 1, 40);
+    let name = std::ffi::OsStr::from_bytes(b"\xcc\xee\xb8.png");
+    fs::copy(input.join("1.png"), input.join(name)).unwrap();
+    let job = run(&session, batch(&input, &out)).await;
+    assert_eq!((job.done, job.failed), (1, 1));
+    let items = JobItems {
+        job: job.job,
+        state: Some("failed".to_owned()),
+        offset: 0,
+        limit: None,
+    };
+    let failed = session.handle(items).await.unwrap();
+    let reason = failed.items[0].error.as_deref().unwrap();
+    assert!(reason.contains("rename"), "{reason}");
     session.close().await;
 }

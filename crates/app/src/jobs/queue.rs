@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use artel_jobs::{
-    Conclusion, Counts, Effort, Item, ItemState, Job, MAX_ATTEMPTS, NewItem, NewJob, Queue,
-    QueueError, Settlement, Step, Verdict,
+    Conclusion, Counts, Effort, Item, ItemState, Job, JobState, MAX_ATTEMPTS, NewItem, NewJob,
+    Queue, QueueError, Settlement, Step, Verdict,
 };
 use artel_store::{Connection, Store, StoreError, Transaction, jobs as rows};
 
@@ -205,9 +205,9 @@ impl Queue for StoreQueue {
         self.write(move |tx| rows::append(tx, job, &items, last, &effort(cost)))
     }
 
-    fn begin(&self, job: i64, boot: &str) -> Result<(), QueueError> {
+    fn begin(&self, job: i64, boot: &str, seen: JobState) -> Result<bool, QueueError> {
         let boot = boot.to_owned();
-        self.write(move |tx| rows::begin(tx, job, &boot))
+        self.write(move |tx| rows::begin(tx, job, &boot, seen.name()))
     }
 
     fn step(

@@ -4,21 +4,25 @@ use std::{
     convert::Infallible,
     fs::File,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use artel_compute::market::{
     Bar, Field, Format, Interval, MarketError, Options, ReadError, Sessions, Survey, Zone, read,
 };
 use artel_store::{
-    StoreError, Transaction,
-    market::{self as store, Bars, Merged},
+    Store, StoreError,
+    market::{
+        self, Bars, Merged,
+        staging::{self, Staging},
+    },
 };
 
 use super::series::AT;
 use crate::{
     api::{Event, market as api},
     error::{AppError, Code},
+    files,
+    installation::now_ms,
     session::Core,
 };
 
@@ -37,7 +41,7 @@ pub(super) fn import(
     command: &api::MarketImport,
 ) -> Result<api::MarketImported, AppError> {
     let wanted = Wanted::from(command)?;
-    let paths = files(&command.paths)?;
+    let paths = price_files(&command.paths)?;
     if wanted.symbol.is_some() && paths.len() > 1 {
         return Err(AppError::new(
             Code::BadArguments,
@@ -120,7 +124,7 @@ fn symbol(text: &str) -> Result<String, AppError> {
 }
 
 /// The files that the paths stand for: folders for the price files right in them, by name.
-fn files(paths: &[String]) -> Result<Vec<PathBuf>, AppError> {
+fn price_files(paths: &[String]) -> Result<Vec<PathBuf>, AppError> {
     let mut files = Vec::new();
     for path in paths {
         let path = PathBuf::from(path);
@@ -128,16 +132,12 @@ fn files(paths: &[String]) -> Result<Vec<PathBuf>, AppError> {
             files.push(path);
             continue;
         }
-        let failed = |reason: &dyn std::fmt::Display| {
-            AppError::new(Code::File, format!("{}: {reason}", path.display()))
-                .param("path", path.display())
-        };
         let before = files.len();
         for entry in walkdir::WalkDir::new(&path)
             .max_depth(1)
             .sort_by_file_name()
         {
-            let entry = entry.map_err(|reason| failed(&reason))?;
+            let entry = entry.map_err(|reason| files::unwalked(&path, reason))?;
             let ending = entry
                 .path()
                 .extension()
@@ -149,9 +149,15 @@ fn files(paths: &[String]) -> Result<Vec<PathBuf>, AppError> {
             }
         }
         if files.len() == before {
-            return Err(failed(
-                &"there is no .csv, .tsv or .txt file in this folder",
-            ));
+            return Err(AppError::new(
+                Code::File,
+                format!(
+                    "{}: there is no .csv, .tsv or .txt file in this folder",
+                    path.display()
+                ),
+            )
+            .param("path", path.display())
+            .hint("Give the price file itself."));
         }
     }
     if files.is_empty() {
@@ -258,14 +264,14 @@ fn import_file(core: &Core, wanted: &Wanted, path: &Path) -> api::MarketFile {
     file
 }
 
-/// Surveys the file, then reads it again into one transaction.
+/// Surveys the file, then reads it again, batch by batch, into an import that is seen once it is whole.
 fn fill(
     core: &Core,
     wanted: &Wanted,
     path: &Path,
     file: &mut api::MarketFile,
 ) -> Result<(), Refusal> {
-    let open = || File::open(path).map_err(Refusal::Open);
+    let open = || files::open(path).map_err(Refusal::Open);
     let survey = read(
         open()?,
         &wanted.options,
@@ -304,12 +310,13 @@ fn fill(
     };
     file.symbol = Some(symbol.clone());
     file.interval = Some(interval.to_string());
-    let input = open()?;
-    let options = wanted.options.clone();
-    let merged = core.store().write_with(move |transaction| {
-        let target = Target { symbol, interval };
-        target.store(transaction, input, &options, &survey)
-    })?;
+    let target = Target { symbol, interval };
+    let merged = target.take(core.store(), open()?, &wanted.options, &survey);
+    // What it took the place of, or what is left of one that was refused; the next import finds what stays.
+    if let Err(reason) = sweep(core.store()) {
+        tracing::warn!(%reason, "an import left something behind");
+    }
+    let merged = merged?;
     file.added = merged.added;
     file.replaced = merged.replaced;
     Ok(())
@@ -333,7 +340,7 @@ fn told(core: &Core, symbol: &str, survey: &Survey) -> Result<Interval, Refusal>
         Some(time) if survey.bars == 1 => {
             let stored = core
                 .store()
-                .read(|connection| store::of_symbol(connection, symbol))?;
+                .read(|connection| market::of_symbol(connection, symbol))?;
             let [only] = stored.as_slice() else {
                 return survey
                     .interval
@@ -360,40 +367,50 @@ struct Target {
 }
 
 impl Target {
-    fn store(
-        &self,
-        transaction: &Transaction<'_>,
+    fn take(
+        self,
+        store: &Store,
         input: File,
         options: &Options,
         survey: &Survey,
     ) -> Result<Merged, Refusal> {
-        let interval = self.interval.to_string();
-        let series = store::open_series(
-            transaction,
-            SOURCE,
-            &self.symbol,
-            &interval,
-            survey.has_volume,
-        )?;
-        if series.has_volume && !survey.has_volume {
-            return Err(Refusal::NoVolume {
-                symbol: self.symbol.clone(),
-            });
+        let Self { symbol, interval } = self;
+        let name = interval.to_string();
+        let there = store.read(|connection| market::series(connection, SOURCE, &symbol, &name))?;
+        let has_volume = survey.has_volume;
+        if there.is_some_and(|series| series.has_volume) && !has_volume {
+            return Err(Refusal::NoVolume { symbol });
         }
-        let mut merged = Merged::default();
+        sweep(store)?;
+        let mut staging = Some(store.write(move |transaction| {
+            Staging::begin(transaction, SOURCE, &symbol, &name, has_volume)
+        })?);
         let again = read(input, options, |batch: &[Bar]| -> Result<(), Refusal> {
-            merged += store::merge(transaction, series.id, &by_column(batch))?;
+            let bars = by_column(batch);
+            // To the writer and back.
+            if let Some(mut begun) = staging.take() {
+                staging = Some(store.write(move |transaction| {
+                    begun.merge(transaction, &bars)?;
+                    Ok(begun)
+                })?);
+            }
             Ok(())
         })?;
-        if again.hash != survey.hash {
+        let Some(staging) = staging.filter(|_| again.hash == survey.hash) else {
             return Err(Refusal::Changed);
-        }
-        let mut sessions = Sessions::new(self.interval);
-        store::visit_times(transaction, series.id, |times| sessions.learn(times))?;
-        store::visit_times(transaction, series.id, |times| sessions.count(times))?;
-        store::settle(transaction, series.id, sessions.gaps(), now_ms())?;
-        Ok(merged)
+        };
+        let mut sessions = Sessions::new(interval);
+        store.read(|connection| staging.visit_times(connection, |times| sessions.learn(times)))?;
+        store.read(|connection| staging.visit_times(connection, |times| sessions.count(times)))?;
+        let gaps = sessions.gaps();
+        Ok(store.write(move |transaction| staging.finish(transaction, gaps, now_ms()))?)
     }
+}
+
+/// Removes what earlier imports left, some at a time, so that others can write meanwhile.
+fn sweep(store: &Store) -> Result<(), StoreError> {
+    while store.write(|transaction| staging::sweep(transaction))? {}
+    Ok(())
 }
 
 fn by_column(batch: &[Bar]) -> Bars {
@@ -405,12 +422,4 @@ fn by_column(batch: &[Bar]) -> Bars {
         );
     }
     bars
-}
-
-/// The clock, Unix milliseconds.
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

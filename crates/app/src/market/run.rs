@@ -15,14 +15,16 @@ use artel_store::market::{self as store, Bars, Run, RunFile, Series};
 use rayon::prelude::*;
 
 use super::{
-    import::now_ms,
     series,
-    table::{Columns, Csv, folder_of, may_replace},
+    table::{Columns, Csv, may_replace},
 };
 use crate::{
     api::market as api,
     error::{AppError, Code},
+    files::{failed, folder_of},
+    installation::now_ms,
     session::Core,
+    titles,
 };
 
 /// Bars that are loaded at a time, so that the kernels see many series at once.
@@ -30,9 +32,6 @@ const GROUP_BARS: u64 = 2_000_000;
 
 /// Memory for outputs that are computed at the same time, in bytes.
 const AT_ONCE: usize = 128 << 20;
-
-/// Most letters of a run's list of symbols.
-const SYMBOLS_SHOWN: usize = 200;
 
 /// A GPU that was asked for and cannot be used.
 pub(super) fn no_gpu(reason: &GpuError) -> AppError {
@@ -44,8 +43,17 @@ pub(super) fn run(
     core: &Core,
     command: &api::MarketIndicators,
 ) -> Result<api::IndicatorsDone, AppError> {
+    run_within(core, command, AT_ONCE)
+}
+
+/// [`run`] with so much memory for outputs that are computed at the same time.
+pub(super) fn run_within(
+    core: &Core,
+    command: &api::MarketIndicators,
+    at_once: usize,
+) -> Result<api::IndicatorsDone, AppError> {
     let started = Instant::now();
-    let plan = Plan::from(command)?;
+    let plan = Plan::from(command, at_once)?;
     let all = core.store().read(store::list)?;
     let names = wanted(&all, &command.symbols)?;
     let mut sink = Sink::open(command.out.as_deref(), &plan)?;
@@ -60,7 +68,7 @@ pub(super) fn run(
                 failed.push(error);
             }
         }
-        if group.iter().map(|(_, series)| series.bars).sum::<u64>() >= GROUP_BARS {
+        if group.iter().map(|(_, series)| series.bars).sum::<u64>() >= plan.group_bars() {
             plan.group(core, std::mem::take(&mut group), &mut sink, &mut reports)?;
         }
     }
@@ -76,7 +84,7 @@ pub(super) fn run(
     let routes: BTreeSet<&str> = done.iter().map(|report| report.backend.as_str()).collect();
     let kept = Run {
         at_ms: now_ms(),
-        symbols: shortened(&names.join(", ")),
+        symbols: titles::of(&names),
         functions: done
             .iter()
             .map(|report| report.functions)
@@ -96,13 +104,6 @@ pub(super) fn run(
         symbols: reports,
         out,
     })
-}
-
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= SYMBOLS_SHOWN {
-        return text.to_owned();
-    }
-    text.chars().take(SYMBOLS_SHOWN).chain(['…']).collect()
 }
 
 /// The series that were asked for, each once; all of them if none was named.
@@ -155,10 +156,12 @@ struct Plan {
     /// Whether the functions were named, so that one that cannot be computed is an error.
     named: bool,
     router: Router,
+    /// Memory for outputs that are computed at the same time, in bytes.
+    at_once: usize,
 }
 
 impl Plan {
-    fn from(command: &api::MarketIndicators) -> Result<Self, AppError> {
+    fn from(command: &api::MarketIndicators, at_once: usize) -> Result<Self, AppError> {
         let backend: Backend = command
             .backend
             .as_deref()
@@ -182,7 +185,15 @@ impl Plan {
                 .collect(),
             named,
             router: Router::new(backend),
+            at_once,
         })
+    }
+
+    /// Bars to load at a time, so that what our kernels make of them stays within [`Self::at_once`].
+    fn group_bars(&self) -> u64 {
+        let kernels = self.calls.iter().filter(|call| call.kernel().is_some());
+        let width = kernels.count().max(1) * size_of::<f64>();
+        GROUP_BARS.min((self.at_once / width) as u64)
     }
 
     fn columns(&self) -> Vec<String> {
@@ -209,15 +220,26 @@ impl Plan {
             .into_iter()
             .map(load)
             .collect::<Result<_, AppError>>()?;
-        let mut kernels = self.kernels(&loaded)?;
+        // Series that are too long together get their kernels each, a few calls at a time.
+        let bars: u64 = loaded.iter().map(|(_, _, bars)| bars.len() as u64).sum();
+        let together = bars <= self.group_bars();
+        let closes: Vec<&[f64]> = loaded
+            .iter()
+            .filter(|_| together)
+            .map(|(_, _, bars)| bars.close.as_slice())
+            .collect();
+        let mut kernels = self.kernels(&self.calls, &closes)?;
         let shared = started.elapsed().as_secs_f64() / loaded.len().max(1) as f64;
         for (index, (name, of, bars)) in loaded.into_iter().enumerate() {
             let started = Instant::now();
-            let own = kernels
-                .iter_mut()
-                .map(|made| made.get_mut(index).and_then(Option::take));
+            let own = together.then(|| {
+                let own = kernels
+                    .iter_mut()
+                    .map(|made| made.get_mut(index).and_then(Option::take));
+                own.collect()
+            });
             let count = bars.len() as u64;
-            match self.one(&name, &of, bars, own.collect(), sink)? {
+            match self.one(&name, &of, bars, own, sink)? {
                 Ok(done) => reports.push(api::SymbolRun {
                     symbol: name,
                     bars: count,
@@ -236,42 +258,45 @@ impl Plan {
     /// For each call, what our kernels made of each series; nothing where none serves it.
     fn kernels(
         &self,
-        loaded: &[(String, Series, Bars)],
+        calls: &[Call],
+        closes: &[&[f64]],
     ) -> Result<Vec<Vec<Option<Computed>>>, AppError> {
-        let closes: Vec<&[f64]> = loaded
-            .iter()
-            .map(|(_, _, bars)| bars.close.as_slice())
-            .collect();
-        let made = self.calls.iter().map(|call| match call.kernel() {
-            Some((kernel, period)) => {
+        let made = calls.iter().map(|call| match call.kernel() {
+            Some((kernel, period)) if !closes.is_empty() => {
                 let made = kernel
-                    .run(period, &closes, &self.router)
+                    .run(period, closes, &self.router)
                     .map_err(|reason| no_gpu(&reason))?;
                 Ok(made.into_iter().map(Some).collect())
             }
-            None => Ok(Vec::new()),
+            _ => Ok(Vec::new()),
         });
         made.collect()
     }
 
-    /// Computes one series and writes it. The outer error ends the run, the inner one is of this
-    /// series alone.
+    /// Computes one series and writes it; `own` is what our kernels made already, for each call. The outer error ends
+    /// the run, the inner one is of this series alone.
     fn one(
         &self,
         name: &str,
         of: &Series,
         bars: Bars,
-        own: Vec<Option<Computed>>,
+        own: Option<Vec<Option<Computed>>>,
         sink: &mut Sink,
     ) -> Result<Result<Done, ComputeError>, AppError> {
         let columns = series::columns(&bars, of);
         let mut done = Done::default();
         let mut table = sink.table();
         let width = bars.len().max(1) * 3 * size_of::<f64>();
-        let at_once = (AT_ONCE / width).clamp(1, self.calls.len().max(1));
-        let mut pairs: Vec<(&Call, Option<Computed>)> = self.calls.iter().zip(own).collect();
-        while !pairs.is_empty() {
-            let batch: Vec<_> = pairs.drain(..at_once.min(pairs.len())).collect();
+        let at_once = (self.at_once / width).clamp(1, self.calls.len().max(1));
+        let mut own = own.map(Vec::into_iter);
+        for calls in self.calls.chunks(at_once) {
+            let made: Vec<Option<Computed>> = if let Some(own) = &mut own {
+                own.take(calls.len()).collect()
+            } else {
+                let made = self.kernels(calls, &[bars.close.as_slice()])?;
+                made.into_iter().map(|mut made| made.pop()?).collect()
+            };
+            let batch: Vec<_> = calls.iter().zip(made).collect();
             let made: Vec<_> = batch
                 .into_par_iter()
                 .map(|(call, own)| match own {
@@ -376,7 +401,7 @@ impl Sink {
                 .hint("Give F.csv for one file, or DIR/ for a file a symbol."));
             }
         }
-        std::fs::create_dir_all(&path).map_err(|reason| file_error(&path, &reason))?;
+        std::fs::create_dir_all(&path).map_err(|reason| failed(&path, &reason))?;
         Ok(Target::Folder(path))
     }
 
@@ -394,7 +419,7 @@ impl Sink {
             Target::Nowhere => Ok(()),
             Target::File { path, csv } => csv
                 .rows(name, times, table)
-                .map_err(|reason| file_error(path, &reason)),
+                .map_err(|reason| failed(path, &reason)),
             Target::Folder(folder) => {
                 let path = folder.join(artel_domain::sanitize(&format!("{}.csv", plain(name))));
                 if self.files.iter().any(|file| Path::new(&file.path) == path) {
@@ -407,7 +432,7 @@ impl Sink {
                 let mut csv = begin(path.clone(), &self.columns)?;
                 let written = csv.rows(name, times, table).and_then(|()| csv.finish());
                 self.files
-                    .push(written.map_err(|reason| file_error(&path, &reason))?);
+                    .push(written.map_err(|reason| failed(&path, &reason))?);
                 Ok(())
             }
         }
@@ -416,14 +441,14 @@ impl Sink {
     fn failed(&self, reason: &io::Error) -> AppError {
         match &self.target {
             Target::Nowhere => AppError::internal(reason),
-            Target::File { path, .. } | Target::Folder(path) => file_error(path, reason),
+            Target::File { path, .. } | Target::Folder(path) => failed(path, reason),
         }
     }
 
     fn finish(mut self) -> Result<Vec<RunFile>, AppError> {
         if let Target::File { path, csv } = self.target {
             self.files
-                .push(csv.finish().map_err(|reason| file_error(&path, &reason))?);
+                .push(csv.finish().map_err(|reason| failed(&path, &reason))?);
         }
         Ok(self.files)
     }
@@ -435,7 +460,7 @@ fn plain(name: &str) -> String {
 }
 
 fn begin(path: PathBuf, columns: &[String]) -> Result<Csv, AppError> {
-    if !may_replace(&path).map_err(|reason| file_error(&path, &reason))? {
+    if !may_replace(&path).map_err(|reason| failed(&path, &reason))? {
         return Err(AppError::new(
             Code::Exists,
             format!(
@@ -446,13 +471,40 @@ fn begin(path: PathBuf, columns: &[String]) -> Result<Csv, AppError> {
         .param("path", path.display())
         .hint("Choose another name, or move that file away."));
     }
-    Csv::create(path.clone(), columns).map_err(|reason| file_error(&path, &reason))
+    Csv::create(path.clone(), columns).map_err(|reason| failed(&path, &reason))
 }
 
-fn file_error(path: &Path, reason: &io::Error) -> AppError {
-    let code = match reason.kind() {
-        io::ErrorKind::StorageFull => Code::DiskFull,
-        _ => Code::File,
-    };
-    AppError::new(code, format!("{}: {reason}", path.display())).param("path", path.display())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(only: &[&str], at_once: usize) -> Plan {
+        let command = api::MarketIndicators {
+            symbols: Vec::new(),
+            only: only.iter().map(|call| (*call).to_owned()).collect(),
+            out: None,
+            backend: Some("cpu".to_owned()),
+        };
+        Plan::from(&command, at_once).unwrap()
+    }
+
+    #[test]
+    fn what_kernels_make_of_a_group_stays_within_its_memory() {
+        let many: Vec<String> = (2..202).map(|period| format!("SMA:{period}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let cases: [(&[&str], u64); 4] = [
+            (&[], 1),
+            (&["SMA:5"], 1),
+            (&["SMA:5", "MACD:12:26:9"], 1),
+            (&many, 200),
+        ];
+        for (only, at_least) in cases {
+            let plan = plan(only, AT_ONCE);
+            let kernels = plan.calls.iter().filter(|call| call.kernel().is_some());
+            let kernels = kernels.count() as u64;
+            assert!(kernels >= at_least, "{only:?}: {kernels}");
+            let bars = plan.group_bars();
+            assert!(bars * kernels * 8 <= AT_ONCE as u64, "{only:?}: {bars}");
+        }
+    }
 }

@@ -15,9 +15,8 @@ use std::{
 
 use artel_compute::indicators::{Output, Values};
 use artel_store::market::RunFile;
-use tempfile::NamedTempFile;
 
-use crate::files;
+use crate::files::{self, Unfinished};
 
 /// Memory for columns, in bytes.
 const HELD_MOST: usize = 256 << 20;
@@ -154,7 +153,7 @@ pub(super) struct Csv {
 
 /// A temporary file, its hash and its size.
 struct Counted {
-    file: NamedTempFile,
+    file: Unfinished,
     hasher: blake3::Hasher,
     size: u64,
 }
@@ -181,7 +180,7 @@ impl Csv {
     /// Begins a file with these columns behind `symbol` and `time`.
     pub(super) fn create(path: PathBuf, columns: &[String]) -> io::Result<Self> {
         let counted = Counted {
-            file: files::unfinished_in(files::folder_of(&path))?,
+            file: Unfinished::begin(&path)?,
             hasher: blake3::Hasher::new(),
             size: 0,
         };
@@ -224,26 +223,12 @@ impl Csv {
             .out
             .into_inner()
             .map_err(io::IntoInnerError::into_error)?;
-        counted.file.as_file().sync_all()?;
-        counted
-            .file
-            .persist(&self.path)
-            .map_err(|refused| refused.error)?;
-        #[cfg(unix)]
-        File::open(folder_of(&self.path))?.sync_all()?;
+        counted.file.finish()?;
         Ok(RunFile {
             path: self.path.to_string_lossy().into_owned(),
             size: counted.size,
             hash: *counted.hasher.finalize().as_bytes(),
         })
-    }
-}
-
-/// The folder a file is in.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
     }
 }
 

@@ -152,6 +152,44 @@ async fn a_file_is_refused_by_line_and_nothing_of_it_kept() {
     says(imported.files[0].error.as_ref().unwrap(), &["нет.csv: "]);
 }
 
+/// Opening a pipe waits for someone at its other end, who may never come.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_pipe_is_no_file_to_anyone() {
+    use crate::api::catalog::{CatalogExport, CatalogImport};
+    let desk = Desk::new().await;
+    desk.import("A.csv", &days(20), false).await;
+    let pipe = desk.path("pipe.csv");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let prices = desk
+        .ask(import(std::slice::from_ref(&pipe), false))
+        .await
+        .unwrap();
+    let products = CatalogImport {
+        paths: vec![pipe.clone()],
+        map: Vec::new(),
+    };
+    let products = desk.ask(products).await.unwrap();
+    let run = desk.run(&["A"], &["SMA:2"], Some("pipe.csv")).await;
+    let export = CatalogExport {
+        out: pipe.clone(),
+        brand: None,
+        all: false,
+        limit: None,
+    };
+    let export = desk.ask(export).await;
+    let told = [
+        ("prices", prices.files[0].error.clone()),
+        ("products", products.files[0].error.clone()),
+        ("indicators", run.err().map(|error| error.message)),
+        ("export", export.err().map(|error| error.message)),
+    ];
+    for (what, error) in told {
+        says(&error.expect(what), &["pipe.csv: ", "not a file"]);
+    }
+}
+
 #[tokio::test]
 async fn an_update_is_merged_and_listed() {
     let desk = Desk::new().await;
@@ -309,6 +347,34 @@ async fn a_run_writes_every_function_and_leaves_undefined_empty() {
         std::fs::read_to_string(desk.path("A.csv")).unwrap(),
         days(120)
     );
+}
+
+/// Groups, series and calls are cut up by the memory that there is; the values are the same.
+#[tokio::test]
+async fn values_do_not_change_with_the_memory() {
+    let desk = Desk::new().await;
+    desk.import("A.csv", &days(120), false).await;
+    desk.import("B.csv", &days(300), false).await;
+    let only = ["SMA:5", "RSI:7", "MACD:12:26:9", "EMA:9", "OBV", "SMA:20"];
+    let mut written = Vec::new();
+    // All at once; the calls of a series in parts; series by series and call by call.
+    for (round, at_once) in [128 << 20, 300 * 24 * 2, 1].into_iter().enumerate() {
+        let out = desk.path(&format!("{round}.csv"));
+        let command = MarketIndicators {
+            symbols: Vec::new(),
+            only: only.map(str::to_owned).to_vec(),
+            out: Some(out.clone()),
+            backend: Some("cpu".to_owned()),
+        };
+        let done = super::run::run_within(desk.session.core(), &command, at_once).unwrap();
+        assert!(
+            done.symbols.iter().all(|one| one.functions == 6),
+            "{done:?}"
+        );
+        written.push(std::fs::read_to_string(out).unwrap());
+    }
+    assert!(written[0].lines().count() == 421);
+    assert!(written.iter().all(|one| *one == written[0]));
 }
 
 #[tokio::test]

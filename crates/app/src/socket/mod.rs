@@ -2,8 +2,8 @@
 //!
 //! # Who may connect
 //! On Unix the socket lies in a folder of mode 0700, and the peer's user must own the profile. On
-//! Windows it is a named pipe: first instance only, no remote clients; the default rights let
-//! other users open it for reading at most, with which nothing can be said. Since a class may
+//! Windows it is a named pipe: first instance only, no remote clients, and rights for the user who
+//! runs the process and nobody else. Since a class may
 //! share one account, each connection also proves that it knows the passphrase, and the server
 //! proves the same, so that nobody can stand in for it. Wrong proofs are answered slower and
 //! slower. Other programs of the same user are outside the promise.

@@ -108,6 +108,30 @@ pub fn upsert(
     Ok(done)
 }
 
+/// Products with their numbers, from the one after `after` on, in the order in which they were first imported: for taking
+/// over what was gathered in a [scratch store](crate::Store::scratch).
+pub fn imported_after(
+    connection: &Connection,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<(i64, ImportedLine)>, StoreError> {
+    let sql = format!(
+        "SELECT id, vendor_code, line, given, {} FROM catalog_products WHERE id > ?1 ORDER BY id LIMIT ?2",
+        columns("")
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = statement.query_map([after, limit], |row| {
+        let product = Product {
+            vendor_code: row.get(1)?,
+            values: read_values(row, 3)?,
+        };
+        let line = row.get(2)?;
+        Ok((row.get(0)?, ImportedLine { line, product }))
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
 struct Found {
     product: Product,
     group: i64,

@@ -1,6 +1,7 @@
 //! The one thread that writes: waiting closures are grouped into one durable transaction.
 
 use std::{
+    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::mpsc,
@@ -90,6 +91,8 @@ impl Drop for Committer {
 trait Work: Send {
     /// Runs the closure; whether what it wrote is to be kept.
     fn run(&mut self, transaction: &Transaction<'_>) -> bool;
+    /// The store's error that the closure ended with, where it is one.
+    fn error(&self) -> Option<&StoreError>;
     /// Tells the caller, once the group is on disk or is not.
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -103,7 +106,7 @@ struct Task<T, E, F> {
 impl<T, E, F> Work for Task<T, E, F>
 where
     T: Send,
-    E: From<StoreError> + Send,
+    E: From<StoreError> + Send + 'static,
     F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send,
 {
     fn run(&mut self, transaction: &Transaction<'_>) -> bool {
@@ -115,6 +118,11 @@ where
         let keep = result.is_ok();
         self.result = Some(result);
         keep
+    }
+
+    fn error(&self) -> Option<&StoreError> {
+        let error = self.result.as_ref()?.as_ref().err()?;
+        (error as &dyn Any).downcast_ref()
     }
 
     fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -151,7 +159,7 @@ fn commit_group(
     first: Box<dyn Work>,
     queue: &mpsc::Receiver<Box<dyn Work>>,
     group: &mut Vec<Box<dyn Work>>,
-) -> Result<(), rusqlite::Error> {
+) -> Result<(), StoreError> {
     let started = Instant::now();
     group.push(first);
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
@@ -167,40 +175,49 @@ fn commit_group(
             Err(_) => break,
         }
     }
-    transaction.commit()
+    Ok(transaction.commit()?)
 }
 
-fn run_in_savepoint(
-    transaction: &Transaction<'_>,
-    work: &mut dyn Work,
-) -> Result<(), rusqlite::Error> {
+fn run_in_savepoint(transaction: &Transaction<'_>, work: &mut dyn Work) -> Result<(), StoreError> {
     transaction.execute_batch("SAVEPOINT work")?;
     let keep = work.run(transaction);
     // A full or failing disk makes SQLite roll the whole group back; nobody in it may be told
-    // that it was saved.
+    // that it was saved, and all of them hear why.
     if transaction.is_autocommit() {
-        return Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK),
-            Some("a write beside this one made the database roll back".to_owned()),
+        return Err(work.error().map_or_else(
+            || StoreError::Unusable {
+                path: None,
+                reason: "the disk failed in a write beside this one".to_owned(),
+            },
+            copy_of,
         ));
     }
-    transaction.execute_batch(if keep {
+    Ok(transaction.execute_batch(if keep {
         "RELEASE work"
     } else {
         "ROLLBACK TO work; RELEASE work"
-    })
+    })?)
 }
 
 /// The same failure for each of the group.
-fn copy_of(error: &rusqlite::Error) -> StoreError {
+fn copy_of(error: &StoreError) -> StoreError {
     match error {
-        rusqlite::Error::SqliteFailure(failure, message) => {
-            rusqlite::Error::SqliteFailure(*failure, message.clone())
+        StoreError::Full { path } => StoreError::Full { path: path.clone() },
+        StoreError::Busy => StoreError::Busy,
+        StoreError::Corrupt { path, reason } => StoreError::Corrupt {
+            path: path.clone(),
+            reason: reason.clone(),
+        },
+        StoreError::Sqlite(rusqlite::Error::SqliteFailure(failure, message)) => {
+            StoreError::Sqlite(rusqlite::Error::SqliteFailure(*failure, message.clone()))
         }
-        other => rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
-            Some(other.to_string()),
-        ),
+        StoreError::Unusable { path, reason } => StoreError::Unusable {
+            path: path.clone(),
+            reason: reason.clone(),
+        },
+        other => StoreError::Unusable {
+            path: None,
+            reason: other.to_string(),
+        },
     }
-    .into()
 }

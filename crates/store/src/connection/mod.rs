@@ -11,7 +11,12 @@ use std::{
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::{StoreError, files, key::DatabaseKey, migrate};
+use crate::{
+    StoreError, files,
+    key::DatabaseKey,
+    migrate,
+    unfinished::{self, Unfinished},
+};
 use committer::Committer;
 use readers::Readers;
 
@@ -60,6 +65,17 @@ impl Store {
         Self::open(folder, &DatabaseKey::random()?, None)
     }
 
+    /// An empty store beside this one, for scratch work: under a random key that is kept nowhere, and removed with the
+    /// store. What a crash leaves of it goes with the next.
+    pub fn scratch(&self) -> Result<Self, StoreError> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        unfinished::sweep(folder);
+        let scratch = Unfinished::begin(folder)?;
+        let mut store = Self::open(scratch.path(), &DatabaseKey::random()?, None)?;
+        store.scratch = Some(Scratch::Beside { _folder: scratch });
+        Ok(store)
+    }
+
     /// A [`temporary`](Self::temporary) store in a folder of its own, removed with the store.
     #[doc(hidden)]
     #[allow(clippy::expect_used, reason = "only tests call this")]
@@ -67,9 +83,9 @@ impl Store {
         let mut random = [0; 8];
         getrandom::fill(&mut random).expect("random bytes");
         let name = format!("artel-store-{:016x}", u64::from_le_bytes(random));
-        let scratch = Scratch(std::env::temp_dir().join(name));
-        let mut store = Self::temporary(&scratch.0).expect("a temporary store");
-        store.scratch = Some(scratch);
+        let path = std::env::temp_dir().join(name);
+        let mut store = Self::temporary(&path).expect("a temporary store");
+        store.scratch = Some(Scratch::Apart(path));
         store
     }
 
@@ -128,11 +144,16 @@ impl Store {
 pub(crate) const DATABASE: &str = "data.db";
 
 /// A folder that is removed when its store is.
-struct Scratch(PathBuf);
+enum Scratch {
+    Apart(PathBuf),
+    Beside { _folder: Unfinished },
+}
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        if let Self::Apart(path) = self {
+            let _ = std::fs::remove_dir_all(path);
+        }
     }
 }
 

@@ -76,6 +76,74 @@ fn nobody_is_told_saved_when_the_group_is_rolled_back() {
     assert_eq!(count(&store), 1);
 }
 
+type Write = fn(&Transaction<'_>) -> Result<(), StoreError>;
+
+/// Runs writes in one group: they wait until all of them are there.
+fn together(store: &Arc<Store>, writes: Vec<Write>) -> Vec<Result<(), StoreError>> {
+    let (release, held) = mpsc::channel::<()>();
+    let (enter, entered) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let holder = scope.spawn(move || {
+            store.write(move |_| {
+                enter.send(()).unwrap();
+                held.recv().unwrap();
+                Ok(())
+            })
+        });
+        entered.recv().unwrap();
+        let writers: Vec<_> = writes
+            .into_iter()
+            .map(|write| {
+                let writer = scope.spawn(move || store.write(write));
+                // One after the other into the queue.
+                thread::sleep(std::time::Duration::from_millis(30));
+                writer
+            })
+            .collect();
+        release.send(()).unwrap();
+        // Its own group: held for longer than a group may take.
+        holder.join().unwrap().unwrap();
+        writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap())
+            .collect()
+    })
+}
+
+#[test]
+fn neighbours_of_a_write_that_ends_the_group_hear_why() {
+    let store = Arc::new(Store::open_for_tests());
+    // What SQLite does by itself on a full or failing disk.
+    let told = together(
+        &store,
+        vec![|tx| settings::set(tx, "neighbour", "x"), |tx| {
+            tx.execute_batch("ROLLBACK")?;
+            Err(StoreError::Full { path: None })
+        }],
+    );
+    assert!(
+        matches!(
+            told.as_slice(),
+            [
+                Err(StoreError::Full { path: Some(_) }),
+                Err(StoreError::Full { .. })
+            ]
+        ),
+        "{told:?}"
+    );
+    // And unseen by the closure that met it.
+    let told = together(
+        &store,
+        vec![|tx| settings::set(tx, "neighbour", "x"), |tx| {
+            Ok(tx.execute_batch("ROLLBACK")?)
+        }],
+    );
+    for one in &told {
+        assert!(matches!(one, Err(StoreError::Unusable { .. })), "{told:?}");
+    }
+    assert_eq!(count(&store), 0);
+}
+
 #[test]
 fn a_full_disk_is_named_and_nothing_is_half_written() {
     let store = Store::open_for_tests();

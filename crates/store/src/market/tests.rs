@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    staging::{Staging, sweep},
+    *,
+};
 use crate::Store;
 
 fn ramp(times: impl Iterator<Item = i64>, close: f64) -> Bars {
@@ -11,15 +14,31 @@ fn ramp(times: impl Iterator<Item = i64>, close: f64) -> Bars {
     bars
 }
 
-fn import(store: &Store, bars: Bars) -> Merged {
+fn begin(store: &Store, symbol: &'static str) -> Staging {
+    while store.write(|tx| sweep(tx)).unwrap() {}
+    store
+        .write(move |tx| Staging::begin(tx, "file", symbol, "1d", true))
+        .unwrap()
+}
+
+fn add(store: &Store, mut staging: Staging, bars: Bars) -> Staging {
     store
         .write(move |tx| {
-            let series = open_series(tx, "file", "ЗОЛОТО", "1d", true)?;
-            let merged = merge(tx, series.id, &bars)?;
-            settle(tx, series.id, 0, 7)?;
-            Ok(merged)
+            staging.merge(tx, &bars)?;
+            Ok(staging)
         })
         .unwrap()
+}
+
+fn finish(store: &Store, staging: Staging) -> Merged {
+    let merged = store.write(move |tx| staging.finish(tx, 0, 7)).unwrap();
+    while store.write(|tx| sweep(tx)).unwrap() {}
+    merged
+}
+
+fn import(store: &Store, bars: Bars) -> Merged {
+    let staging = add(store, begin(store, "ЗОЛОТО"), bars);
+    finish(store, staging)
 }
 
 #[track_caller]
@@ -92,11 +111,51 @@ fn uneven_bars_are_refused() {
     let store = Store::open_for_tests();
     let mut bars = ramp(0..3, 1.0);
     bars.time.swap(0, 1);
-    let result = store.write(move |tx| {
-        let series = open_series(tx, "file", "X", "1d", true)?;
-        merge(tx, series.id, &bars)
-    });
+    let mut staging = begin(&store, "X");
+    let result = store.write(move |tx| staging.merge(tx, &bars));
     assert!(matches!(result, Err(StoreError::Misuse(_))));
+}
+
+fn rows(store: &Store, table: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    store
+        .read(|connection| Ok(connection.query_row(&sql, [], |row| row.get(0))?))
+        .unwrap()
+}
+
+#[test]
+fn an_import_is_not_seen_before_it_is_whole_and_one_that_broke_leaves_nothing() {
+    let store = Store::open_for_tests();
+    import(&store, ramp(0..25_000, 5.0));
+    let before = stored(&store);
+    let whole = ["price_series", "price_chunks", "price_columns"].map(|table| rows(&store, table));
+    for symbol in ["ЗОЛОТО", "new"] {
+        let staging = add(&store, begin(&store, symbol), ramp(5_000..15_000, 6.0));
+        let staging = add(&store, staging, ramp(15_000..50_000, 7.0));
+        assert_eq!(stored(&store), before);
+        assert_eq!(store.read(list).unwrap().len(), 1);
+        assert!(
+            store
+                .read(|connection| of_symbol(connection, "new"))
+                .unwrap()
+                .is_empty()
+        );
+        let mut times = Vec::new();
+        store
+            .read(|connection| {
+                staging.visit_times(connection, |some| times.extend_from_slice(some))
+            })
+            .unwrap();
+        let from = if symbol == "new" { 5_000 } else { 0 };
+        assert!(times.iter().copied().eq(from..50_000));
+        // The process ends here; the next import sweeps.
+        drop(staging);
+        while store.write(|tx| sweep(tx)).unwrap() {}
+        assert_eq!(stored(&store), before);
+        let left =
+            ["price_series", "price_chunks", "price_columns"].map(|table| rows(&store, table));
+        assert_eq!(left, whole);
+    }
 }
 
 #[test]
@@ -132,7 +191,7 @@ proptest! {
 
     /// Merging in any order of parts leaves what a map of time to bar would hold.
     #[test]
-    fn merging_is_what_a_map_does(parts in prop::collection::vec((0_i64..40_000, 1_i64..12_000, 1_i64..4, 1_u8..9), 1..6)) {
+    fn merging_is_what_a_map_does(batch in 1_000_i64..11_000, parts in prop::collection::vec((0_i64..40_000, 1_i64..12_000, 1_i64..4, 1_u8..9), 1..6)) {
         let store = Store::open_for_tests();
         let mut model = std::collections::BTreeMap::new();
         for (from, count, step, close) in parts {
@@ -143,7 +202,12 @@ proptest! {
             for time in times() {
                 replaced += u64::from(model.insert(time, close).is_some_and(|old| old.to_bits() != close.to_bits()));
             }
-            let merged = import(&store, ramp(times(), close));
+            // In batches, as a file is read.
+            let mut staging = begin(&store, "ЗОЛОТО");
+            for batch in times().collect::<Vec<_>>().chunks(usize::try_from(batch).unwrap()) {
+                staging = add(&store, staging, ramp(batch.iter().copied(), close));
+            }
+            let merged = finish(&store, staging);
             prop_assert_eq!(merged.added, (model.len() - before) as u64);
             prop_assert_eq!(merged.replaced, replaced);
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::settings;
+use crate::{header::COPIES, settings};
 
 const NAME: &str = "Марія Коваленко";
 const GOOD: &str = "правильна фраза";
@@ -140,7 +140,7 @@ fn damage_has_its_own_error_or_is_mended() {
         std::fs::write(path, bytes).unwrap();
     };
     let cut = |path: PathBuf, length: u64| {
-        File::options()
+        std::fs::File::options()
             .write(true)
             .open(path)
             .unwrap()
@@ -330,6 +330,62 @@ fn a_new_passphrase_replaces_the_old_one() {
         kept(&open(home.path(), NAME, "new").unwrap()).as_deref(),
         Some("yes")
     );
+}
+
+/// A spare copy that cannot be written leaves the new passphrase in force, and the profile usable.
+#[test]
+fn a_spare_header_that_cannot_be_written_keeps_nobody_out() {
+    let home = home_with_profile();
+    let opened = open(home.path(), NAME, GOOD).unwrap();
+    let spare = opened.path.join("header.b");
+    std::fs::remove_file(&spare).unwrap();
+    std::fs::create_dir_all(spare.join("x")).unwrap();
+    change_passphrase(&opened, GOOD, "new").unwrap();
+    let challenge = ([1; 32], [2; 32]);
+    let now = proof_key(home.path(), NAME, "new").unwrap();
+    let answer = now.answer("client", &challenge.0, &challenge.1);
+    assert!(
+        opened
+            .proof_key()
+            .verify("client", &challenge.0, &challenge.1, &answer)
+    );
+    drop(opened);
+    assert!(matches!(
+        open(home.path(), NAME, GOOD),
+        Err(StoreError::WrongPassphrase)
+    ));
+    let opened = open(home.path(), NAME, "new").unwrap();
+    assert_eq!(kept(&opened).as_deref(), Some("yes"));
+    let folder = opened.path.clone();
+    drop(opened);
+    std::fs::remove_dir_all(&spare).unwrap();
+    drop(open(home.path(), NAME, "new").unwrap());
+    assert!(Pair::read(&folder).flaws().is_empty(), "not mended");
+}
+
+/// The first copy decides: where it cannot be written, nothing has changed.
+#[test]
+fn a_first_header_that_cannot_be_written_leaves_the_old_passphrase() {
+    let home = home_with_profile();
+    let opened = open(home.path(), NAME, GOOD).unwrap();
+    let first = opened.path.join("header.a");
+    std::fs::remove_file(&first).unwrap();
+    std::fs::create_dir_all(first.join("x")).unwrap();
+    change_passphrase(&opened, GOOD, "new").unwrap_err();
+    drop(opened);
+    drop(open(home.path(), NAME, GOOD).unwrap());
+}
+
+/// A profile is deleted as a whole, or it is there as before.
+#[test]
+fn a_header_that_cannot_be_overwritten_does_not_leave_half_a_profile() {
+    let home = home_with_profile();
+    let spare = folder_of(home.path()).join("header.b");
+    std::fs::remove_file(&spare).unwrap();
+    std::fs::create_dir_all(spare.join("x")).unwrap();
+    delete(home.path(), NAME, GOOD).unwrap();
+    let left = std::fs::read_dir(profiles_folder(home.path())).unwrap();
+    assert_eq!(left.count(), 0);
 }
 
 /// Every state that a crash in the middle of a change can leave: exactly one passphrase opens.

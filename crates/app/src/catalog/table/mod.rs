@@ -7,13 +7,14 @@ mod encoding;
 mod xlsx;
 
 use std::{
-    fs::File,
     io::{self, Read, Seek},
     path::Path,
 };
 
 use artel_catalog::columns::{Columns, HeaderError, RowError};
 use artel_store::StoreError;
+
+use crate::files;
 
 /// Most bytes of one row.
 const MAX_ROW: usize = 4 << 20;
@@ -139,7 +140,7 @@ pub(super) fn read(
     mapping: &[(String, String)],
     sink: &mut dyn Sink,
 ) -> Result<(), TableError> {
-    let mut file = File::open(path)?;
+    let mut file = files::open(path)?;
     let mut magic = Vec::new();
     file.by_ref()
         .take(8)
