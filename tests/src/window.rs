@@ -275,16 +275,21 @@ impl Window {
         )
     }
 
-    /// Names of the fields, buttons and headings that stick out of the window.
+    /// Names of the fields, buttons and headings that stick out of the window at a side, of the composer if it does below,
+    /// and of parts that moved although they have no scroll bar.
     pub fn outside(&self) -> Result<Vec<String>> {
         let found = self.script(
             "const parts = [...document.querySelectorAll('button, input, textarea, select, h1, h2, h3')];
              if (document.documentElement.scrollWidth > innerWidth) parts.push(document.documentElement);
-             return parts
-               .filter((part) => {
-                 const box = part.getBoundingClientRect();
-                 return box.width > 1 && (box.left < -1 || box.right > innerWidth + 1);
-               })
+             const beside = (part) => {
+               const box = part.getBoundingClientRect();
+               return box.width > 1 && (box.left < -1 || box.right > innerWidth + 1);
+             };
+             const below = [...document.querySelectorAll('[data-testid=composer]')]
+               .filter((part) => part.getBoundingClientRect().bottom > innerHeight - 44);
+             const moved = [...document.querySelectorAll('*')].filter((part) =>
+               part.scrollTop > 0 && ['hidden', 'clip', 'visible'].includes(getComputedStyle(part).overflowY));
+             return [...parts.filter(beside), ...below, ...moved]
                .map((part) => part.dataset.testid ?? part.innerText ?? part.tagName)",
         )?;
         Ok(serde_json::from_value(found)?)

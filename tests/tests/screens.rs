@@ -163,17 +163,20 @@ fn morning(place: &Path) -> Result<(Person, Vec<Running>)> {
     Ok((anna, nodes))
 }
 
+/// Takes a picture, unless something sticks out.
+fn take(window: &Window, name: &str, look: &Look) -> Result<()> {
+    let outside = window.outside()?;
+    ensure!(
+        outside.is_empty(),
+        "{name}{} sticks out: {outside:?}",
+        look.suffix
+    );
+    window.picture(&format!("{name}{}", look.suffix))
+}
+
 /// Opens the profile and looks at each place, from first run to lock.
 fn walk(window: &Window, anna: &Person, look: &Look) -> Result<()> {
-    let picture = |name: &str| -> Result<()> {
-        let outside = window.outside()?;
-        ensure!(
-            outside.is_empty(),
-            "{name}{} sticks out: {outside:?}",
-            look.suffix
-        );
-        window.picture(&format!("{name}{}", look.suffix))
-    };
+    let picture = |name: &str| take(window, name, look);
     window.part("first-run")?;
     window.prefer(look.language, look.theme)?;
     window.part("first-run-other")?.click()?;
@@ -275,4 +278,132 @@ fn every_place_fits_the_window_in_every_look() -> Result<()> {
     )?;
     walk(&window, &anna, &SMALL)?;
     window.close()
+}
+
+/// A space with notes and one member who is gone; and in the folder `another machine`, the profile restored from a backup.
+fn afternoon(place: &Path) -> Result<Person> {
+    let anna = Person::new(place, "Анна Петренко")?;
+    let boris = Person::new(place, "Boris Koval")?;
+    let vera = Person::new(place, "Віра Ткачук")?;
+    anna.one(&["space", "new", "Class 7B"])?;
+    let invite = anna.text(&["space", "invite", "Class 7B"], "invite")?;
+    let (node, address) = anna.quiet_node()?;
+    for person in [&boris, &vera] {
+        person.one(&["space", "join", &invite, "--address", &address])?;
+    }
+    anna.one(&["room", "send", "General", "Pages 34 to 36, until Thursday."])?;
+    anna.one(&[
+        "room",
+        "send",
+        "General",
+        "And bring the poles for the yard.",
+    ])?;
+    let notes = place.join("план.txt");
+    fs::write(
+        &notes,
+        "План на неділю\n- дроби\n- тіні у дворі: хто міряє, хто пише\n\nHomework: page 34, the first three.\n",
+    )?;
+    let notes = notes.to_string_lossy();
+    anna.one(&[
+        "room",
+        "notes",
+        "General",
+        "--open-to",
+        "students",
+        "--edit",
+        &notes,
+    ])?;
+    anna.one(&["space", "remove", "Class 7B", "Boris Koval"])?;
+    let backup = anna.text(&["care", "backup"], "path")?;
+    // Beside the profile that goes on it would be a copy to look into.
+    let elsewhere = place.join("another machine");
+    let elsewhere = elsewhere.to_string_lossy();
+    anna.one(&["--home", &elsewhere, "care", "restore", &backup])?;
+    node.interrupt()?;
+    node.finish(PATIENCE)?;
+    Ok(anna)
+}
+
+/// Opens the profile.
+fn open(window: &Window, look: &Look, person: &Person) -> Result<()> {
+    window.part("first-run")?;
+    window.prefer(look.language, look.theme)?;
+    window
+        .part("first-run-passphrase")?
+        .write(person.passphrase())?;
+    window.part("first-run-open")?.click()
+}
+
+/// Looks at what is seen seldom: notes, a deletion that waits, an invite, erasing somebody.
+fn look_at_the_rare(window: &Window, anna: &Person, look: &Look) -> Result<()> {
+    let picture = |name: &str| take(window, name, look);
+    let press = |part: &str| {
+        window.until(part, PATIENCE, || {
+            let pressed = window.script(&format!(
+                "const one = document.querySelector('[data-testid={part}]'); one?.click(); return !!one"
+            ))?;
+            Ok((pressed == true).then_some(()))
+        })
+    };
+    open(window, look, anna)?;
+    window.part("composer")?;
+    if window.all("[data-testid=people]")?.is_empty() {
+        press("toggle-people")?;
+    }
+
+    press("delete")?;
+    window.part("undo-delete")?;
+    picture("deleting")?;
+    press("undo-delete")?;
+
+    press("people-gone")?;
+    press("erase")?;
+    window.part("erase-dialog")?;
+    picture("erasing")?;
+    window.part("dialog-close")?.click()?;
+
+    window.part("toggle-notes")?.click()?;
+    window.part("notes-text")?;
+    picture("notes")?;
+    window.part("toggle-notes")?.click()?;
+
+    window.part("invite")?.click()?;
+    window.part("dialog-confirm")?.click()?;
+    window.part("invite-square")?;
+    picture("invite")?;
+    window.part("dialog-close")?.click()?;
+    window.part("lock")?.click()?;
+    window.part("first-run-open")?;
+    Ok(())
+}
+
+#[test]
+fn what_is_rare_fits_the_window_too() -> Result<()> {
+    if let Some(reason) = window::missing() {
+        skip("what_is_rare_fits_the_window_too", &reason);
+        return Ok(());
+    }
+    let place = tempfile::Builder::new().prefix("artel-").tempdir()?;
+    let anna = afternoon(place.path())?;
+    let [light, dark, _] = &LOOKS;
+    for (looks, width, height) in [(&[light, dark][..], 1280, 800), (&[&SMALL], 1024, 700)] {
+        let window = Window::open(anna.home(), Size { width, height })?;
+        for look in looks {
+            look_at_the_rare(&window, &anna, look)?;
+        }
+        window.close()?;
+        let window = Window::open(
+            &place.path().join("another machine"),
+            Size { width, height },
+        )?;
+        for look in looks {
+            open(&window, look, &anna)?;
+            window.part("held")?;
+            take(&window, "held", look)?;
+            window.part("lock")?.click()?;
+            window.part("first-run-open")?;
+        }
+        window.close()?;
+    }
+    Ok(())
 }

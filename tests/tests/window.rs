@@ -214,7 +214,6 @@ fn a_room_by_hand() -> Result<()> {
     let written =
         window.script("return document.querySelector('[data-testid=notes-text]').value")?;
     assert_eq!(written, "План\n- дроби\n- page 34");
-    window.picture("notes")?;
     window.part("toggle-notes")?.click()?;
 
     // The tools of a message are shown while the mouse is on it; here they are pressed where they are.
@@ -241,7 +240,6 @@ fn a_room_by_hand() -> Result<()> {
     })?;
     tool("a secret", "delete")?;
     window.part("undo-delete")?;
-    window.picture("deleting")?;
     window.until("the message is gone", PATIENCE, || {
         let said = window.script("return document.body.textContent.includes('a secret')")?;
         Ok((said == false).then_some(()))
@@ -251,6 +249,5 @@ fn a_room_by_hand() -> Result<()> {
     window.part("invite")?.click()?;
     window.part("dialog-confirm")?.click()?;
     window.part("invite-square")?;
-    window.picture("invite")?;
     window.close()
 }

@@ -89,11 +89,16 @@ impl NewDevice {
 }
 
 /// Makes sure that the open profile is a device of this machine: one that was copied from another
-/// machine becomes a new device with a new incarnation, so that the two never write one feed. The device of before is
-/// to end where the profile is a member.
+/// machine becomes a new device with a new incarnation, so that the two do not write one feed. The device of before is to
+/// end where the profile is a member. A copy from or to a machine without an id is found only when both meet others.
 pub(crate) fn settle(opened: &Opened) -> Result<(), AppError> {
     let identity = opened.store.read(identity::get)?.ok_or_else(no_identity)?;
-    if identity.device_secret.is_some() && !moved(&identity.machine_marker, &machine_marker()) {
+    let here = machine_marker();
+    if identity.device_secret.is_some() && !moved(&identity.machine_marker, &here) {
+        if identity.machine_marker.is_empty() && !here.is_empty() {
+            // Known from now on, so that the next move is noticed.
+            opened.store.write(move |tx| identity::mark(tx, &here))?;
+        }
         return Ok(());
     }
     let reason = match identity.device_secret {

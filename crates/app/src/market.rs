@@ -11,6 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use artel_compute::indicators::{CallError, ComputeError};
+use artel_store::market::staging;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -28,8 +29,12 @@ pub(crate) struct State {
 
 impl State {
     /// Starts this part.
-    #[expect(clippy::unused_async, reason = "every part of a session starts alike")]
-    pub(crate) async fn start(_core: &Core) -> Result<Self, AppError> {
+    pub(crate) async fn start(core: &Core) -> Result<Self, AppError> {
+        // What an import left that a crash ended is in nobody's way, but takes space.
+        if core.read(staging::leftover).await?.is_some() {
+            let core = core.clone();
+            tokio::task::spawn_blocking(move || import::sweep(core.store())).await??;
+        }
         let turn = Arc::new(Semaphore::new(1));
         Ok(Self { turn })
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use artel_store::{Store, StoreError, profile::Opened};
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 
 use crate::{api::Event, error::AppError, images, jobs, market, rooms};
 
@@ -75,6 +75,8 @@ pub struct Session {
     pub(crate) rooms: rooms::State,
     pub(crate) jobs: jobs::State,
     pub(crate) market: market::State,
+    /// One import of products at a time.
+    pub(crate) catalog_imports: Arc<Semaphore>,
 }
 
 /// Bytes for the page, with their media type.
@@ -104,6 +106,7 @@ impl Session {
             rooms,
             jobs,
             market,
+            catalog_imports: Arc::new(Semaphore::new(1)),
         })
     }
 

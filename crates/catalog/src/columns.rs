@@ -241,7 +241,9 @@ pub enum RowError {
         most: usize,
     },
     /// The stock is not a number.
-    #[error("stock \"{0}\" is not a whole number")]
+    #[error(
+        "stock \"{0}\" is not a whole number; a point or a comma before three digits can mean two numbers, so write it without"
+    )]
     BadStock(String),
 }
 

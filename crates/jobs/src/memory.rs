@@ -206,6 +206,10 @@ impl Queue for MemoryQueue {
             rows.job.state = JobState::Running;
             rows.job.error = None;
             boot.clone_into(&mut rows.boot);
+            let held = rows.items.iter_mut();
+            for item in held.filter(|item| item.state == ItemState::Running) {
+                item.state = ItemState::Waiting;
+            }
             true
         })
     }

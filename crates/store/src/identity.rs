@@ -124,6 +124,14 @@ pub fn replace_device(
     require_one(changed)
 }
 
+/// Keeps what tells this machine from others, where nothing was known of it.
+pub fn mark(connection: &Connection, machine_marker: &[u8]) -> Result<(), StoreError> {
+    let changed = connection
+        .prepare_cached("UPDATE identity SET machine_marker = ?1 WHERE id = 1")?
+        .execute([machine_marker])?;
+    require_one(changed)
+}
+
 /// Starts a new incarnation of the same device.
 pub fn start_incarnation(
     connection: &Connection,

@@ -321,6 +321,10 @@ pub fn begin(
             "UPDATE jobs SET state = 'running', boot = ?2, error = '' WHERE id = ?1 AND state = ?3",
         )?
         .execute(params![job, boot, seen])?;
+    if changed == 1 {
+        // What a run held that could not store its end.
+        release(connection, job)?;
+    }
     Ok(changed == 1)
 }
 

@@ -234,6 +234,8 @@ fn open_locked(
     lock: Lock,
 ) -> Result<Opened, StoreError> {
     let key = header.unseal(root)?;
+    // Scratch work that a crash left.
+    unfinished::sweep(path);
     let database = path.join(crate::connection::DATABASE);
     // SQLite would take an absent or empty file for a new database and show an empty profile.
     if fs::metadata(&database).map_or(0, |file| file.len()) == 0 {
@@ -284,21 +286,30 @@ pub fn proof_key(home: &Path, name: &str, passphrase: &str) -> Result<ProofKey, 
 /// Deletes a profile. It goes as a whole: first out of the list, then its header, without which the rest cannot be
 /// decrypted, whatever a disk keeps of it, then the rest. Backups stay.
 pub fn delete(home: &Path, name: &str, passphrase: &str) -> Result<(), StoreError> {
+    let profiles = profiles_folder(home);
+    // What a deletion left that was cut short goes first.
+    unfinished::sweep(&profiles);
     let found = find(home, name)?;
     let mut lock = Some(Lock::take(&found.path, &found.name)?);
     let pair = Pair::read(&found.path);
     let header = pair.newest()?;
     header.unseal(&header.root(passphrase)?)?;
-    let gone = unfinished::new_path(&profiles_folder(home))?;
+    let gone = unfinished::new_path(&profiles)?;
     if cfg!(windows) {
         // Windows moves no folder with an open file in it.
         lock = None;
     }
     fs::rename(&found.path, &gone).map_err(|reason| StoreError::io(&found.path, reason))?;
     files::sync_folder_of(&gone)?;
-    unfinished::remove(&gone).map_err(|reason| StoreError::io(&gone, reason))?;
+    let removed = unfinished::remove(&gone);
     drop(lock);
-    Ok(())
+    match removed {
+        // Another may have swept it meanwhile.
+        Err(reason) if reason.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::io(&gone, reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

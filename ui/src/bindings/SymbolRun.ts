@@ -21,7 +21,7 @@ functions: number,
  */
 seconds: number, 
 /**
- * `miss`, `memory` or `disk`.
+ * Always `miss`: results are not kept yet.
  */
 cache: string, 
 /**

@@ -239,7 +239,7 @@ pub struct SymbolRun {
     pub functions: u32,
     /// Seconds it took, writing included.
     pub seconds: f64,
-    /// `miss`, `memory` or `disk`.
+    /// Always `miss`: results are not kept yet.
     pub cache: String,
     /// `cpu`, `gpu: ADAPTER`, or both.
     pub backend: String,

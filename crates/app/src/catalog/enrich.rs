@@ -193,7 +193,7 @@ impl FromStr for PageKey {
 /// What the store refuses it refuses every page, so the job waits until that is mended.
 fn failed(reason: StoreError) -> Failure {
     match reason {
-        StoreError::Misuse(_) => Failure::item(reason.to_string()),
+        StoreError::Misuse(_) | StoreError::Sqlite(_) => Failure::item(reason.to_string()),
         _ => Failure::job(reason.to_string()),
     }
 }

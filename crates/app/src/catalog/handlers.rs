@@ -35,6 +35,9 @@ impl Handle<api::CatalogImport> for Session {
         &self,
         command: api::CatalogImport,
     ) -> Result<<api::CatalogImport as Command>::Reply, AppError> {
+        // One at a time: each is as large as its file.
+        let turn = self.catalog_imports.acquire().await;
+        let _turn = turn.map_err(|reason| AppError::internal(&reason))?;
         let imported = blocking(self, move |store| import::import(store, &command)).await?;
         self.core.tell(Event::Catalog);
         Ok(imported)

@@ -1,12 +1,13 @@
 //! Importing product files.
 
 use std::{
+    fmt::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use artel_catalog::{Attributes, Field};
-use artel_store::{Store, StoreError, Transaction, catalog as rows};
+use artel_store::{Store, StoreError, catalog as rows};
 use walkdir::WalkDir;
 
 use super::{
@@ -80,8 +81,8 @@ fn product_files(path: &Path) -> Result<Vec<PathBuf>, AppError> {
     Ok(found)
 }
 
-/// Reads the file into a scratch store, and takes it over from there at once: a file is imported as a whole or not at
-/// all, and nobody waits to write while it is read.
+/// Reads the file into a scratch store to its end, and takes it over from there some products at a time: a file with a
+/// fault leaves nothing behind, and nobody waits long to write meanwhile.
 fn import_file(store: &Arc<Store>, path: &Path, mapping: &[(String, String)]) -> api::CatalogFile {
     let mut report = api::CatalogFile {
         path: path.display().to_string(),
@@ -95,17 +96,23 @@ fn import_file(store: &Arc<Store>, path: &Path, mapping: &[(String, String)]) ->
         skipped_total: 0,
         error: None,
     };
-    let taken = gather(store, path, mapping, &mut report).and_then(|scratch| {
-        let path = report.path.clone();
-        Ok(store.write(move |transaction| take_over(transaction, &scratch, &path))?)
-    });
-    match taken {
-        Ok(done) => {
-            report.products = done.added + done.changed + done.unchanged;
-            report.added = done.added;
-            report.changed = done.changed;
+    let mut done = rows::Upserted::default();
+    let taken = gather(store, path, mapping, &mut report)
+        .and_then(|scratch| Ok(take_over(store, &scratch, &report.path, &mut done)?));
+    report.products = done.added + done.changed + done.unchanged;
+    report.added = done.added;
+    report.changed = done.changed;
+    if let Err(reason) = taken {
+        let mut said = format!("{}: {reason}", path.display());
+        if report.products > 0 {
+            // Writing is easy.
+            let _ = write!(
+                said,
+                ". The first {} products are in; import the file again for the rest",
+                report.products
+            );
         }
-        Err(reason) => report.error = Some(format!("{}: {reason}", path.display())),
+        report.error = Some(said);
     }
     report.skipped.sort_by_key(|problem| problem.line);
     report
@@ -135,22 +142,23 @@ fn gather(
 
 /// Adds what was gathered to the products.
 fn take_over(
-    transaction: &Transaction<'_>,
+    store: &Store,
     scratch: &Store,
     path: &str,
-) -> Result<rows::Upserted, StoreError> {
+    all: &mut rows::Upserted,
+) -> Result<(), StoreError> {
     let now = jiff::Timestamp::now().as_millisecond();
-    let import = rows::begin_import(transaction, path, now)?;
-    let mut all = rows::Upserted::default();
+    let path = path.to_owned();
+    let import = store.write(move |transaction| rows::begin_import(transaction, &path, now))?;
     let mut after = 0;
     loop {
         let found = scratch.read(|connection| rows::imported_after(connection, after, BATCH))?;
         let Some((last, _)) = found.last() else {
-            return Ok(all);
+            return Ok(());
         };
         after = *last;
         let lines: Vec<_> = found.into_iter().map(|(_, line)| line).collect();
-        let done = rows::upsert(transaction, import, &lines, derive)?;
+        let done = store.write(move |tx| rows::upsert(tx, import, &lines, derive))?;
         all.added += done.added;
         all.changed += done.changed;
         all.unchanged += done.unchanged;

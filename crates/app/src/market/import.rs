@@ -408,7 +408,7 @@ impl Target {
 }
 
 /// Removes what earlier imports left, some at a time, so that others can write meanwhile.
-fn sweep(store: &Store) -> Result<(), StoreError> {
+pub(super) fn sweep(store: &Store) -> Result<(), StoreError> {
     while store.write(|transaction| staging::sweep(transaction))? {}
     Ok(())
 }

@@ -62,14 +62,17 @@ pub(super) fn run_within(
     let mut group: Vec<(String, Series)> = Vec::new();
     for name in names {
         match series::find(&all, &name) {
-            Ok(series) => group.push((name, series)),
+            Ok(series) => {
+                let so_far: u64 = group.iter().map(|(_, series)| series.bars).sum();
+                if so_far + series.bars > plan.group_bars() {
+                    plan.group(core, std::mem::take(&mut group), &mut sink, &mut reports)?;
+                }
+                group.push((name, series));
+            }
             Err(error) => {
                 reports.push(failure(name, 0, error.message.clone()));
                 failed.push(error);
             }
-        }
-        if group.iter().map(|(_, series)| series.bars).sum::<u64>() >= plan.group_bars() {
-            plan.group(core, std::mem::take(&mut group), &mut sink, &mut reports)?;
         }
     }
     plan.group(core, group, &mut sink, &mut reports)?;
@@ -220,7 +223,7 @@ impl Plan {
             .into_iter()
             .map(load)
             .collect::<Result<_, AppError>>()?;
-        // Series that are too long together get their kernels each, a few calls at a time.
+        // A series that is too long even alone gets its kernels a few calls at a time.
         let bars: u64 = loaded.iter().map(|(_, _, bars)| bars.len() as u64).sum();
         let together = bars <= self.group_bars();
         let closes: Vec<&[f64]> = loaded

@@ -102,7 +102,7 @@ pub(super) fn column(text: &str) -> Result<(String, String), String> {
             Ok((field.to_owned(), name.to_owned()))
         }
         _ => {
-            Err("write the field, = and the column's name, such as close=\"Adj Close\"".to_owned())
+            Err("write the field, = and the column's name, such as close=\"Adj Close\" or vendor_code=Код".to_owned())
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::StoreError;
 pub struct Run {
     /// When it ended, Unix milliseconds.
     pub at_ms: i64,
-    /// Symbols, parted by commas.
+    /// The first symbols, parted by commas, and how many more.
     pub symbols: String,
     /// Functions computed for each.
     pub functions: u32,

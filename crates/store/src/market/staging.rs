@@ -206,15 +206,19 @@ fn directory(connection: &Connection, series: i64) -> Result<BTreeMap<i64, Chunk
     Ok(chunks.collect::<Result<_, _>>()?)
 }
 
-/// Removes some of what imports left behind; whether there may be more. Only while none is on its way.
-pub fn sweep(connection: &Connection) -> Result<bool, StoreError> {
-    let found: Option<i64> = connection
+/// A series that an import left behind, or that one on its way fills.
+pub fn leftover(connection: &Connection) -> Result<Option<i64>, StoreError> {
+    Ok(connection
         .prepare_cached(&format!(
             "SELECT id FROM price_series WHERE source IN ({HIDDEN}) LIMIT 1"
         ))?
         .query_row([], |row| row.get(0))
-        .optional()?;
-    let Some(left) = found else {
+        .optional()?)
+}
+
+/// Removes some of what imports left behind; whether there may be more. Only while none is on its way.
+pub fn sweep(connection: &Connection) -> Result<bool, StoreError> {
+    let Some(left) = leftover(connection)? else {
         return Ok(false);
     };
     let chunks: Vec<i64> = connection
