@@ -548,5 +548,17 @@ mod tests {
             .unwrap();
         assert_eq!(retry_failed(&connection, id).unwrap(), 1);
         assert_eq!(state(), "waiting");
+
+        // A run that could store neither its items nor its end: the next one has them to do.
+        connection
+            .execute_batch(
+                "UPDATE job_items SET state = 'running'; UPDATE jobs SET state = 'running';",
+            )
+            .unwrap();
+        assert!(begin(&connection, id, "boot", "running").unwrap());
+        let item: String = connection
+            .query_row("SELECT state FROM job_items", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(item, "waiting");
     }
 }
