@@ -89,6 +89,21 @@ describe('the source', () => {
   });
 });
 
+/** Rules of a component's style that lay out a grid, by selector, with the sizes of its columns. */
+function gridsIn(source: string): [selector: string, columns: string][] {
+  const rules = [...source.slice(source.indexOf('<style>')).matchAll(/([^{}]+)\{([^{}]*)\}/g)];
+  return rules
+    .map(([, selector = '', body = '']) => [selector.split('*/').at(-1)?.trim() ?? '', body] as const)
+    .filter(([, body]) => /display: (inline-)?grid/.test(body))
+    .map(([selector, body]) => [selector, /grid-template-columns: ([^;]+);/.exec(body)?.[1] ?? 'auto']);
+}
+
+describe('what a message holds', () => {
+  it.each(gridsIn(read('places/rooms/MessageRow.svelte')))('%s can be narrower than a card', (_, columns) => {
+    expect(columns).toContain('minmax(0, 1fr)');
+  });
+});
+
 describe('the bundle', () => {
   it('has the desktop shell and nothing made up', { timeout: 60_000 }, async () => {
     const made = await build({
