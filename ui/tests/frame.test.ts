@@ -216,6 +216,41 @@ describe('the frame', () => {
     ]);
   });
 
+  it('shows notices in the dialog that is open, above its veil, and in the window again after it', async () => {
+    const raised: (string | undefined)[] = [];
+    const modal = vi.spyOn(HTMLDialogElement.prototype, 'showModal');
+    modal.mockImplementation(function (this: HTMLDialogElement) {
+      this.open = true;
+      raised.push(this.dataset['testid']);
+    });
+    const above = { showPopover: () => void raised.push('notices') };
+    Object.assign(HTMLElement.prototype, above);
+    try {
+      await show();
+      fake.tell({ type: 'notice', level: 'bad', code: 'before', message: 'before' });
+      await press('open-palette');
+      expect(raised).toEqual(['notices', 'palette', 'notices']);
+      expect(all('toast').map((one) => one.closest('dialog'))).toEqual([find('palette')]);
+      await key(window, 'k', { code: 'KeyK', ctrlKey: true });
+      expect(all('toast').map((one) => one.closest('dialog'))).toEqual([null]);
+      await press('new-space');
+      fake.tell({ type: 'notice', level: 'bad', code: 'after', message: 'after' });
+      await settle();
+      expect(all('toast').map((one) => one.closest('dialog'))).toEqual([
+        find('space-dialog'),
+        find('space-dialog'),
+      ]);
+      await accessible();
+      find('toast').querySelector<HTMLElement>('[aria-label="Dismiss"]')?.click();
+      await settle();
+      expect(all('toast').map((one) => one.textContent?.trim())).toEqual(['after']);
+      await press('dialog-close');
+      expect(find('toast').closest('dialog')).toBeNull();
+    } finally {
+      Reflect.deleteProperty(HTMLElement.prototype, 'showPopover');
+    }
+  });
+
   it('names the tray in the language in use', async () => {
     const named = vi.spyOn(shell, 'nameTray');
     fake.world().open = false;
