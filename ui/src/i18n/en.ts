@@ -215,6 +215,8 @@ export const en = {
   'notes.title': 'Notes',
   'notes.of': 'Notes of {room}',
   'notes.show': 'Show the notes of this room (Ctrl+Shift+N)',
+  'notes.news': 'Someone changed the notes of this room: show them (Ctrl+Shift+N)',
+  'notes.changed': 'changed',
   'notes.hide': 'Hide the notes (Ctrl+Shift+N or Esc)',
   'notes.menu': 'More about these notes',
   'notes.by.teachers': 'Teachers write here',

@@ -243,6 +243,8 @@ export const ru: SlavicOf<typeof en> = {
   'notes.title': 'Заметки',
   'notes.of': 'Заметки комнаты «{room}»',
   'notes.show': 'Показать заметки этой комнаты (Ctrl+Shift+N)',
+  'notes.news': 'Кто-то изменил заметки этой комнаты: показать (Ctrl+Shift+N)',
+  'notes.changed': 'изменены',
   'notes.hide': 'Скрыть заметки (Ctrl+Shift+N или Esc)',
   'notes.menu': 'Ещё об этих заметках',
   'notes.by.teachers': 'Пишут учителя',

@@ -237,6 +237,8 @@ export const uk: SlavicOf<typeof en> = {
   'notes.title': 'Нотатки',
   'notes.of': 'Нотатки кімнати «{room}»',
   'notes.show': 'Показати нотатки цієї кімнати (Ctrl+Shift+N)',
+  'notes.news': 'Хтось змінив нотатки цієї кімнати: показати (Ctrl+Shift+N)',
+  'notes.changed': 'змінено',
   'notes.hide': 'Сховати нотатки (Ctrl+Shift+N або Esc)',
   'notes.menu': 'Ще про ці нотатки',
   'notes.by.teachers': 'Пишуть учителі',
