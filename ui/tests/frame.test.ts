@@ -318,6 +318,11 @@ describe('jobs', () => {
     expect(has('job')).toBe(false);
     await press('jobs-toggle');
     expect(all('job').length).toBe(4);
+    const said = all('job').map((job) => job.textContent);
+    expect(said[0]).toContain('Web: Карпати 2026');
+    expect(said[0]).toContain('graphics card: NVIDIA RTX 4060');
+    expect(said[1]).toContain('Rich Content: Everything in balance');
+    expect(said[1]).toContain('processor');
     await accessible();
   });
 
@@ -353,7 +358,7 @@ describe('jobs', () => {
     await show();
     fake.change(14, { state: 'done_in_part', done: 1837 });
     await settle();
-    expect(find('toast').textContent).toContain('Finished: Pictures “Карпати 2026”');
+    expect(find('toast').textContent).toContain('Finished: Web: Карпати 2026');
   });
 
   it('tells when one stops by itself, and the folded line says so', async () => {
@@ -366,7 +371,7 @@ describe('jobs', () => {
     fake.change(14, { state: 'interrupted', error: 'The disk of /home is full.' });
     await settle();
     expect(find('toast').dataset['level']).toBe('bad');
-    expect(find('toast').textContent).toContain('Stopped: Pictures “Карпати 2026”');
+    expect(find('toast').textContent).toContain('Stopped: Web: Карпати 2026');
     expect(find('toast').textContent).toContain('The disk of /home is full.');
     expect(find('jobs-toggle').textContent).toContain('interrupted');
     fake.change(14, { done: 700 });

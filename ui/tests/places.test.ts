@@ -622,7 +622,7 @@ describe('machine', () => {
     expect(all('check')[2]?.textContent).toContain('Make one in Backups');
     setLanguage('uk');
     await settle();
-    expect(all('check')[1]?.textContent).toContain('Вільно 212 GB на диску з /home');
+    expect(all('check')[1]?.textContent).toContain('Вільно 212 ГіБ на диску з /home');
     expect(all('check')[2]?.textContent).toContain('Останню зроблено 9 днів тому');
     const params = {};
     const unknown = {
@@ -697,7 +697,7 @@ describe('a dialog that is closed while it is busy', () => {
   const cases: Case[] = [
     ['market', 'market.indicators', 'run-indicators', [['run-out', '/out/all.csv']], 'all.csv is saved'],
     ['catalog', 'catalog.export', 'catalog-export', [['export-out', '/o.jsonl']], 'rows are written'],
-    ['catalog', 'catalog.enrich', 'catalog-enrich', [], 'Started: Documents'],
+    ['catalog', 'catalog.enrich', 'catalog-enrich', [], 'Started: Rich Content: Everything in balance'],
     ['rooms', 'room.new', 'new-room', [['room-name-input', 'Lab']], '“Lab” is made'],
     ['rooms', 'space.new', 'new-space', [['space-name-input', 'Club']], '“Club” is made'],
   ];
