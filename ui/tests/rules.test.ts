@@ -104,6 +104,23 @@ describe('what a message holds', () => {
   });
 });
 
+describe('the style', () => {
+  it.each([
+    ['of a link is that of the theme', 'app.css', 'a', 'color: var(--accent-text)'],
+    [
+      'of a button is its own, whatever is around it',
+      'components/Button.svelte',
+      '.plain',
+      'color: var(--text)',
+    ],
+    ['of a mark in the rail is seen', 'components/Rail.svelte', '.dot', 'background: var(--accent-text)'],
+    ['of hidden tools takes no touch', 'places/rooms/MessageRow.svelte', '.tools', 'pointer-events: none'],
+  ])('%s', (_, name, selector, wanted) => {
+    const body = read(name).split(`\n  ${selector} {`)[1] ?? read(name).split(`\n${selector} {`)[1] ?? '';
+    expect(body.split('}')[0]).toContain(wanted);
+  });
+});
+
 describe('the bundle', () => {
   it('has the desktop shell and nothing made up', { timeout: 60_000 }, async () => {
     const made = await build({
