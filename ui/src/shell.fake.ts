@@ -531,7 +531,11 @@ const answers: Answers = {
     },
   ],
   'images.run': ({ inputs, recipe, out }) => ({
-    job: start({ title: `Pictures “${inputs[0]?.split('/').at(-1)}”, recipe ${recipe}`, out, total: 320 }),
+    job: start({
+      title: `${recipe}: ${inputs.map((input) => input.split('/').at(-1)).join(', ')}`,
+      out,
+      total: 320,
+    }),
     ignored: 2,
   }),
   'market.import': ({ paths, skip_bad_rows }) => ({
@@ -611,7 +615,7 @@ const answers: Answers = {
     };
   },
   'catalog.enrich': () => ({
-    job: start({ kind: 'catalog', title: 'Documents', total: world.products }),
+    job: start({ kind: 'catalog', title: 'Rich Content: standard, showcase', total: world.products }),
     switched_off: ['stock'],
   }),
   'catalog.stats': () => ({
@@ -699,8 +703,8 @@ const answers: Answers = {
     verdict: 'warnings',
     checks: [
       check('database', 'well', 'database_whole', 'every page is whole'),
-      check('disk_space', 'well', 'disk_space_enough', '212 GB free on the disk of /home', {
-        free: '212 GB',
+      check('disk_space', 'well', 'disk_space_enough', '212 GiB free on the disk of /home', {
+        free: '212 GiB',
         path: '/home',
       }),
       {

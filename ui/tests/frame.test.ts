@@ -216,6 +216,41 @@ describe('the frame', () => {
     ]);
   });
 
+  it('shows notices in the dialog that is open, above its veil, and in the window again after it', async () => {
+    const raised: (string | undefined)[] = [];
+    const modal = vi.spyOn(HTMLDialogElement.prototype, 'showModal');
+    modal.mockImplementation(function (this: HTMLDialogElement) {
+      this.open = true;
+      raised.push(this.dataset['testid']);
+    });
+    const above = { showPopover: () => void raised.push('notices') };
+    Object.assign(HTMLElement.prototype, above);
+    try {
+      await show();
+      fake.tell({ type: 'notice', level: 'bad', code: 'before', message: 'before' });
+      await press('open-palette');
+      expect(raised).toEqual(['notices', 'palette', 'notices']);
+      expect(all('toast').map((one) => one.closest('dialog'))).toEqual([find('palette')]);
+      await key(window, 'k', { code: 'KeyK', ctrlKey: true });
+      expect(all('toast').map((one) => one.closest('dialog'))).toEqual([null]);
+      await press('new-space');
+      fake.tell({ type: 'notice', level: 'bad', code: 'after', message: 'after' });
+      await settle();
+      expect(all('toast').map((one) => one.closest('dialog'))).toEqual([
+        find('space-dialog'),
+        find('space-dialog'),
+      ]);
+      await accessible();
+      find('toast').querySelector<HTMLElement>('[aria-label="Dismiss"]')?.click();
+      await settle();
+      expect(all('toast').map((one) => one.textContent?.trim())).toEqual(['after']);
+      await press('dialog-close');
+      expect(find('toast').closest('dialog')).toBeNull();
+    } finally {
+      Reflect.deleteProperty(HTMLElement.prototype, 'showPopover');
+    }
+  });
+
   it('names the tray in the language in use', async () => {
     const named = vi.spyOn(shell, 'nameTray');
     fake.world().open = false;
@@ -283,6 +318,11 @@ describe('jobs', () => {
     expect(has('job')).toBe(false);
     await press('jobs-toggle');
     expect(all('job').length).toBe(4);
+    const said = all('job').map((job) => job.textContent);
+    expect(said[0]).toContain('Web: Карпати 2026');
+    expect(said[0]).toContain('graphics card: NVIDIA RTX 4060');
+    expect(said[1]).toContain('Rich Content: Everything in balance');
+    expect(said[1]).toContain('processor');
     await accessible();
   });
 
@@ -318,7 +358,7 @@ describe('jobs', () => {
     await show();
     fake.change(14, { state: 'done_in_part', done: 1837 });
     await settle();
-    expect(find('toast').textContent).toContain('Finished: Pictures “Карпати 2026”');
+    expect(find('toast').textContent).toContain('Finished: Web: Карпати 2026');
   });
 
   it('tells when one stops by itself, and the folded line says so', async () => {
@@ -331,7 +371,7 @@ describe('jobs', () => {
     fake.change(14, { state: 'interrupted', error: 'The disk of /home is full.' });
     await settle();
     expect(find('toast').dataset['level']).toBe('bad');
-    expect(find('toast').textContent).toContain('Stopped: Pictures “Карпати 2026”');
+    expect(find('toast').textContent).toContain('Stopped: Web: Карпати 2026');
     expect(find('toast').textContent).toContain('The disk of /home is full.');
     expect(find('jobs-toggle').textContent).toContain('interrupted');
     fake.change(14, { done: 700 });

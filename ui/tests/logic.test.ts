@@ -17,6 +17,7 @@ import { bitmapEnding, pastedPaths } from '../src/places/rooms/paste';
 import { firstUnread, rowsOf, upsert } from '../src/places/rooms/rows';
 import { spell } from '../src/state/market.svelte';
 import { wordsOf } from '../src/state/notices.svelte';
+import { backendOf, factOf, titleOf, valueOf } from '../src/words';
 
 const noon = new Date(2026, 10, 20, 12).getTime();
 
@@ -51,6 +52,47 @@ function shape(messages: Message[], firstNew?: string): string {
     )
     .join('');
 }
+
+describe('words for what the core says in English', () => {
+  it.each([
+    ['images', 'web: Photos of the yard', 'Для сети: Photos of the yard'],
+    ['images', 'web: a, b, c and 1204 more', 'Для сети: a, b, c и ещё 1\u202f204'],
+    ['images', 'web: salt and 3 more', 'Для сети: salt and 3 more'],
+    ['images', 'my own: Photos', 'my own: Photos'],
+    ['images', 'Photos', 'Photos'],
+    ['catalog', 'Rich Content: standard, showcase', 'Rich-контент: Всё поровну'],
+    ['catalog', 'Rich Content: Север, Юг, size, showcase', 'Rich-контент: Север, Юг, Размер'],
+    ['catalog', 'Rich Content: other, showcase', 'Rich Content: other, showcase'],
+    ['indicators', 'Indicators: A, B, C and 5 more', 'Индикаторы: A, B, C и ещё 5'],
+    ['indicators', 'web: A', 'web: A'],
+  ])('has titles: %s, %s', (kind, title, words) => {
+    setLanguage('ru');
+    expect(titleOf(kind, title)).toBe(words);
+  });
+
+  it.each([
+    ['cpu', 'процесор'],
+    ['gpu: NVIDIA RTX 4060', 'відеокарта: NVIDIA RTX 4060'],
+    ['cpu, gpu: cpu of Intel, Inc', 'процесор, відеокарта: cpu of Intel, Inc'],
+    ['other', 'other'],
+  ])('has backends: %s', (backend, words) => {
+    setLanguage('uk');
+    expect(backendOf(backend)).toBe(words);
+    expect(factOf('backend', backend)).toBe(words);
+  });
+
+  it.each([
+    ['0.10', '0,10'],
+    ['45 GiB', '45 ГиБ'],
+    ['20480', '20\u202f480'],
+    ['BTCUSD', 'BTCUSD'],
+    ['12 months', '12 months'],
+  ])('has values: %s', (value, words) => {
+    setLanguage('ru');
+    expect(valueOf(value)).toBe(words);
+    expect(factOf('seconds', value)).toBe(words);
+  });
+});
 
 describe('history', () => {
   const minute = 60_000;

@@ -77,6 +77,67 @@ describe('the tools of a message', () => {
     expect(stops()).toBe(1);
   });
 
+  it('are a menu by the right button, a long press and the key for menus', async () => {
+    await show();
+    const { id, text } = last(true);
+    const call = async (at: HTMLElement, more: MouseEventInit): Promise<boolean> => {
+      const event = new MouseEvent('contextmenu', { bubbles: true, cancelable: true, ...more });
+      const native = at.dispatchEvent(event);
+      await settle();
+      return native;
+    };
+    find('composer').focus();
+    expect(await call(within(id, 'message-text'), { clientX: 500, clientY: 300 })).toBe(false);
+    const shown = [...find('message-menu').querySelectorAll<HTMLElement>('[role="menuitem"]')];
+    expect(shown.map((one) => one.textContent?.trim())).toEqual(['Reply', 'Edit', 'Copy text', 'Delete']);
+    expect(find('message-menu').parentElement?.style.left).toBe('500px');
+    expect(document.activeElement).toBe(shown[0]);
+    await accessible();
+    await key(find('message-reply'), 'Escape');
+    expect(has('message-menu')).toBe(false);
+    expect(document.activeElement).toBe(find('composer'));
+    within(id, 'edit').focus();
+    expect(await call(within(id, 'edit'), {})).toBe(false);
+    await press('message-edit');
+    expect(has('message-menu')).toBe(false);
+    expect(find('composer')).toHaveProperty('value', text);
+    await key(find('composer'), 'Escape');
+    await call(row(id), {});
+    document.body.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }));
+    await settle();
+    expect(has('message-menu')).toBe(false);
+    // Words that are selected keep the menu that copies them.
+    getSelection()?.selectAllChildren(within(id, 'message-text'));
+    expect(await call(within(id, 'message-text'), { clientX: 500, clientY: 300 })).toBe(true);
+    expect(has('message-menu')).toBe(false);
+    getSelection()?.removeAllRanges();
+  });
+
+  it('are shown by a tap, until another place is tapped', async () => {
+    await show();
+    const [one, other] = [last(true).id, last(false).id];
+    const touch = async (at: HTMLElement, pointerType: string): Promise<void> => {
+      at.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true, pointerType }));
+      at.click();
+      await settle();
+    };
+    const shown = (): (string | undefined)[] =>
+      all('message')
+        .filter((message) => message.classList.contains('touched'))
+        .map((message) => message.dataset['message']);
+    await touch(within(one, 'message-text'), 'mouse');
+    expect(shown()).toEqual([]);
+    await touch(within(one, 'message-text'), 'touch');
+    expect(shown()).toEqual([one]);
+    await touch(within(other, 'message-text'), 'touch');
+    expect(shown()).toEqual([other]);
+    await touch(within(other, 'reply'), 'touch');
+    expect(shown()).toEqual([]);
+    await touch(within(one, 'message-text'), 'touch');
+    await touch(find('composer'), 'touch');
+    expect(shown()).toEqual([]);
+  });
+
   it('copy the text', async () => {
     const copied: string[] = [];
     Object.defineProperty(navigator, 'clipboard', {

@@ -172,9 +172,58 @@ describe('notes', () => {
     });
     fake.tell({ type: 'notes', room: 'r2' });
     await new Promise((done) => setTimeout(done, 120));
-    expect(shown).toEqual([]);
+    expect(shown).not.toContain('r1');
     fake.tell({ type: 'notes', room: 'r1' });
-    await until(() => expect(shown).toEqual(['r1']));
+    await until(() => expect(shown).toContain('r1'));
+  });
+
+  it('that someone else changed are marked where they are closed, until they are opened', async () => {
+    await open();
+    expect(has('notes-news')).toBe(false);
+    await write('Mine. ');
+    await press('notes-close');
+    await until(() => expect(stored()).toContain('Mine. '));
+    fake.tell({ type: 'missed' });
+    await settle();
+    expect(has('notes-news')).toBe(false);
+    fake.note('r1', `${stored()}\nBring a ruler.\n`, 'James Whitfield');
+    await until(() => expect(has('notes-news')).toBe(true));
+    expect(find('toggle-notes').title).toContain('Someone changed the notes');
+    expect(find('toggle-notes').textContent).toMatch(/Notes\s+changed/);
+    await accessible();
+    await press('toggle-notes');
+    await until(() => expect(field().value).toContain('Bring a ruler.'));
+    expect(has('notes-news')).toBe(false);
+    // Seen while they were open.
+    fake.note('r1', `${stored()}\nAnd a pencil.\n`, 'James Whitfield');
+    await until(() => expect(field().value).toContain('And a pencil.'));
+    await press('notes-close');
+    await settle();
+    expect(has('notes-news')).toBe(false);
+  });
+
+  it('of a room that is not shown are marked too, also after missed events', async () => {
+    await open('r4');
+    await press('notes-close');
+    await choose('r1');
+    fake.world().notes.get('r4')?.texts.push('Another place.');
+    fake.tell({ type: 'missed' });
+    await settle();
+    expect(has('notes-news')).toBe(false);
+    await choose('r4');
+    await until(() => expect(has('notes-news')).toBe(true));
+    fake.note('r1', `${stored()}\nMore.\n`, 'James Whitfield');
+    await settle();
+    await choose('r1');
+    await until(() => expect(has('notes-news')).toBe(true));
+    fake.answer('notes.show', () => {
+      throw new CallError('locked', 'The profile is locked.');
+    });
+    fake.tell({ type: 'notes', room: 'r2' });
+    await settle();
+    await choose('r2');
+    expect(has('notes-news')).toBe(false);
+    expect(has('toast')).toBe(false);
   });
 
   it('save what is typed before they show news: nobody’s words are lost', async () => {

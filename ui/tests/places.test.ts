@@ -4,10 +4,11 @@ import { fake, shell } from '$fake';
 
 import { CallError, type Name } from '../src/contract';
 import { setLanguage } from '../src/i18n/index.svelte';
+import { Candles } from '../src/places/market/candles';
 import { Pages } from '../src/state/pages.svelte';
 import { Query } from '../src/state/query.svelte';
 import { prefs, setPane, startPrefs } from '../src/state/prefs.svelte';
-import { axis, crosshair, drawn, shot, view, views } from './doubles/charts';
+import { axis, crosshair, drawn, margins, shot, view, views } from './doubles/charts';
 import { accessible, all, find, has, key, press, settle, show, type, until } from './page';
 
 async function visit(place: string): Promise<void> {
@@ -83,6 +84,25 @@ describe('empty places', () => {
 });
 
 describe('market', () => {
+  it('leaves room above the prices for the legend, and above each pane for its axis', () => {
+    const ink = { text: '', ground: '', line: '', up: '', down: '', lines: [] };
+    const nothing = (): void => undefined;
+    const chart = new Candles(document.createElement('div'), ink, 'en', nothing, nothing);
+    const top = (kind: string): number | undefined =>
+      [...margins].find(([series]) => series.kind === kind)?.[1].top;
+    expect(top('candles')).toBe(0.08);
+    chart.leave(52, 288);
+    expect(top('candles')).toBeCloseTo(0.2);
+    chart.setOverlays([{ columns: [{ name: 'RSI', time: [], values: [] }], overlap: false, backend: 'cpu' }]);
+    expect(top('line')).toBeCloseTo(0.18);
+    chart.leave(52, 288);
+    expect(top('candles')).toBeCloseTo(0.26);
+    chart.leave(520, 288);
+    expect(top('candles')).toBe(0.35);
+    chart.leave(52, 20);
+    expect(top('candles')).toBe(0.08);
+  });
+
   it('draws candles, volume, a line over the prices and a line in a pane of its own', async () => {
     await visit('market');
     await until(() => expect(drawn.length).toBe(4));
@@ -622,7 +642,7 @@ describe('machine', () => {
     expect(all('check')[2]?.textContent).toContain('Make one in Backups');
     setLanguage('uk');
     await settle();
-    expect(all('check')[1]?.textContent).toContain('Вільно 212 GB на диску з /home');
+    expect(all('check')[1]?.textContent).toContain('Вільно 212 ГіБ на диску з /home');
     expect(all('check')[2]?.textContent).toContain('Останню зроблено 9 днів тому');
     const params = {};
     const unknown = {
@@ -697,7 +717,7 @@ describe('a dialog that is closed while it is busy', () => {
   const cases: Case[] = [
     ['market', 'market.indicators', 'run-indicators', [['run-out', '/out/all.csv']], 'all.csv is saved'],
     ['catalog', 'catalog.export', 'catalog-export', [['export-out', '/o.jsonl']], 'rows are written'],
-    ['catalog', 'catalog.enrich', 'catalog-enrich', [], 'Started: Documents'],
+    ['catalog', 'catalog.enrich', 'catalog-enrich', [], 'Started: Rich Content: Everything in balance'],
     ['rooms', 'room.new', 'new-room', [['room-name-input', 'Lab']], '“Lab” is made'],
     ['rooms', 'space.new', 'new-space', [['space-name-input', 'Club']], '“Club” is made'],
   ];

@@ -271,6 +271,12 @@ describe('history', () => {
     await show();
     const card = find('result');
     expect(card.textContent).toContain('238');
+    expect(card.querySelector('strong')?.textContent).toBe('Web: desk 12');
+    setLanguage('uk');
+    await settle();
+    expect(card.querySelector('strong')?.textContent).toBe('Для мережі: desk 12');
+    expect(card.textContent).toContain('41,3');
+    expect(card.textContent).toContain('процесор');
     expect(card.querySelector('img')?.getAttribute('alt')).toContain('desk 12');
   });
 });

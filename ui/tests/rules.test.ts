@@ -89,6 +89,38 @@ describe('the source', () => {
   });
 });
 
+/** Rules of a component's style that lay out a grid, by selector, with the sizes of its columns. */
+function gridsIn(source: string): [selector: string, columns: string][] {
+  const rules = [...source.slice(source.indexOf('<style>')).matchAll(/([^{}]+)\{([^{}]*)\}/g)];
+  return rules
+    .map(([, selector = '', body = '']) => [selector.split('*/').at(-1)?.trim() ?? '', body] as const)
+    .filter(([, body]) => /display: (inline-)?grid/.test(body))
+    .map(([selector, body]) => [selector, /grid-template-columns: ([^;]+);/.exec(body)?.[1] ?? 'auto']);
+}
+
+describe('what a message holds', () => {
+  it.each(gridsIn(read('places/rooms/MessageRow.svelte')))('%s can be narrower than a card', (_, columns) => {
+    expect(columns).toContain('minmax(0, 1fr)');
+  });
+});
+
+describe('the style', () => {
+  it.each([
+    ['of a link is that of the theme', 'app.css', 'a', 'color: var(--accent-text)'],
+    [
+      'of a button is its own, whatever is around it',
+      'components/Button.svelte',
+      '.plain',
+      'color: var(--text)',
+    ],
+    ['of a mark in the rail is seen', 'components/Rail.svelte', '.dot', 'background: var(--accent-text)'],
+    ['of hidden tools takes no touch', 'places/rooms/MessageRow.svelte', '.tools', 'pointer-events: none'],
+  ])('%s', (_, name, selector, wanted) => {
+    const body = read(name).split(`\n  ${selector} {`)[1] ?? read(name).split(`\n${selector} {`)[1] ?? '';
+    expect(body.split('}')[0]).toContain(wanted);
+  });
+});
+
 describe('the bundle', () => {
   it('has the desktop shell and nothing made up', { timeout: 60_000 }, async () => {
     const made = await build({

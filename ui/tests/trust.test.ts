@@ -125,6 +125,38 @@ describe('a member', () => {
     await until(() => expect(has('people-gone')).toBe(false));
   });
 
+  it.each(['(erased)', ''])('that was erased is called so in the language in use, not “%s”', async (name) => {
+    const words = 'Тот, чьи слова стёрты';
+    const world = fake.world();
+    const [pattern] = world.messages.get('r1') ?? [];
+    if (!pattern) throw new Error('no messages');
+    const of = { ...pattern, author: data.key(99), role: '', mine: false, name, deleted: true, text: '' };
+    world.messages.set('r1', [
+      { ...of, id: 'one' },
+      { ...pattern, id: 'two', reply_to: 'one', text: 'an answer' },
+    ]);
+    world.notes.set('r1', { students: true, texts: ['a page'], by: name, at: Date.now() });
+    world.invites = world.invites.map((invite) => ({ ...invite, by: name }));
+    setLanguage('ru');
+    await show();
+    await press('toggle-notes');
+    await until(() => expect(find('notes-state').textContent).toContain(words));
+    const [gone, answer] = all('message');
+    expect(gone?.querySelector('strong')?.textContent).toBe(words);
+    expect(gone?.getAttribute('aria-label')).toContain(words);
+    expect(gone?.querySelector('.avatar svg')).not.toBeNull();
+    expect(answer?.querySelector('.quote strong')?.textContent).toBe(words);
+    await press('invite');
+    await press('invite-tab-all');
+    await until(() => expect(find('invite-row').textContent).toContain(words));
+    const peers = await fake.usual('net.peers')({});
+    fake.answer('net.peers', () => ({ ...peers, peers: peers.peers.map((peer) => ({ ...peer, name })) }));
+    await press('dialog-close');
+    await press('rail-machine');
+    await until(() => expect(find('peer').textContent).toContain(words));
+    expect(document.body.textContent).not.toContain('(erased)');
+  });
+
   it('that is gone can be erased, once the name was typed', async () => {
     await show();
     await press('people-gone');

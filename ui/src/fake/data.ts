@@ -240,7 +240,7 @@ export function messages(now: number): Message[] {
   change(7, {
     result: {
       kind: 'images',
-      title: 'Pictures “desk 12”: 240 processed with “web”',
+      title: 'web: desk 12',
       facts: [
         ['done', '238'],
         ['failed', '2'],
@@ -312,7 +312,7 @@ export function jobs(now: number): JobInfo[] {
     job(
       {
         job: 14,
-        title: 'Pictures “Карпати 2026”, recipe web',
+        title: 'web: Карпати 2026',
         state: 'running',
         total: 1840,
         done: 612,
@@ -329,7 +329,7 @@ export function jobs(now: number): JobInfo[] {
       {
         job: 13,
         kind: 'catalog',
-        title: 'Documents for 8 120 products',
+        title: 'Rich Content: standard, showcase',
         state: 'paused',
         total: 8120,
         done: 3300,
@@ -341,7 +341,7 @@ export function jobs(now: number): JobInfo[] {
     job(
       {
         job: 12,
-        title: 'Pictures “desk 12”, recipe web',
+        title: 'web: desk 12',
         state: 'done_in_part',
         done: 238,
         failed: 2,
@@ -352,7 +352,7 @@ export function jobs(now: number): JobInfo[] {
     job(
       {
         job: 9,
-        title: 'Pictures “Harbour”, recipe web',
+        title: 'web: Harbour',
         total: 64,
         done: 64,
         seconds: 12.1,

@@ -3,6 +3,7 @@ import { shell } from '$shell';
 
 import type { JobInfo } from '../bindings/JobInfo';
 import { t } from '../i18n/index.svelte';
+import { titleOf } from '../words';
 import { on } from './events';
 import { complain, notify } from './notices.svelte';
 import { Query } from './query.svelte';
@@ -39,11 +40,12 @@ export function startJobs(): () => void {
   const heard = on('job', ({ job }) => {
     const before = jobs.data?.find((known) => known.job === job.job);
     jobs.data = place(jobs.data ?? [], job);
+    const title = titleOf(job.kind, job.title);
     if (before && active(before) && !active(job) && job.state !== 'cancelled') {
       const level = job.state === 'done' ? 'good' : job.state === 'failed' ? 'bad' : 'warning';
-      notify(level, t(job.state === 'failed' ? 'jobs.failed' : 'jobs.finished', { title: job.title }));
+      notify(level, t(job.state === 'failed' ? 'jobs.failed' : 'jobs.finished', { title }));
     } else if (before && before.state !== job.state && stuck(job)) {
-      notify('bad', t('jobs.stopped', { title: job.title }), { detail: job.error ?? undefined });
+      notify('bad', t('jobs.stopped', { title }), { detail: job.error ?? undefined });
     }
   });
   const missed = on('missed', () => jobs.refresh());

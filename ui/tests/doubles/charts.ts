@@ -21,11 +21,19 @@ export const view: { seen: Seen } = { seen: () => undefined };
 export const views: { from: number; to: number }[] = [];
 export const axis: Record<string, unknown> = {};
 
+interface Margins {
+  top: number;
+  bottom: number;
+}
+/** What is left free above and below a series. */
+export const margins = new Map<Drawn, Margins>();
+
 /** The drawing that a screenshot gives. */
 export const shot = Object.assign(document.createElement('canvas'), { width: 600, height: 400 });
 
 export function createChart() {
   drawn.length = 0;
+  margins.clear();
   views.length = 0;
   const timeScale = {
     setVisibleLogicalRange: (range: { from: number; to: number }) => void views.push(range),
@@ -47,7 +55,10 @@ export function createChart() {
           series.data = data;
         },
         applyOptions: () => undefined,
-        priceScale: () => ({ applyOptions: () => undefined }),
+        priceScale: () => ({
+          applyOptions: ({ scaleMargins }: { scaleMargins: Margins }) =>
+            void margins.set(series, scaleMargins),
+        }),
       };
     },
     removeSeries({ series }: { series: Drawn }) {

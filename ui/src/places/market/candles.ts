@@ -57,6 +57,11 @@ export function inkOf(element: Element): Ink {
 
 const seconds = (at: number): UTCTimestamp => Math.round(at / 1000) as UTCTimestamp;
 
+/** Shares of the height: of prices, and of each pane below. */
+const [tall, low] = [300, 90];
+/** Height of the axis of time in pixels, and the part of the prices' height that is free above them at least. */
+const [timeAxis, least] = [28, 0.08];
+
 /** How many bars before the oldest one more are asked for. */
 const nearOldest = 20;
 
@@ -113,7 +118,7 @@ export class Candles {
       lastValueVisible: false,
     });
     this.#volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
-    this.#price.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.22 } });
+    this.leave(0, 0);
     this.#chart.subscribeCrosshairMove(({ time }) => {
       const at = typeof time === 'number' ? this.#index.get(time) : undefined;
       this.#read(this.reading(at ?? this.#newest()));
@@ -212,6 +217,8 @@ export class Candles {
               where,
             );
         series.setData(points);
+        // The axis has its highest number whole.
+        if (where > 0) series.priceScale().applyOptions({ scaleMargins: { top: 0.18, bottom: 0.1 } });
         const values = new Map(
           column.time.flatMap((at, index) => {
             const value = column.values[index];
@@ -223,8 +230,16 @@ export class Candles {
       }
     }
     const panes = this.#chart.panes();
-    panes.forEach((one, at) => one.setStretchFactor(at === 0 ? 300 : 90));
+    panes.forEach((one, at) => one.setStretchFactor(at === 0 ? tall : low));
     this.#read(this.reading(this.#newest()));
+  }
+
+  /** Leaves so many pixels free above the prices, of so many that the chart has; the legend lies there. */
+  leave(pixels: number, of: number): void {
+    const below = this.#chart.panes().length - 1;
+    const height = ((of - timeAxis) * tall) / (tall + low * below);
+    const top = height > 0 ? Math.min(0.35, Math.max(least, pixels / height)) : least;
+    this.#price.priceScale().applyOptions({ scaleMargins: { top, bottom: 0.22 } });
   }
 
   /** The legend for a bar by its index. */

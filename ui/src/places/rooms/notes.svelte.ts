@@ -4,6 +4,7 @@ import { shell } from '$shell';
 import type { Notes } from '../../bindings/Notes';
 import { CallError, type Stop } from '../../contract';
 import { t } from '../../i18n/index.svelte';
+import { app } from '../../state/app.svelte';
 import { on } from '../../state/events';
 import { notify } from '../../state/notices.svelte';
 import { Query } from '../../state/query.svelte';
@@ -29,6 +30,8 @@ export class NotesPage {
   /** What is in the field. */
   text = $state('');
   saving = $state(false);
+  /** Whether someone else changed them since they were last shown. */
+  news = $state(false);
   /** Why the text could not be saved. */
   failed = $state.raw<CallError>();
   readonly shown: Query<true>;
@@ -74,6 +77,7 @@ export class NotesPage {
 
   /** Follows the notes until {@link stop}. */
   start(): void {
+    this.news = false;
     this.#stops = [
       on('notes', ({ room }) => {
         if (room === this.room) this.shown.refresh();
@@ -90,6 +94,20 @@ export class NotesPage {
     await this.save();
     if (this.dirty && pages.get(this.room) === this) {
       notify('bad', t('notes.left', { room: name }), { detail: t('notes.left.text') });
+    }
+  }
+
+  /** Finds out, where nobody follows them, whether someone else changed them. */
+  async look(): Promise<void> {
+    if (this.news || this.#stops.length > 0) return;
+    try {
+      const notes = await this.#alone(() => shell.call('notes.show', { room: this.room }));
+      const other = this.notes === undefined || plain(notes.text) !== this.#known;
+      const by = notes.changed_by;
+      if (this.#stops.length > 0 || by === null || by === app.profile?.profile) return;
+      this.news = other;
+    } catch {
+      // Only a mark is missing; what is wrong is told when they are opened.
     }
   }
 
@@ -202,6 +220,16 @@ export function notesOf(room: string): NotesPage {
   let page = pages.get(room);
   if (!page) pages.set(room, (page = new NotesPage(room)));
   return page;
+}
+
+/** Marks notes that others change while nobody looks at them. */
+export function startNotes(): Stop {
+  const stops = [
+    on('notes', ({ room }) => void notesOf(room).look()),
+    // What is new in notes that were never shown here, nobody can say then.
+    on('missed', () => pages.forEach((page) => void (page.notes && page.look()))),
+  ];
+  return () => stops.forEach((stop) => stop());
 }
 
 /** Forgets all notes, when the profile is locked. */
