@@ -500,10 +500,12 @@ pub fn take_waits(
     Ok(children)
 }
 
-/// The first record by id, after this one or of all, that is not here while a record of the space waits for it.
+/// The first record by id, after this one or of all, that is not here while a record of the space, or of this room of it,
+/// waits for it.
 pub fn awaited(
     connection: &Connection,
     space: &SpaceId,
+    room: Option<&RoomId>,
     after: Option<&MessageId>,
 ) -> Result<Option<MessageId>, StoreError> {
     Ok(connection
@@ -513,11 +515,16 @@ pub fn awaited(
              JOIN feeds ON feeds.key = records.feed
              JOIN places ON places.key = feeds.place
              WHERE waits.parent > coalesce(?2, x'') AND places.space = ?1
+               AND places.room = coalesce(?3, places.room)
                AND NOT EXISTS (SELECT 1 FROM records AS here WHERE here.id = waits.parent)
              ORDER BY waits.parent LIMIT 1",
         )?
         .query_row(
-            params![space.as_bytes(), after.map(MessageId::as_bytes)],
+            params![
+                space.as_bytes(),
+                after.map(MessageId::as_bytes),
+                room.map(RoomId::as_bytes)
+            ],
             |row| Ok(MessageId::from_bytes(row.get(0)?)),
         )
         .optional()?)

@@ -576,9 +576,8 @@ impl Inside {
                     self.reachable.insert(device, address.to_string());
                 }
             }
-            net::Event::Listening { addresses } => {
-                let sockets = addresses.iter().filter_map(Target::from_multiaddr);
-                self.ports = Ports::of(sockets.map(|target| target.socket));
+            net::Event::Listening { .. } => {
+                self.ports = ports(event).unwrap_or(self.ports);
                 node.listens_on(self.ports);
             }
             net::Event::RoundTrip { .. } => {}
@@ -645,6 +644,15 @@ impl Inside {
         }
         Ok(())
     }
+}
+
+/// The ports that the network has told of.
+fn ports(event: &net::Event) -> Option<Ports> {
+    let net::Event::Listening { addresses } = event else {
+        return None;
+    };
+    let targets = addresses.iter().filter_map(Target::from_multiaddr);
+    Some(Ports::of(targets.map(|target| target.socket)))
 }
 
 struct Runner {
@@ -785,6 +793,7 @@ impl Runner {
             Some(reason) => {
                 warn!(%reason, "a batch was undone");
                 self.rest = Instant::now() + RELOAD;
+                self.undo(&batch);
             }
         }
         if failure.is_some() || rekeyed {
@@ -799,6 +808,25 @@ impl Runner {
         for input in batch {
             if let Input::Act(act) = input {
                 act.finish(failure.as_ref());
+            }
+        }
+    }
+
+    /// What the network told in a batch that was undone, and will not tell again.
+    fn undo(&self, batch: &[Input]) {
+        for input in batch {
+            match input {
+                Input::Net(_, net::Event::Connected { link, .. }) => {
+                    if let Some(network) = &self.network {
+                        network.disconnect(*link, RELOAD);
+                    }
+                }
+                Input::Net(_, event) => {
+                    if let Some(ports) = ports(event) {
+                        self.inside().ports = ports;
+                    }
+                }
+                _ => {}
             }
         }
     }

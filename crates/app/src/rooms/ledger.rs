@@ -286,9 +286,10 @@ impl Ledger for SqlLedger<'_> {
     fn awaited(
         &self,
         space: &SpaceId,
+        room: Option<&RoomId>,
         after: Option<&MessageId>,
     ) -> LedgerResult<Option<MessageId>> {
-        feeds::awaited(self.tx, space, after).map_err(failed)
+        feeds::awaited(self.tx, space, room, after).map_err(failed)
     }
 
     fn body(&self, record: &MessageId) -> LedgerResult<Option<StoredBody>> {

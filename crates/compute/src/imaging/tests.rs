@@ -252,7 +252,7 @@ fn a_profile_that_swells_is_not_unpacked() {
         packed.write_all(&[0; 16]).unwrap();
         packed.write_all(b"RGB ").unwrap();
         for _ in 0..zeros {
-            packed.write_all(&[0; 1 << 20]).unwrap();
+            packed.write_all(&vec![0; 1 << 20]).unwrap();
         }
         let packed = packed.finish().unwrap();
         assert!(packed.len() < 1 << 18);

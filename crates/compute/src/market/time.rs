@@ -112,7 +112,7 @@ fn in_zone(civil: DateTime, zone: &TimeZone, before: Before) -> Option<jiff::Tim
     if !matches!(ambiguous.offset(), AmbiguousOffset::Fold { .. }) {
         return ambiguous.compatible().ok();
     }
-    let first = ambiguous.clone().earlier().ok()?;
+    let first = ambiguous.earlier().ok()?;
     let second = ambiguous.later().ok()?;
     let is_second = match before.time {
         None => false,

@@ -206,10 +206,12 @@ pub trait Ledger {
     /// Who waits for `parent`; the notes are removed.
     fn take_waits(&mut self, parent: &MessageId) -> LedgerResult<Vec<MessageId>>;
 
-    /// The first record by id, after this one or of all, that is not here while a record of the space waits for it.
+    /// The first record by id, after this one or of all, that is not here while a record of the space, or of this room of
+    /// it, waits for it.
     fn awaited(
         &self,
         space: &SpaceId,
+        room: Option<&RoomId>,
         after: Option<&MessageId>,
     ) -> LedgerResult<Option<MessageId>>;
 

@@ -226,11 +226,14 @@ impl Ledger for MemoryLedger {
     fn awaited(
         &self,
         space: &SpaceId,
+        room: Option<&RoomId>,
         after: Option<&MessageId>,
     ) -> LedgerResult<Option<MessageId>> {
         let waits = |child: &MessageId| {
             let record = self.records.get(child);
-            record.is_some_and(|record| record.feed.space == *space)
+            record.is_some_and(|StoredRecord { feed, .. }| {
+                feed.space == *space && room.is_none_or(|room| feed.room == *room)
+            })
         };
         Ok(self
             .waits

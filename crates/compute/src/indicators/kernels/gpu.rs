@@ -80,16 +80,12 @@ pub(super) fn longest_period(kernel: Kernel) -> usize {
     }
 }
 
-/// Bars without a change after which the means of the RSI still are numbers in full precision on the CPU. There they
-/// shrink by 1 - 1/period a bar and end as nothing, which makes 50; here their relation is kept for ever. e⁻⁶⁰⁰ leaves
+/// Whether the means of the RSI still are numbers in full precision on the CPU after so many bars without a change. There
+/// they shrink by 1 - 1/period a bar and end as nothing, which makes 50; here their relation is kept for ever. e⁻⁶⁰⁰ leaves
 /// enough of the range of doubles for any price.
-fn longest_calm_served(period: usize) -> usize {
+fn is_short_calm(period: usize, bars: usize) -> bool {
     let shrinks = -(1.0 - 1.0 / period as f64).ln();
-    if shrinks > 0.0 {
-        (600.0 / shrinks) as usize
-    } else {
-        usize::MAX
-    }
+    bars as f64 * shrinks <= 600.0
 }
 
 /// The longest run of bars without a change.
@@ -110,12 +106,13 @@ pub(super) fn compute(
         return Ok(outputs);
     }
     let first = kernel.lookback(period);
-    let calm = longest_calm_served(period);
     let ticks = series.iter().enumerate().filter_map(|(index, prices)| {
         (prices.len() > first)
             .then(|| Ticks::of(prices).map(|ticks| (index, ticks)))
             .flatten()
-            .filter(|(_, ticks)| kernel != Kernel::Rsi || longest_calm(&ticks.ticks) <= calm)
+            .filter(|(_, ticks)| {
+                kernel != Kernel::Rsi || is_short_calm(period, longest_calm(&ticks.ticks))
+            })
     });
     let mut ticks: Vec<(usize, Ticks)> = ticks.collect();
     // Neighbours of like length waste few rows.

@@ -15,10 +15,16 @@ use super::{
     ingest::Asked,
 };
 
-/// Pieces of one branch that are asked for; a control feed has no more.
-const MAX_PIECES: usize = 64;
-/// Time between two searches in a space, and how long an answer is waited for, in milliseconds.
+/// Pieces of one branch that are asked for: a control feed has no more, with bodies of any size.
+const MAX_PIECES: usize = 2_000;
+/// Time between two searches in a space that nobody answered, and how long an answer is waited for, in milliseconds.
 const GAP: i64 = 5_000;
+/// After so long a search begins although ranges are still being fetched, in milliseconds.
+const OVERDUE: i64 = 30_000;
+/// What a search costs at the one who is asked, in tokens.
+pub(super) const SEARCH_COST: i64 = 20;
+/// Records without their bodies that are remembered to be asked for by name.
+const MAX_LACKING: usize = 64;
 
 /// A branch that is being asked for.
 pub(super) struct Search {
@@ -41,29 +47,65 @@ impl Node {
             let Some(space) = self.spaces.get_mut(&id) else {
                 continue;
             };
-            let early = now.saturating_sub(space.searched_at).unsigned_abs() < GAP.unsigned_abs();
-            if fetching || early || self.searches.contains_key(&id) {
+            let waited = now.saturating_sub(space.searched_at).saturating_abs();
+            if waited < if fetching { OVERDUE } else { GAP } || self.searches.contains_key(&id) {
                 continue;
             }
             space.searched_at = now;
-            let after = space.searched.take();
-            let missing = ledger.awaited(&id, after.as_ref())?;
-            let peers = self.members_online(&id);
-            let turn = usize::try_from(now / GAP).unwrap_or(0);
-            let peer = peers.get(turn.checked_rem(peers.len()).unwrap_or(0));
-            if let (Some(missing), Some(peer)) = (missing, peer) {
-                self.search(now, *peer, id, vec![missing]);
+            self.search_next(ledger, now, id, false)?;
+        }
+        Ok(())
+    }
+
+    /// Begins the next search in a space: for what came without its body, then in turns for what control entries wait
+    /// for and for all that anything waits for. When all was asked of one member, the next is asked, after a while.
+    fn search_next(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        id: SpaceId,
+        at_once: bool,
+    ) -> LedgerResult<()> {
+        let peers = self.members_online(&id);
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return Ok(());
+        };
+        let missing = if let Some(lacking) = space.lacking.pop_front() {
+            space.searched_of += 1;
+            Some(lacking)
+        } else {
+            space.search_all = !space.search_all;
+            let room = (!space.search_all).then(|| id.control_room());
+            let cursor = usize::from(space.search_all);
+            let after = space.searched.get(cursor).copied().flatten();
+            let mut missing = ledger.awaited(&id, room.as_ref(), after.as_ref())?;
+            if missing.is_none() && after.is_some() {
+                space.searched_of += 1;
+                if !at_once {
+                    missing = ledger.awaited(&id, room.as_ref(), None)?;
+                }
             }
+            if let Some(cursor) = space.searched.get_mut(cursor) {
+                *cursor = missing;
+            }
+            missing
+        };
+        let turn = space.searched_of.checked_rem(peers.len()).unwrap_or(0);
+        if let (Some(missing), Some(peer)) = (missing, peers.get(turn)) {
+            self.search(now, *peer, id, vec![missing]);
         }
         Ok(())
     }
 
     fn search(&mut self, now: i64, peer: Peer, id: SpaceId, pieces: Vec<MessageId>) {
-        let (Some(end), Some(record)) = (pieces.first(), pieces.last().copied()) else {
+        let Some(record) = pieces.last().copied() else {
             return;
         };
-        if let Some(space) = self.spaces.get_mut(&id) {
-            space.searched = Some(*end);
+        let Some(session) = self.sessions.get_mut(&peer) else {
+            return;
+        };
+        if !session.asks(now, SEARCH_COST) {
+            return;
         }
         let until = now.saturating_add(GAP);
         self.searches.insert(
@@ -75,6 +117,16 @@ impl Node {
             },
         );
         self.send_frame(&peer, &Frame::WantBranch { space: id, record });
+    }
+
+    /// A control entry came without its body, as where many lie in one place: by name it comes with it.
+    pub(super) fn lacks_body(&mut self, space: &SpaceId, record: MessageId) {
+        if let Some(space) = self.spaces.get_mut(space)
+            && space.lacking.len() < MAX_LACKING
+            && !space.lacking.contains(&record)
+        {
+            space.lacking.push_back(record);
+        }
     }
 
     /// Answers with a record and those before it, as many as go into a frame.
@@ -134,16 +186,19 @@ impl Node {
             return Ok(());
         };
         let Some(first) = records.first() else {
-            return Ok(());
+            return Ok(self.search_next(ledger, now, id, true)?);
         };
         let first = Signed::<Envelope>::open(&first.envelope)
             .map_err(|_| Fault::Broke("a record is not signed by whom it names"))?;
-        let value = first.value();
-        let feed = FeedKey::of(value);
-        if feed.space != id || !self.may_carry(peer, &id, &feed.room) {
-            return Err(Fault::Broke("a branch of another space"));
+        let feed = FeedKey::of(first.value());
+        if feed.space != id || !is_chain(&records, record) {
+            return Err(Fault::Broke("a branch that was not asked for"));
         }
-        match value.previous {
+        if !self.may_carry(peer, &id, &feed.room) {
+            // It may, or could when it was asked.
+            return Ok(());
+        }
+        match first.value().previous {
             Some(before) if ledger.record(&before)?.is_none() => {
                 if pieces.len() < MAX_PIECES {
                     pieces.push(before);
@@ -155,8 +210,15 @@ impl Node {
         }
         self.ingest(ledger, &feed, records, Asked::ByName)?;
         self.refold(ledger, now)?;
+        if ledger.record(&record)?.is_none() {
+            return Ok(());
+        }
         pieces.pop();
-        self.search(now, *peer, id, pieces);
+        if pieces.is_empty() {
+            self.search_next(ledger, now, id, true)?;
+        } else {
+            self.search(now, *peer, id, pieces);
+        }
         Ok(())
     }
 
@@ -165,6 +227,21 @@ impl Node {
         let search = self.searches.get(id);
         search.is_some_and(|search| search.peer == *peer && search.pieces.last() == Some(record))
     }
+}
+
+/// Whether each of these records follows from the one before it, and the last is this one.
+fn is_chain(records: &[Carried], last: MessageId) -> bool {
+    let mut before = None;
+    for record in records {
+        let Ok(envelope) = Signed::<Envelope>::reopen(&record.envelope) else {
+            return false;
+        };
+        if before.is_some() && envelope.value().previous != before {
+            return false;
+        }
+        before = Some(envelope.id());
+    }
+    before == Some(last)
 }
 
 fn previous(envelope: &[u8]) -> Option<MessageId> {

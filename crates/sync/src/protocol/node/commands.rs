@@ -11,7 +11,7 @@ use super::{
     super::{
         event::CommandError,
         ledger::{FeedKey, JoinRow, Ledger, LedgerResult, SpaceRow, Standing},
-        roster::{ControlSet, Member, MemberState, needed, needed_to_invite},
+        roster::{Member, MemberState, needed, needed_to_invite},
     },
     Fault, InviteTerms, Node, Sent,
     ingest::seal,
@@ -19,6 +19,8 @@ use super::{
     space::Space,
 };
 
+/// Entries written before another one only to name heads.
+const MAX_TIES: usize = 16;
 /// Name of the room that comes with a space.
 const FIRST_ROOM: &str = "General";
 
@@ -675,20 +677,19 @@ impl Node {
         now: i64,
         space: SpaceId,
     ) -> Result<(), CommandError> {
-        loop {
-            let control = self.spaces.get(&space).map(|space| &space.control);
-            let before = control.map_or(0, ControlSet::taking_tips);
-            if before <= MAX_PARENTS {
-                return Ok(());
+        for _ in 0..MAX_TIES {
+            let taking = |space: &Space| {
+                let counts = |device: &DeviceId| space.roster.counts(device);
+                space.control.taking_tips(counts)
+            };
+            if self.spaces.get(&space).map_or(0, taking) <= MAX_PARENTS {
+                break;
             }
             let seen = Content::Control(Control::Seen);
             let room = space.control_room();
             self.write_after(ledger, now, space, room, seen, None)?;
-            let control = self.spaces.get(&space).map(|space| &space.control);
-            if control.map_or(0, ControlSet::taking_tips) >= before {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// Writes a record that names another as built on, besides what every record names.
@@ -726,14 +727,15 @@ impl Node {
         };
         let mut parents: Vec<MessageId> = Vec::new();
         if room == space.control_room() {
-            parents = known.control.tips();
+            parents = known.control.tips(|device| known.roster.counts(device));
         } else {
             let own = previous.as_ref().map_or(0, |record| record.lamport);
             let mut heads: Vec<_> = known
                 .ends_in(&room)
                 .filter(|head| head.standing == Standing::Settled && head.lamport >= own)
-                // Others may not hold this one of too many.
+                // Others may not hold this one of too many, or nothing of the device.
                 .filter(|head| !known.is_crowded(&head.feed))
+                .filter(|head| known.roster.counts(&head.feed.device))
                 .map(|head| (head.lamport, head.id))
                 .collect();
             heads.sort_unstable_by(|a, b| b.cmp(a));

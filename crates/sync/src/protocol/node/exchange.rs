@@ -14,7 +14,7 @@ use super::{
     Fault, Node,
     documents::unsealed,
     ingest::{Asked, Taken, is_body_of},
-    space::EMPTY,
+    space::{EMPTY, MAX_BRANCHES},
 };
 
 /// How long an answer to a question about a feed is waited for, in milliseconds.
@@ -26,6 +26,8 @@ const HEARTBEAT: i64 = 30_000;
 /// Time between two questions for missing bodies, in milliseconds.
 const BODIES_GAP: i64 = 5_000;
 
+/// Lists of ends sent at once.
+const MAX_HEADS: usize = 200;
 /// Feeds asked of one peer at a time; the rest wait.
 const OPEN_WANTS: usize = 16;
 /// Feeds that wait to be asked of one peer.
@@ -40,6 +42,13 @@ pub(super) struct Want {
     from: u64,
     /// Until when an answer is waited for.
     until: i64,
+}
+
+impl Want {
+    /// Whether records of the feed that begin at this place are the answer.
+    pub(super) fn is_answer(&self, peer: &Peer, begin: u64) -> bool {
+        self.peer == *peer && begin <= self.from
+    }
 }
 
 impl Node {
@@ -195,7 +204,11 @@ impl Node {
                 }));
             }
         }
-        for frame in frames {
+        // No more than the peer takes at once, each time from elsewhere.
+        let start = usize::try_from(self.now / SUMMARY_GAP).unwrap_or(0);
+        let start = start.checked_rem(frames.len()).unwrap_or(0);
+        frames.rotate_left(start);
+        for frame in frames.into_iter().take(MAX_HEADS) {
             self.send_frame(peer, &frame);
         }
     }
@@ -285,7 +298,7 @@ impl Node {
         {
             return;
         }
-        if open >= OPEN_WANTS || !session.asks(now) {
+        if open >= OPEN_WANTS || !session.asks(now, 1) {
             let waits = session.queue.iter().any(|(other, _)| *other == feed);
             if !waits && session.queue.len() < MAX_QUEUE {
                 session.queue.push_back((feed, from));
@@ -388,8 +401,13 @@ impl Node {
         if stored.len() > MAX_RECORDS {
             // Cut between two places, so that no branch of a copied profile is cut off.
             let end = stored.last().map_or(0, |r| r.sequence);
-            stored.retain(|r| r.sequence < end);
-            more = true;
+            if stored.first().is_some_and(|r| r.sequence < end) {
+                stored.retain(|r| r.sequence < end);
+                more = true;
+            } else {
+                // All in one place: enough to tell that there are too many.
+                stored.truncate(MAX_BRANCHES + 1);
+            }
         }
         let mut size = 0;
         let mut sealed = None;
@@ -467,7 +485,7 @@ impl Node {
         // What is pushed meanwhile lies beyond what was asked for.
         let begin = place_of(records.first());
         let asked = self.wants.get(&feed).copied();
-        let asked = asked.filter(|want| want.peer == *peer && begin <= want.from);
+        let asked = asked.filter(|want| want.is_answer(peer, begin));
         if asked.is_none() {
             self.begin_round(&feed, false);
         }
@@ -742,7 +760,7 @@ pub(super) fn carry(
 }
 
 /// Place of a record in its feed; 0 for none.
-fn place_of(record: Option<&Carried>) -> u64 {
+pub(super) fn place_of(record: Option<&Carried>) -> u64 {
     record
         .and_then(|record| Signed::<Envelope>::reopen(&record.envelope).ok())
         .map_or(0, |envelope| envelope.value().sequence)

@@ -122,6 +122,7 @@ impl Node {
                 continue;
             }
             if control && carried.body.is_none() {
+                self.lacks_body(&feed.space, envelope.id());
                 self.take_run(ledger, feed, before, run, asked)?;
                 return Ok(Taken::Unwanted);
             }

@@ -13,9 +13,9 @@ use super::{
     ledger::{FeedKey, Ledger, LedgerError, LedgerResult},
 };
 use crate::Ports;
-use branches::Search;
+use branches::{SEARCH_COST, Search};
 use documents::Documents;
-use exchange::Want;
+use exchange::{Want, place_of};
 use files::Fetch;
 use joining::Joining;
 use session::Session;
@@ -458,7 +458,7 @@ impl Node {
                 5 + many(feeds.iter().map(|feed| feed.ends.len()).sum()) / 64
             }
             Frame::WantList { .. } | Frame::WantBodies { .. } | Frame::WantSecrets { .. } => 5,
-            Frame::WantBranch { .. } => 20,
+            Frame::WantBranch { .. } => SEARCH_COST,
             Frame::Branch {
                 space,
                 record,
@@ -478,7 +478,9 @@ impl Node {
                     device: *device,
                     incarnation: *incarnation,
                 };
-                let asked = self.wants.get(&feed).is_some_and(|want| want.peer == *peer);
+                let begin = place_of(records.first());
+                let want = self.wants.get(&feed);
+                let asked = want.is_some_and(|want| want.is_answer(peer, begin));
                 if asked { 0 } else { many(records.len()).max(1) }
             }
             Frame::Branch { .. } => 0,

@@ -486,7 +486,8 @@ impl Node {
                 certificate: self.certificate.wire().to_vec(),
             };
             let room = space.control_room();
-            self.write(ledger, now, space, room, Content::Control(enrol))?;
+            // Its word for itself comes first in its feed, or nobody keeps that.
+            self.write_after(ledger, now, space, room, Content::Control(enrol), None)?;
         }
         Ok(())
     }
@@ -649,9 +650,9 @@ impl Session {
     }
 
     /// Asks one more question, if that would not look like a flood.
-    pub(super) fn asks(&mut self, now: i64) -> bool {
-        // Half of what the peer allows is left for everything else, and a little for clocks that differ.
-        self.may_ask(now) && self.asking.take(now, 2)
+    pub(super) fn asks(&mut self, now: i64, cost: i64) -> bool {
+        // Half of what the peer allows is left for everything else, and as much again for clocks that differ.
+        self.may_ask(now) && self.asking.take(now, 2 * cost)
     }
 
     /// Whether the peer has proven membership of any space.

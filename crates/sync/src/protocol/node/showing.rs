@@ -55,6 +55,10 @@ impl Node {
         queue: &mut Vec<MessageId>,
     ) -> LedgerResult<()> {
         let FeedKey { space, room, .. } = record.feed;
+        if room == space.control_room() {
+            // The roster's fold reads it, whoever wrote it; nothing of it is shown.
+            return Ok(());
+        }
         if let Some(of) = self.page_of(&record.feed) {
             return self.consider_change(ledger, &record, of);
         }

@@ -1,6 +1,6 @@
 //! A space in memory: its roster, and where every feed ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use artel_domain::{
     DeviceId, Genesis, Incarnation, MessageId, RoomId, Signed, SpaceId, SpaceSecret,
@@ -40,9 +40,14 @@ pub(super) struct Space {
     pub(super) bodies_after: Option<MessageId>,
     /// How many members were asked for all of them.
     pub(super) bodies_of: usize,
-    /// When a missing record was last asked for by name, and which, if more may be missing.
+    /// When a missing record was last asked for by name; how many members were asked for all of them; the last that was
+    /// asked for, of those that control entries wait for and of all; and whether it is the turn of all.
     pub(super) searched_at: i64,
-    pub(super) searched: Option<MessageId>,
+    pub(super) searched_of: usize,
+    pub(super) searched: [Option<MessageId>; 2],
+    pub(super) search_all: bool,
+    /// Control entries that came without their bodies.
+    pub(super) lacking: VecDeque<MessageId>,
     /// When missing secrets were last asked for.
     pub(super) asked_secrets: i64,
     /// Whether a member was found to hold the same, since this node was loaded.
@@ -69,7 +74,10 @@ impl Space {
             bodies_of: 0,
             asked_secrets: 0,
             searched_at: 0,
-            searched: None,
+            searched_of: 0,
+            searched: [None; 2],
+            search_all: true,
+            lacking: VecDeque::new(),
             was_in_step: false,
             rooms_in_step: BTreeSet::new(),
         }
@@ -256,7 +264,12 @@ impl Space {
             let feed = FeedEnds {
                 device: *device,
                 incarnation: *incarnation,
-                ends: ends.iter().map(|head| (head.sequence, head.id)).collect(),
+                // One over the limit tells that there are too many.
+                ends: ends
+                    .iter()
+                    .take(MAX_BRANCHES + 1)
+                    .map(|head| (head.sequence, head.id))
+                    .collect(),
             };
             listed += 1 + feed.ends.len();
             match pages.last_mut() {

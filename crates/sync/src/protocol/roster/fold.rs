@@ -85,7 +85,13 @@ impl Claim {
 impl ControlSet {
     /// The fold.
     pub(crate) fn fold(&mut self) -> Roster {
-        let mut order: Vec<usize> = (0..self.entries.len()).collect();
+        let founds = |entry: &Entry| matches!(entry.control, Some(Control::Found { .. }));
+        let all = self.entries.iter().enumerate();
+        let mut order: Vec<usize> = all
+            .filter(|(_, entry)| !self.is_left_out(entry) || founds(entry))
+            .map(|(index, _)| index)
+            .collect();
+        self.known.clear();
         order.sort_by_key(|i| self.entries.get(*i).map(|e| (e.lamport, e.id)));
         let mut enforced: Vec<usize> = Vec::new();
         let mut overruled: Vec<Overruled> = Vec::new();
@@ -317,8 +323,7 @@ impl ControlSet {
             let Some(control) = entry.control.clone() else {
                 continue;
             };
-            let founds = matches!(control, Control::Found { .. });
-            if effect == Some(Effect::Void) || (self.is_left_out(entry) && !founds) {
+            if effect == Some(Effect::Void) {
                 continue;
             }
             if let Control::Found { name, epoch, .. } = &control {
@@ -370,6 +375,11 @@ impl ControlSet {
                 continue;
             }
             self.act(&mut pass, *index, author, role, control);
+        }
+        for member in &pass.roster.members {
+            for device in &member.devices {
+                self.known.entry(*device).or_default().insert(member.id);
+            }
         }
         pass
     }

@@ -63,6 +63,7 @@ pub(crate) struct ControlSet {
     pub(super) entries: Vec<Entry>,
     index: HashMap<MessageId, usize>,
     branches: Vec<Branch>,
+    /// Whose each device is or was in some pass of the last fold.
     pub(super) known: BTreeMap<DeviceId, BTreeSet<MemberId>>,
     /// Whether a join's claim is sound before a witness; checking costs three signatures.
     claims: HashMap<(usize, MemberId), bool>,
@@ -173,9 +174,6 @@ impl ControlSet {
         let sound = joiner.filter(|(member, device)| {
             !founds || (*member == self.owner && *device == value.device)
         });
-        if let Some((member, device)) = sound {
-            self.known.entry(device).or_default().insert(member);
-        }
         self.index.insert(id, self.entries.len());
         self.entries.push(Entry {
             id,
@@ -192,20 +190,23 @@ impl ControlSet {
 
     /// Entries that no other names as seen: what the next entry builds on. Those that took rights away come first, then
     /// the latest; for what the next entry may do counts which of the former its writer had seen. What is left out is
-    /// not built on, since others may not hold it.
-    pub(crate) fn tips(&self) -> Vec<MessageId> {
-        self.ranked_tips().into_iter().map(|(.., id)| id).collect()
+    /// not built on, nor what comes from a device that does not count: others may not hold it.
+    pub(crate) fn tips(&self, counts: impl Fn(&DeviceId) -> bool) -> Vec<MessageId> {
+        let tips = self.ranked_tips(counts).into_iter();
+        tips.map(|(.., id)| id).collect()
     }
 
     /// How many of the tips took rights away.
-    pub(crate) fn taking_tips(&self) -> usize {
+    pub(crate) fn taking_tips(&self, counts: impl Fn(&DeviceId) -> bool) -> usize {
         let taking = |(taken, ..): &(bool, u64, MessageId)| *taken;
-        self.ranked_tips().into_iter().filter(taking).count()
+        self.ranked_tips(counts).into_iter().filter(taking).count()
     }
 
-    fn ranked_tips(&self) -> Vec<(bool, u64, MessageId)> {
+    fn ranked_tips(&self, counts: impl Fn(&DeviceId) -> bool) -> Vec<(bool, u64, MessageId)> {
         let all = self.entries.iter().enumerate();
-        let counted: Vec<_> = all.filter(|(_, e)| !self.is_left_out(e)).collect();
+        let counted: Vec<_> = all
+            .filter(|(_, e)| !self.is_left_out(e) && counts(&e.device))
+            .collect();
         let mut seen = vec![0_u16; self.branches.len()];
         for (_, entry) in &counted {
             for (branch, (most, place)) in seen.iter_mut().zip(&entry.clock).enumerate() {

@@ -362,6 +362,35 @@ fn too_many_branches_or_lives_leave_nobody_apart() {
     }
 }
 
+/// What is sent for a branch that was asked for must be that branch.
+#[test]
+fn a_false_branch_costs_its_sender_the_link() {
+    let mut world = World::new(78, 2);
+    let (space, room) = world.found();
+    let mut forger = Forger::new(1, space, room);
+    let (wanted, _) = forger.say(&world, text("never sent"), vec![]);
+    let mut other = Forger::in_life(1, space, room, 3);
+    let (_, said) = other.say(&world, text("builds on it"), vec![wanted]);
+    let frame = other.frame(&world, vec![said.clone()]);
+    give(&mut world, 1, 0, &frame);
+    let branch = Frame::Branch {
+        space,
+        record: wanted,
+        records: vec![said],
+    };
+    // Not asked for yet.
+    give(&mut world, 1, 0, &branch.encode());
+    assert!(world.hosts[0].dropped.is_empty());
+    for _ in 0..400 {
+        world.run(25);
+        give(&mut world, 1, 0, &branch.encode());
+    }
+    assert_eq!(
+        world.hosts[0].dropped,
+        [(1, Reason::Broke("a branch that was not asked for"))]
+    );
+}
+
 /// A term is full, compacted, and ends in many branches of which any may be the compacted one. Honest peers give it to
 /// one another all the same.
 #[test]

@@ -78,7 +78,7 @@ impl Seen {
         let sequence = own.map_or(1, |(e, _)| e.value().sequence + 1);
         let mut set = self.set();
         set.fold();
-        let mut parents = set.tips();
+        let mut parents = set.tips(|_| true);
         parents.retain(|id| Some(*id) != previous);
         parents.truncate(8);
         parents.sort_unstable();
