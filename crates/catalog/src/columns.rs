@@ -241,10 +241,11 @@ pub enum RowError {
         most: usize,
     },
     /// The stock is not a number.
-    #[error(
-        "stock \"{0}\" is not a whole number; a point or a comma before three digits can mean two numbers, so write it without"
-    )]
+    #[error("stock \"{0}\" is not a whole number")]
     BadStock(String),
+    /// The stock has a point or a comma before three digits.
+    #[error("stock \"{0}\" may be thousands or a fraction; write it without the point or comma")]
+    UnclearStock(String),
 }
 
 /// Which column holds which field.
@@ -349,7 +350,17 @@ fn value(field: Field, raw: &str) -> Result<String, RowError> {
     if field == Field::Stock && !value.is_empty() {
         return match normal::pieces(&value) {
             Some(pieces) => Ok(pieces.to_string()),
-            None => Err(RowError::BadStock(value.chars().take(40).collect())),
+            None => {
+                let shown = value.chars().take(40).collect();
+                let unclear = value
+                    .rsplit_once(['.', ','])
+                    .is_some_and(|(_, end)| end.len() == 3);
+                Err(if unclear {
+                    RowError::UnclearStock(shown)
+                } else {
+                    RowError::BadStock(shown)
+                })
+            }
         };
     }
     Ok(value)
@@ -565,6 +576,10 @@ mod tests {
         assert_eq!(row("А-1").unwrap().get(Field::Stock), Some(""));
         assert_eq!(row(" |Кеды|1"), Err(RowError::NoVendorCode));
         assert_eq!(row("А|Кеды|много"), Err(RowError::BadStock("много".into())));
+        assert_eq!(
+            row("А|Кеды|1.234"),
+            Err(RowError::UnclearStock("1.234".into()))
+        );
         let long = row(&format!("{}|Кеды|", "я".repeat(MAX_VENDOR_CODE + 1))).unwrap_err();
         assert_eq!(
             long.to_string(),

@@ -48,7 +48,10 @@ fn straight(products: &[Product]) -> Vec<usize> {
 }
 
 /// The shop's schema, where it lies beside the workspace; else a test says that it is checked by our model alone.
-#[expect(clippy::print_stdout, reason = "the runner counts what is skipped by this line")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the runner counts what is skipped by this line"
+)]
 fn schema(test: &str) -> Option<jsonschema::Validator> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let path = root.join("../../../shared/ozon/rich-content.schema.json");

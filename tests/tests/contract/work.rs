@@ -259,7 +259,7 @@ fn products() -> Result<()> {
     has(report, BATCH);
     assert_eq!(report["total"], 10);
     let off = report["switched_off"].as_array().expect("a list");
-    assert!(off.contains(&"barcode".into()), "{report}");
+    assert!(off.contains(&"stock".into()), "{report}");
     has(
         &person.one(&["catalog", "stats"])?,
         "products:number documents:number without:list brands:list switched_off:list",
