@@ -133,6 +133,12 @@ impl Node {
             self.send_frame(peer, &Frame::Rooms { space: id, rooms });
         }
         if same_control && same_rooms && rooms.is_some() {
+            let version = self.spaces.get(&id).map(|space| space.version);
+            let told = self.link(peer, &id).map(|link| link.summarised);
+            if told != version {
+                // The peer has told, and not heard it of this one: it would not know until the next heartbeat.
+                self.send_summary(now, peer, id);
+            }
             self.in_step(ledger, now, peer, id)?;
         }
         Ok(())
