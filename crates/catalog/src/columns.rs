@@ -348,20 +348,16 @@ fn value(field: Field, raw: &str) -> Result<String, RowError> {
         });
     }
     if field == Field::Stock && !value.is_empty() {
-        return match normal::pieces(&value) {
-            Some(pieces) => Ok(pieces.to_string()),
-            None => {
-                let shown = value.chars().take(40).collect();
-                let unclear = value
-                    .rsplit_once(['.', ','])
-                    .is_some_and(|(_, end)| end.len() == 3);
-                Err(if unclear {
-                    RowError::UnclearStock(shown)
-                } else {
-                    RowError::BadStock(shown)
-                })
-            }
-        };
+        if let Some(pieces) = normal::pieces(&value) {
+            return Ok(pieces.to_string());
+        }
+        let shown = value.chars().take(40).collect();
+        let end = value.rsplit_once(['.', ',']);
+        return Err(if end.is_some_and(|(_, end)| end.len() == 3) {
+            RowError::UnclearStock(shown)
+        } else {
+            RowError::BadStock(shown)
+        });
     }
     Ok(value)
 }

@@ -13,6 +13,7 @@ use artel_catalog::{
 use artel_store::{Store, catalog as rows};
 use serde::Serialize;
 
+use super::handlers::unknown_brand;
 use crate::{
     api::catalog as api,
     error::{AppError, Code},
@@ -113,6 +114,16 @@ pub(super) fn export(
     };
     if out.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    if let Some(brand) = &command.brand {
+        let (groups, largest) = store.read(|connection| {
+            let groups = rows::brand_groups(connection, &normal::key(brand))?;
+            Ok((groups, rows::brands(connection, 5)?))
+        })?;
+        // An export of nothing would take the place of the last one.
+        if groups == 0 {
+            return Err(unknown_brand(brand, largest));
+        }
     }
     let opening = if is_csv { CSV_OPENING } else { JSON_OPENING };
     if !files::may_replace(out, opening).map_err(failed)? {

@@ -44,6 +44,22 @@ impl Handle<api::CatalogImport> for Session {
     }
 }
 
+/// No product has the brand; these are the largest.
+pub(super) fn unknown_brand(brand: &str, largest: Vec<(String, u64)>) -> AppError {
+    let named = largest.into_iter().map(|(brand, _)| brand);
+    let named: Vec<_> = named.filter(|brand| !brand.is_empty()).collect();
+    let error = AppError::new(
+        Code::NotFound,
+        format!("no product has the brand \"{brand}\""),
+    )
+    .param("brand", brand);
+    if named.is_empty() {
+        error.hint("No product has a brand; leave --brand out.")
+    } else {
+        error.hint(format!("The largest brands are {}", named.join(", ")))
+    }
+}
+
 impl Handle<api::CatalogEnrich> for Session {
     async fn handle(
         &self,
@@ -73,14 +89,7 @@ impl Handle<api::CatalogEnrich> for Session {
                 .hint("Import some: artel catalog import FILE"));
         }
         if brand_groups == 0 {
-            let known: Vec<_> = brands.into_iter().map(|(brand, _)| brand).collect();
-            let brand = command.brand.unwrap_or_default();
-            return Err(AppError::new(
-                Code::NotFound,
-                format!("no product has the brand \"{brand}\""),
-            )
-            .param("brand", &brand)
-            .hint(format!("The largest brands are {}", known.join(", "))));
+            return Err(unknown_brand(&command.brand.unwrap_or_default(), brands));
         }
         Ok(api::EnrichStarted {
             job: self.jobs.submit(job).await?,

@@ -37,7 +37,15 @@ pub(super) fn import(
 ) -> Result<api::CatalogImported, AppError> {
     let mut files = Vec::new();
     for path in &command.paths {
-        files.extend(product_files(Path::new(path))?);
+        match product_files(Path::new(path)) {
+            Ok(found) => files.extend(found.into_iter().map(Ok)),
+            Err(reason) if command.paths.len() == 1 => return Err(reason),
+            Err(reason) => {
+                let mut report = blank(Path::new(path));
+                report.error = Some(reason.message);
+                files.push(Err(report));
+            }
+        }
     }
     if files.is_empty() {
         return Err(AppError::new(
@@ -49,11 +57,12 @@ pub(super) fn import(
         )
         .hint("Give the product file itself."));
     }
+    let files = files.into_iter().map(|file| match file {
+        Ok(file) => import_file(store, &file, &command.map),
+        Err(refused) => refused,
+    });
     Ok(api::CatalogImported {
-        files: files
-            .iter()
-            .map(|file| import_file(store, file, &command.map))
-            .collect(),
+        files: files.collect(),
     })
 }
 
@@ -81,10 +90,9 @@ fn product_files(path: &Path) -> Result<Vec<PathBuf>, AppError> {
     Ok(found)
 }
 
-/// Reads the file into a scratch store to its end, and takes it over from there some products at a time: a file with a
-/// fault leaves nothing behind, and nobody waits long to write meanwhile.
-fn import_file(store: &Arc<Store>, path: &Path, mapping: &[(String, String)]) -> api::CatalogFile {
-    let mut report = api::CatalogFile {
+/// The report of a file that nothing was done with.
+fn blank(path: &Path) -> api::CatalogFile {
+    api::CatalogFile {
         path: path.display().to_string(),
         products: 0,
         added: 0,
@@ -95,7 +103,13 @@ fn import_file(store: &Arc<Store>, path: &Path, mapping: &[(String, String)]) ->
         skipped: Vec::new(),
         skipped_total: 0,
         error: None,
-    };
+    }
+}
+
+/// Reads the file into a scratch store to its end, and takes it over from there some products at a time: a file with a
+/// fault leaves nothing behind, and nobody waits long to write meanwhile.
+fn import_file(store: &Arc<Store>, path: &Path, mapping: &[(String, String)]) -> api::CatalogFile {
+    let mut report = blank(path);
     let mut done = rows::Upserted::default();
     let taken = gather(store, path, mapping, &mut report)
         .and_then(|scratch| Ok(take_over(store, &scratch, &report.path, &mut done)?));

@@ -140,6 +140,11 @@ fn wrong_files_are_refused_in_words() {
         "time,open,close\n1,2,3\n",
         "no column holds the vendor code; the headers are \"time\", \"open\", \"close\"",
     );
+    refused(
+        "кавычка.csv",
+        format!("{HEADERS}\nА-1,Кеды,обувь\nА-2,\"Кеды 32\"\" ,обувь\nА-3,Кеды,обувь\n"),
+        "the quotation mark that opens a cell in line 3 is not closed",
+    );
     refused("фото.csv", b"\xFF\xD8\xFF\xE0abc", "a picture");
     refused("двоичный.csv", b"abc\0def", "this is no text");
     refused(

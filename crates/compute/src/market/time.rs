@@ -100,9 +100,18 @@ pub(super) fn parse(
         Some(text) => parse_clock(text.trim()).ok_or_else(unreadable)?,
     };
     let civil = day.to_datetime(time);
-    let stamp = match offset {
-        Some(offset) => offset.to_timestamp(civil).map_err(|_| unreadable())?,
-        None => in_zone(civil, &zone.0, before).ok_or_else(unreadable)?,
+    let stamp = if let Some(offset) = offset {
+        offset.to_timestamp(civil).map_err(|_| unreadable())?
+    } else {
+        let offset = zone.0.to_ambiguous_timestamp(civil).offset();
+        // A day is a day, also where its midnight is left out.
+        if time != Time::midnight() && matches!(offset, AmbiguousOffset::Gap { .. }) {
+            return Err(format!(
+                "time \"{}\" does not exist there: the clocks were put forward; the file may be of another time zone",
+                civil.to_string().replace('T', " ")
+            ));
+        }
+        in_zone(civil, &zone.0, before).ok_or_else(unreadable)?
     };
     Ok(stamp.as_millisecond())
 }
@@ -330,6 +339,21 @@ mod tests {
         let mut downwards = read(&mut minutes.iter().rev());
         downwards.reverse();
         assert_eq!(upwards, downwards);
+    }
+
+    #[test]
+    fn an_hour_that_clocks_leave_out_is_refused() {
+        let zone: Zone = "Europe/Kyiv".parse().unwrap();
+        let read = |text| parse(text, None, &zone, Before::default());
+        let refused = read("2024-03-31 03:30").unwrap_err();
+        assert!(refused.contains("does not exist"), "{refused}");
+        assert_eq!(
+            read("2024-03-31 04:30").unwrap() - read("2024-03-31 02:30").unwrap(),
+            3_600_000
+        );
+        // A day is a day, also where its midnight is left out.
+        let zone: Zone = "Asia/Beirut".parse().unwrap();
+        assert!(parse("2024-03-31", None, &zone, Before::default()).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! CSV with comma, semicolon or tab.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     fs::File,
     io::{self, Read, Seek},
     rc::Rc,
@@ -69,15 +69,18 @@ pub(super) fn read(
 struct Records<'f> {
     reader: csv::Reader<Limited<Decoded<&'f File>>>,
     left: Rc<Cell<usize>>,
+    quotes: Rc<RefCell<Quotes>>,
     record: csv::StringRecord,
 }
 
 impl<'f> Records<'f> {
     fn new(file: &'f File, encoding: &'static Encoding, delimiter: u8) -> Self {
         let left = Rc::new(Cell::new(MAX_ROW));
+        let quotes = Rc::new(RefCell::new(Quotes::new(delimiter)));
         let limited = Limited {
             inner: Decoded::new(file, encoding),
             left: Rc::clone(&left),
+            quotes: Rc::clone(&quotes),
         };
         let reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
@@ -87,6 +90,7 @@ impl<'f> Records<'f> {
         Self {
             reader,
             left,
+            quotes,
             record: csv::StringRecord::new(),
         }
     }
@@ -97,7 +101,10 @@ impl<'f> Records<'f> {
             let line = self.reader.position().line();
             let more = self.reader.read_record(&mut self.record);
             if !more.map_err(|error| failure(line, error))? {
-                return Ok(None);
+                return match self.quotes.borrow().open() {
+                    Some(line) => Err(TableError::OpenQuote { line }),
+                    None => Ok(None),
+                };
             }
             let row = Row {
                 line: self.record.position().map_or(line, csv::Position::line),
@@ -125,6 +132,7 @@ fn failure(line: u64, error: csv::Error) -> TableError {
 struct Limited<R> {
     inner: R,
     left: Rc<Cell<usize>>,
+    quotes: Rc<RefCell<Quotes>>,
 }
 
 impl<R: Read> Read for Limited<R> {
@@ -134,6 +142,59 @@ impl<R: Read> Read for Limited<R> {
         }
         let read = self.inner.read(out)?;
         self.left.set(self.left.get().saturating_sub(read));
+        let mut quotes = self.quotes.borrow_mut();
+        out.iter().take(read).for_each(|byte| quotes.pass(*byte));
         Ok(read)
+    }
+}
+
+/// Follows the quotation marks, for the parser takes the end of a file for the end of a cell that was never closed.
+struct Quotes {
+    delimiter: u8,
+    line: u64,
+    /// Where the last quoted cell began.
+    opened: u64,
+    at: At,
+}
+
+#[derive(PartialEq, Eq)]
+enum At {
+    CellStart,
+    Plain,
+    Quoted,
+    /// After a mark in a quoted cell: its end, or the first of two.
+    Mark,
+}
+
+impl Quotes {
+    fn new(delimiter: u8) -> Self {
+        Self {
+            delimiter,
+            line: 1,
+            opened: 0,
+            at: At::CellStart,
+        }
+    }
+
+    fn pass(&mut self, byte: u8) {
+        if byte == b'\n' {
+            self.line += 1;
+        }
+        let ends_cell = byte == self.delimiter || matches!(byte, b'\n' | b'\r');
+        self.at = match (&self.at, byte) {
+            (At::CellStart, b'"') => {
+                self.opened = self.line;
+                At::Quoted
+            }
+            (At::Quoted, b'"') => At::Mark,
+            (At::Mark, b'"') | (At::Quoted, _) => At::Quoted,
+            _ if ends_cell => At::CellStart,
+            _ => At::Plain,
+        };
+    }
+
+    /// The line of a mark that is open.
+    fn open(&self) -> Option<u64> {
+        (self.at == At::Quoted).then_some(self.opened)
     }
 }

@@ -51,6 +51,14 @@ pub(super) enum TableError {
         /// Where the row begins.
         line: u64,
     },
+    /// A quotation mark was opened and never closed.
+    #[error(
+        "the quotation mark that opens a cell in line {line} is not closed; close it, or write it twice where it is meant"
+    )]
+    OpenQuote {
+        /// Where it is.
+        line: u64,
+    },
     /// It would take too much memory.
     #[error(
         "the workbook holds {what} of more than {limit_mib} MiB. Save the sheet as CSV and import that"
