@@ -133,10 +133,12 @@ impl Node {
             self.send_frame(peer, &Frame::Rooms { space: id, rooms });
         }
         if same_control && same_rooms && rooms.is_some() {
-            let version = self.spaces.get(&id).map(|space| space.version);
-            let told = self.link(peer, &id).map(|link| link.summarised);
-            if told != version {
-                // The peer has told, and not heard it of this one: it would not know until the next heartbeat.
+            let link = self.sessions.get_mut(peer);
+            let link = link.and_then(|session| session.links.get_mut(&id));
+            let said = Some((control, rooms));
+            if link.is_some_and(|link| std::mem::replace(&mut link.in_step_at, said) != said) {
+                // Else the peer would not know before the next heartbeat: when it heard what is here last, it had not
+                // caught up yet.
                 self.send_summary(now, peer, id);
             }
             self.in_step(ledger, now, peer, id)?;

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::{
     super::{
         event::{CommandError, Event, Output, Peer, Reason},
-        frame::{Frame, MAX_TAGS, TAG_PAD, Tag},
+        frame::{Digest, Frame, MAX_TAGS, TAG_PAD, Tag},
         ledger::{FeedKey, Ledger, LedgerResult},
         roster::MemberState,
     },
@@ -77,6 +77,8 @@ pub(super) struct Link {
     pub(super) removed: bool,
     /// The peer has shown that it takes this node for a member.
     pub(super) accepted: bool,
+    /// The peer's last summary that was found equal.
+    pub(super) in_step_at: Option<(Digest, Option<Digest>)>,
     /// Version of the space at the last summary, sent or found equal.
     pub(super) summarised: u64,
     /// When the last summary was sent.

@@ -53,6 +53,28 @@ fn a_restored_machine_hears_of_deletions_before_it_is_in_step() {
     assert_eq!(world.texts(2, room).len(), 302);
 }
 
+/// Both learn that they hold the same, whoever was behind and whoever told last.
+#[test]
+fn who_caught_up_knows_it_soon() {
+    for seed in 0..6 {
+        let mut world = World::new(200 + seed, 2);
+        let (space, room) = world.found();
+        world.cut(0, 1);
+        for n in 0..3_000 {
+            world.say(0, space, room, &n.to_string());
+        }
+        for host in 0..2 {
+            world.hosts[host].view.events.clear();
+        }
+        world.link(0, 1);
+        world.run(12_000);
+        for host in 0..2 {
+            let in_step = |event: &Event| matches!(event, Event::InStep { whole: true, .. });
+            assert!(world.events(host).iter().any(in_step), "{seed}: {host}");
+        }
+    }
+}
+
 /// What the old machine wrote in a room is at those who may read it, and one who may not says nothing of it.
 #[test]
 fn a_room_is_in_step_only_with_its_readers() {
