@@ -204,7 +204,7 @@ async fn wait(context: &Context, client: &Client, mut job: JobInfo) -> anyhow::R
     // One listener for the whole wait, so that no signal falls between two looks.
     let mut stopped = std::pin::pin!(stop::requested());
     let mut interrupted = false;
-    while matches!(job.state.as_str(), "waiting" | "running") {
+    while is_on_its_way(&job) {
         tokio::select! {
             event = events.recv(), if told => match event {
                 Some(Event::Job { job: news }) if news.job == job.job => job = *news,
@@ -230,8 +230,13 @@ async fn wait(context: &Context, client: &Client, mut job: JobInfo) -> anyhow::R
         });
     }
     bar.finish_and_clear();
-    // What was told last may be older than the row.
-    Ok(client.call(JobShow { job: job.job }).await?)
+    // What was told last may be older than the row, and newer where a full disk did not take the end.
+    let row = client.call(JobShow { job: job.job }).await?;
+    Ok(if is_on_its_way(&row) { job } else { row })
+}
+
+fn is_on_its_way(job: &JobInfo) -> bool {
+    matches!(job.state.as_str(), "waiting" | "running")
 }
 
 /// A bar on a terminal, nothing elsewhere.
