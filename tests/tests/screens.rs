@@ -49,6 +49,13 @@ const SMALL: Look = Look {
     room: "Наблюдения",
 };
 
+const SMALL_DARK: Look = Look {
+    suffix: "-small-dark",
+    language: "en",
+    theme: "dark",
+    room: "General",
+};
+
 /// Anna's morning: a class of three with two rooms, a batch, prices, products, a backup.
 fn morning(place: &Path) -> Result<(Person, Vec<Running>)> {
     let at = |name: &str| place.join(name).to_string_lossy().into_owned();
@@ -276,7 +283,9 @@ fn every_place_fits_the_window_in_every_look() -> Result<()> {
             height: 700,
         },
     )?;
-    walk(&window, &anna, &SMALL)?;
+    for look in [&SMALL, &SMALL_DARK] {
+        walk(&window, &anna, look)?;
+    }
     window.close()
 }
 
@@ -386,7 +395,10 @@ fn what_is_rare_fits_the_window_too() -> Result<()> {
     let place = tempfile::Builder::new().prefix("artel-").tempdir()?;
     let anna = afternoon(place.path())?;
     let [light, dark, _] = &LOOKS;
-    for (looks, width, height) in [(&[light, dark][..], 1280, 800), (&[&SMALL], 1024, 700)] {
+    for (looks, width, height) in [
+        (&[light, dark][..], 1280, 800),
+        (&[&SMALL, &SMALL_DARK], 1024, 700),
+    ] {
         let window = Window::open(anna.home(), Size { width, height })?;
         for look in looks {
             look_at_the_rare(&window, &anna, look)?;
