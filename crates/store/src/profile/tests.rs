@@ -25,6 +25,13 @@ fn kept(opened: &Opened) -> Option<String> {
         .unwrap()
 }
 
+/// Whether the process that holds the profile takes this key's answer.
+fn is_taken(opened: &Opened, key: &ProofKey) -> bool {
+    let (one, other) = ([1; 32], [2; 32]);
+    let answer = key.answer("client", &one, &other);
+    opened.proof_key().verify("client", &one, &other, &answer)
+}
+
 #[test]
 fn a_profile_is_made_listed_opened_and_deleted() {
     let home = home_with_profile();
@@ -307,20 +314,11 @@ fn a_new_passphrase_replaces_the_old_one() {
         Err(StoreError::EmptyPassphrase)
     ));
     change_passphrase(&opened, GOOD, "new").unwrap();
-    let challenge = ([1; 32], [2; 32]);
-    let answer = before.answer("client", &challenge.0, &challenge.1);
-    assert!(
-        !opened
-            .proof_key()
-            .verify("client", &challenge.0, &challenge.1, &answer)
-    );
-    let now = proof_key(home.path(), NAME, "new").unwrap();
-    let answer = now.answer("client", &challenge.0, &challenge.1);
-    assert!(
-        opened
-            .proof_key()
-            .verify("client", &challenge.0, &challenge.1, &answer)
-    );
+    assert!(!is_taken(&opened, &before));
+    assert!(is_taken(
+        &opened,
+        &proof_key(home.path(), NAME, "new").unwrap()
+    ));
     drop(opened);
     assert!(matches!(
         open(home.path(), NAME, GOOD),
@@ -341,14 +339,10 @@ fn a_spare_header_that_cannot_be_written_keeps_nobody_out() {
     std::fs::remove_file(&spare).unwrap();
     std::fs::create_dir_all(spare.join("x")).unwrap();
     change_passphrase(&opened, GOOD, "new").unwrap();
-    let challenge = ([1; 32], [2; 32]);
-    let now = proof_key(home.path(), NAME, "new").unwrap();
-    let answer = now.answer("client", &challenge.0, &challenge.1);
-    assert!(
-        opened
-            .proof_key()
-            .verify("client", &challenge.0, &challenge.1, &answer)
-    );
+    assert!(is_taken(
+        &opened,
+        &proof_key(home.path(), NAME, "new").unwrap()
+    ));
     drop(opened);
     assert!(matches!(
         open(home.path(), NAME, GOOD),
