@@ -75,6 +75,9 @@ pub(crate) async fn session_state(shell: State<'_, Shell>) -> Result<SessionStat
     })
 }
 
+/// What to do where the page and the shell do not fit.
+const FAULT: &str = "This is a fault in Artel. Please report it with the words above.";
+
 /// Shows a result: a folder in the file manager, a file in its folder. Nothing is ever started.
 #[tauri::command]
 pub(crate) async fn open_path(
@@ -87,12 +90,14 @@ pub(crate) async fn open_path(
         return Err(AppError::new(
             Code::NotAllowed,
             format!("{path} is no result of Artel"),
+            "Open it with your file manager.",
         ));
     }
     if !place.exists() {
         return Err(AppError::new(
             Code::NotFound,
             format!("{path} is not there any more"),
+            "It was moved or removed. Make it again.",
         ));
     }
     // A folder with an extension may be a program on macOS.
@@ -102,8 +107,11 @@ pub(crate) async fn open_path(
         app.opener().reveal_item_in_dir(place)
     };
     shown.map_err(|reason| {
-        AppError::new(Code::File, format!("{path} cannot be shown: {reason}"))
-            .hint("Open the folder with your file manager.")
+        AppError::new(
+            Code::File,
+            format!("{path} cannot be shown: {reason}"),
+            "Open the folder with your file manager.",
+        )
     })
 }
 
@@ -125,6 +133,7 @@ pub(crate) async fn save_as(
         return Err(AppError::new(
             Code::BadArguments,
             format!("the page makes no \".{ending}\""),
+            FAULT,
         ));
     }
     let content = content(&request)?.to_vec();
@@ -143,9 +152,9 @@ pub(crate) async fn save_as(
     let Some(path) = chosen.await.ok().flatten() else {
         return Ok(None);
     };
-    let path = path
-        .into_path()
-        .map_err(|reason| AppError::new(Code::BadName, reason.to_string()))?;
+    let path = path.into_path().map_err(|reason| {
+        AppError::new(Code::BadName, reason.to_string(), "Choose another place.")
+    })?;
     let path = ended(path, &ending);
     let path =
         tokio::task::spawn_blocking(move || files::write(&path, &content).map(|()| path)).await??;
@@ -184,6 +193,7 @@ fn content<'r>(request: &'r Request<'_>) -> Result<&'r [u8], AppError> {
         InvokeBody::Json(_) => Err(AppError::new(
             Code::BadArguments,
             "the content did not come as bytes",
+            FAULT,
         )),
     }
 }
@@ -195,7 +205,7 @@ fn said(request: &Request<'_>, name: &str) -> Result<String, AppError> {
         .get(name)
         .and_then(|value| value.to_str().ok())
         .and_then(decode)
-        .ok_or_else(|| AppError::new(Code::BadArguments, format!("\"{name}\" is missing")))
+        .ok_or_else(|| AppError::new(Code::BadArguments, format!("\"{name}\" is missing"), FAULT))
 }
 
 #[cfg(test)]

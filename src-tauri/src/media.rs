@@ -4,13 +4,16 @@
 //! `http://media.localhost/…`. Only pictures are served as such, so that nothing a peer sent can
 //! become a page or a script.
 
-use artel_app::error::{AppError, Code};
+use artel_app::error::Code;
 use tauri::{
     Manager, UriSchemeContext, UriSchemeResponder, Wry,
     http::{Request, Response, StatusCode, header},
 };
 
-use crate::{shell::Shell, window::MAIN};
+use crate::{
+    shell::{Shell, locked},
+    window::MAIN,
+};
 
 /// Answers one request.
 pub(crate) fn serve(
@@ -30,7 +33,7 @@ pub(crate) fn serve(
         };
         let answer = match app.state::<Shell>().session().await {
             Some(session) => session.media(&id).await,
-            None => Err(AppError::new(Code::Locked, "no profile is open")),
+            None => Err(locked()),
         };
         responder.respond(match answer {
             Ok(media) => picture(&media.media_type, media.bytes),

@@ -211,5 +211,5 @@ fn tell(session: &Session, code: &str, reason: &AppError) {
 
 /// No profile is open.
 pub(crate) fn locked() -> AppError {
-    AppError::new(Code::Locked, "no profile is open").hint("Open a profile first.")
+    AppError::new(Code::Locked, "no profile is open", "Open a profile first.")
 }

@@ -287,6 +287,7 @@ const answers: Answers = {
       {
         room: `r${(world.theNext += 1)}`,
         space: space.space,
+        space_name: space.name,
         name: 'General',
         audience: 'all',
         unread: 0,
@@ -386,6 +387,7 @@ const answers: Answers = {
     const room: RoomInfo = {
       room: `r${(world.theNext += 1)}`,
       space,
+      space_name: world.spaces.find((one) => one.space === space)?.name ?? '',
       name,
       audience,
       unread: 0,
@@ -553,7 +555,13 @@ const answers: Answers = {
         replaced: 0,
         skipped: path.includes('bad') ? [{ line: 812, reason: 'high 3.1 is below low 3.4' }] : [],
         skipped_total: path.includes('bad') ? 1 : 0,
-        error: bad ? 'line 812: high 3.1 is below low 3.4. Fix the row or import without bad rows.' : null,
+        error: bad
+          ? {
+              code: 'bad_input',
+              message: 'bad.csv, line 812: high 3.1 is below low 3.4',
+              hint: 'Fix the row, or import with --skip-bad-rows.',
+            }
+          : null,
       };
     }),
   }),

@@ -335,7 +335,11 @@ describe('errors', () => {
   });
 
   it('are named in the reader’s language, with what to do', () => {
-    expect(wordsOf(new CallError('offline', 'm', 'Start with --port 0.')).hint).toBe('Start with --port 0.');
+    expect(wordsOf(new CallError('offline', 'm', 'Plug the cable in.')).hint).toBe('Plug the cable in.');
+    // A way out over the command line is none in the window.
+    const byWindow = 'Everything else works. Restart Artel to start the network again.';
+    expect(wordsOf(new CallError('offline', 'm', 'Start with --port 0.')).hint).toBe(byWindow);
+    expect(wordsOf(new CallError('not_found', 'm', 'See: artel jobs list')).hint).toBeUndefined();
     expect(wordsOf(new CallError('invite_expired', 'm')).hint).toBe('Ask for a new one.');
     setLanguage('ru');
     expect(wordsOf(new CallError('invite_expired', 'the invite ended an hour ago'))).toEqual({

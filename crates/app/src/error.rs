@@ -14,8 +14,7 @@ pub struct AppError {
     /// What went wrong, with which input, in English.
     pub message: String,
     /// What to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub hint: String,
     /// Values for a translated message.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
@@ -75,26 +74,35 @@ pub enum Code {
     NoGpu,
     /// It was cancelled.
     Cancelled,
+    /// A job stopped before its end, and can go on.
+    Stopped,
     /// A fault in Artel.
     Internal,
 }
 
 impl AppError {
-    /// An error without hint.
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
+    /// An error that says what was wrong, with which input, and what to do about it.
+    pub fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
-            hint: None,
+            hint: hint.into(),
             params: BTreeMap::new(),
         }
     }
 
-    /// Adds what to do about it.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
+    /// An error of a library whose words may have the way out after a semicolon, or else this one.
+    pub(crate) fn of(code: Code, reason: &impl ToString, otherwise: &str) -> Self {
+        let text = reason.to_string();
+        match text.split_once("; ") {
+            Some((message, hint)) => Self::new(code, message, sentence(hint)),
+            None => Self::new(code, text, otherwise),
+        }
+    }
+
+    /// Message and way out as one text.
+    pub fn in_full(&self) -> String {
+        format!("{}. {}", self.message, self.hint)
     }
 
     /// Adds a value for a translated message.
@@ -106,7 +114,11 @@ impl AppError {
 
     /// The arguments of a command do not decode.
     pub(crate) fn bad_arguments(command: &str, reason: &serde_json::Error) -> Self {
-        Self::new(Code::BadArguments, format!("{command}: {reason}"))
+        Self::new(
+            Code::BadArguments,
+            format!("{command}: {reason}"),
+            "The two programs may be of different versions. Update both.",
+        )
     }
 
     /// No command has this name.
@@ -114,35 +126,66 @@ impl AppError {
         Self::new(
             Code::BadArguments,
             format!("there is no command \"{name}\""),
+            "The two programs may be of different versions. Update both.",
         )
-    }
-
-    /// Adds what to do about a file or folder that the system does not give.
-    pub(crate) fn hint_of(self, reason: &std::io::Error) -> Self {
-        use std::io::ErrorKind::{
-            IsADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
-            StorageFull,
-        };
-        self.hint(match reason.kind() {
-            NotFound => "Check the path.",
-            IsADirectory => "That is a folder. Name a file.",
-            StorageFull | QuotaExceeded => "Free some space, or choose another disk.",
-            PermissionDenied | ReadOnlyFilesystem => {
-                "Your user may not do this there. Allow it, or choose another place."
-            }
-            _ => "Look at the file and at the disk that it is on, and try again.",
-        })
     }
 
     /// A fault in Artel itself.
     pub fn internal(reason: &impl ToString) -> Self {
-        Self::new(Code::Internal, reason.to_string())
-            .hint("This is a fault in Artel. Please report it with the words above.")
+        Self::new(
+            Code::Internal,
+            reason.to_string(),
+            "This is a fault in Artel. Please report it with the words above.",
+        )
+    }
+}
+
+/// What to do about a file or folder that the system does not give.
+pub(crate) fn way_out(reason: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{
+        InvalidData, InvalidInput, IsADirectory, NotFound, PermissionDenied, QuotaExceeded,
+        ReadOnlyFilesystem, StorageFull,
+    };
+    match reason.kind() {
+        NotFound => "Check the path.",
+        IsADirectory => "That is a folder. Name a file.",
+        InvalidInput => "Name a file.",
+        InvalidData => "Save it as text in UTF-8.",
+        StorageFull | QuotaExceeded => "Free some space, or choose another disk.",
+        PermissionDenied | ReadOnlyFilesystem => {
+            "Your user may not do this there. Allow it, or choose another place."
+        }
+        _ => "Look at the file and at the disk that it is on, and try again.",
+    }
+}
+
+/// A way out as a sentence.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    match rest.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), rest.as_str()),
+        None => String::new(),
     }
 }
 
 impl From<tokio::task::JoinError> for AppError {
     fn from(reason: tokio::task::JoinError) -> Self {
         Self::internal(&reason)
+    }
+}
+
+impl From<artel_compute::gpu::UnknownBackend> for AppError {
+    fn from(reason: artel_compute::gpu::UnknownBackend) -> Self {
+        Self::new(
+            Code::BadArguments,
+            reason.to_string(),
+            "Leave --backend out: the faster one is taken.",
+        )
+    }
+}
+
+impl From<artel_domain::role::UnknownRole> for AppError {
+    fn from(reason: artel_domain::role::UnknownRole) -> Self {
+        Self::of(Code::BadArguments, &reason, "Name one of them.")
     }
 }

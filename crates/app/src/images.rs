@@ -39,7 +39,8 @@ pub(crate) const KIND: &str = "images";
 const THUMBNAIL: u32 = 320;
 /// Thumbnails that are kept; each is some 15 kB.
 const THUMBNAILS: usize = 256;
-/// Space that one result takes in bytes, as measured on photos with the recipe `web`.
+/// Space that the result of a large photo takes in bytes, as measured with the recipe `web`; one of a small file takes no
+/// more than that.
 const RESULT_BYTES: u64 = 600 << 10;
 /// Rows after which a batch's CSV is made durable, unless asked otherwise.
 const EVERY: u32 = 1000;
@@ -83,9 +84,9 @@ fn prepare(command: &api::ImagesRun) -> Result<(NewJob, u64), AppError> {
         AppError::new(
             Code::NotFound,
             format!("there is no recipe \"{}\"", command.recipe),
+            format!("There is: {}", known.join(", ")),
         )
         .param("name", &command.recipe)
-        .hint(format!("There is: {}", known.join(", ")))
     })?;
     let inputs = inputs(&command.inputs)?;
     let out = outside(Path::new(&command.out), &inputs)?;
@@ -99,16 +100,15 @@ fn prepare(command: &api::ImagesRun) -> Result<(NewJob, u64), AppError> {
         return Err(AppError::new(
             Code::BadInput,
             format!("there are no pictures in {}", command.inputs.join(", ")),
-        )
-        .hint("JPEG, PNG, WebP, TIFF, GIF and BMP files are taken; hidden files are left alone."));
+            "JPEG, PNG, WebP, TIFF, GIF and BMP files are taken; hidden files are left alone.",
+        ));
     }
-    enough_space(&out, count.pictures)?;
+    enough_space(&out, &count)?;
     let backend = command
         .backend
         .as_deref()
         .unwrap_or("auto")
-        .parse::<Backend>()
-        .map_err(|reason| AppError::new(Code::BadArguments, reason.to_string()))?;
+        .parse::<Backend>()?;
     let route = route(backend, recipe)?;
     let parameters = Parameters {
         token: token(&out),
@@ -151,6 +151,7 @@ fn inputs(named: &[String]) -> Result<Vec<PathBuf>, AppError> {
         return Err(AppError::new(
             Code::BadArguments,
             "no folder and no picture was named",
+            "Name some: artel images run DIR --recipe web --out DIR",
         ));
     }
     let mut paths = Vec::with_capacity(named.len());
@@ -162,8 +163,8 @@ fn inputs(named: &[String]) -> Result<Vec<PathBuf>, AppError> {
             return Err(AppError::new(
                 Code::BadName,
                 format!("{}: the name is not valid Unicode", path.display()),
-            )
-            .hint("Rename it first."));
+                "Rename it first.",
+            ));
         }
         paths.push(path);
     }
@@ -195,8 +196,8 @@ fn outside(out: &Path, inputs: &[PathBuf]) -> Result<PathBuf, AppError> {
         return Err(AppError::new(
             Code::BadArguments,
             format!("{} is a file, not a folder", out.display()),
-        )
-        .hint("Name a folder for the results with --out."));
+            "Name a folder for the results with --out.",
+        ));
     }
     for input in inputs {
         if real.starts_with(input) {
@@ -207,8 +208,8 @@ fn outside(out: &Path, inputs: &[PathBuf]) -> Result<PathBuf, AppError> {
                     out.display(),
                     input.display()
                 ),
-            )
-            .hint("Name a folder beside the pictures with --out."));
+                "Name a folder beside the pictures with --out.",
+            ));
         }
     }
     Ok(real)
@@ -225,21 +226,27 @@ fn table_file(export: &Path) -> Result<PathBuf, AppError> {
             "{} is there already and is no list of results",
             export.display()
         ),
-    )
-    .hint("Name another file with --export, or move that one away."))
+        "Name another file with --export, or move that one away.",
+    ))
 }
 
 #[derive(Default)]
 struct Count {
     pictures: u64,
     others: u64,
+    /// What the results take, at most.
+    space: u64,
 }
 
 fn count(inputs: &[PathBuf]) -> Count {
     let mut count = Count::default();
     for seen in Walk::new(inputs) {
         match seen {
-            Seen::Picture(_) | Seen::Unreadable(_) => count.pictures += 1,
+            Seen::Picture(found) => {
+                count.pictures += 1;
+                count.space += found.bytes.min(RESULT_BYTES);
+            }
+            Seen::Unreadable(_) => count.pictures += 1,
             Seen::Other => count.others += 1,
         }
     }
@@ -247,9 +254,9 @@ fn count(inputs: &[PathBuf]) -> Count {
 }
 
 /// Refuses a batch whose results do not fit.
-fn enough_space(out: &Path, pictures: u64) -> Result<(), AppError> {
-    let wanted = pictures.saturating_mul(RESULT_BYTES);
-    // A disk that the system does not list is found full by writing, which pauses the job.
+fn enough_space(out: &Path, count: &Count) -> Result<(), AppError> {
+    let (pictures, wanted) = (count.pictures, count.space);
+    // Where the system does not say, a full disk is found by writing, which stops the job until it is resumed.
     let Some(free) = files::free_space(out).filter(|free| *free < wanted) else {
         return Ok(());
     };
@@ -262,14 +269,18 @@ fn enough_space(out: &Path, pictures: u64) -> Result<(), AppError> {
             mega(free),
             out.display()
         ),
+        "Free some space, or name a folder on another disk with --out.",
     )
-    .param("path", out.display())
-    .hint("Free some space, or name a folder on another disk with --out."))
+    .param("path", out.display()))
 }
 
 fn route(backend: Backend, recipe: &Recipe) -> Result<Route, AppError> {
     let device = imaging::route(&Router::new(backend), recipe).map_err(|reason| {
-        AppError::new(Code::NoGpu, reason.to_string()).hint("Use the processor: --backend cpu")
+        AppError::new(
+            Code::NoGpu,
+            reason.to_string(),
+            "Use the processor: --backend cpu",
+        )
     })?;
     Ok(device.map_or(Route::Cpu, |gpu| {
         Route::Gpu(gpu.facts().name.as_str().into())
@@ -313,7 +324,13 @@ impl Thumbnails {
 
 /// Bytes of `item/<job>/<index>` for the page: a small JPEG of the item's result.
 pub(crate) async fn media(session: &Session, id: &str) -> Result<Media, AppError> {
-    let missing = || AppError::new(Code::NotFound, format!("there is no item \"{id}\""));
+    let missing = || {
+        AppError::new(
+            Code::NotFound,
+            format!("there is no item \"{id}\""),
+            "See which jobs there are: artel jobs list",
+        )
+    };
     let (job, index) = id.split_once('/').ok_or_else(missing)?;
     let (job, index) = (
         job.parse().map_err(|_| missing())?,
@@ -335,6 +352,7 @@ pub(crate) async fn thumbnail(
         AppError::new(
             Code::NotFound,
             format!("item {index} of job {job} has no picture"),
+            format!("See how it stands: artel jobs show {job}"),
         )
     };
     session.jobs.job(job).await?;
@@ -355,7 +373,13 @@ pub(crate) async fn thumbnail(
     let bytes = tokio::task::spawn_blocking(move || {
         let limits = Limits::default();
         let name = output.clone();
-        let bad = |reason: String| AppError::new(Code::BadInput, reason);
+        let bad = |reason: String| {
+            AppError::new(
+                Code::BadInput,
+                reason,
+                "The result was changed or removed. Run the batch again to make it anew.",
+            )
+        };
         let bytes = batch::read(Path::new(&output), &limits)
             .map_err(|reason| bad(format!("{name} {reason}")))?;
         imaging::thumbnail(&bytes, THUMBNAIL, &limits).map_err(|error| bad(error.of(&name)))
@@ -369,21 +393,23 @@ pub(crate) async fn thumbnail(
 pub(crate) async fn shareable(session: &Session, id: i64) -> Result<Shareable, AppError> {
     let job = session.jobs.job(id).await?;
     if job.kind != KIND {
-        return Err(
-            AppError::new(Code::WrongState, format!("job {id} is no picture batch"))
-                .param("job", id),
-        );
+        return Err(AppError::new(
+            Code::WrongState,
+            format!("job {id} is no picture batch"),
+            "See which jobs there are: artel jobs list",
+        )
+        .param("job", id));
     }
     if !matches!(job.state, JobState::Done | JobState::DoneInPart) {
         return Err(AppError::new(
             Code::WrongState,
             format!("job {id} is {}: it has no results to share yet", job.state),
+            match job.state {
+                JobState::Cancelled => "Run the batch again, then share the new one.".to_owned(),
+                _ => format!("Let it finish first: artel jobs resume {id}"),
+            },
         )
-        .param("job", id)
-        .hint(match job.state {
-            JobState::Cancelled => "Run the batch again, then share the new one.".to_owned(),
-            _ => format!("Let it finish first: artel jobs resume {id}"),
-        }));
+        .param("job", id));
     }
     let parameters = batch::parameters(&job).map_err(|reason| AppError::internal(&reason))?;
     let files = session
@@ -418,7 +444,13 @@ fn shared_files(
     id: i64,
     parameters: &Parameters,
 ) -> Result<SharedFiles, AppError> {
-    let bad = |message: String| AppError::new(Code::File, message);
+    let bad = |message: String| {
+        AppError::new(
+            Code::File,
+            message,
+            "Bring the folder of the results back, or run the batch again.",
+        )
+    };
     let sheet = batch::contact_sheet(queue, id, parameters)
         .map_err(|failure| bad(failure.message))?
         .ok_or_else(|| {
@@ -426,7 +458,6 @@ fn shared_files(
                 "the results of job {id} are gone from {}",
                 parameters.out.display()
             ))
-            .hint("Run the batch again, then share the new one.")
         })?;
     let table = parameters
         .out

@@ -211,8 +211,11 @@ impl Handle<api::JobItems> for Session {
             .map(str::parse)
             .transpose()
             .map_err(|reason: artel_jobs::UnknownState| {
-                AppError::new(Code::BadArguments, reason.to_string())
-                    .hint("waiting, running, done, failed and skipped are")
+                AppError::new(
+                    Code::BadArguments,
+                    reason.to_string(),
+                    "waiting, running, done, failed and skipped are",
+                )
             })?;
         let job = self.jobs.job(command.job).await?;
         let limit = command.limit.unwrap_or(PAGE.0).min(PAGE.1);
@@ -274,32 +277,50 @@ impl From<EngineError> for AppError {
     fn from(error: EngineError) -> Self {
         let message = error.to_string();
         match error {
-            EngineError::NoJob(job) => Self::new(Code::NotFound, message)
-                .param("job", job)
-                .hint("See which there are: artel jobs list"),
+            EngineError::NoJob(job) => Self::new(
+                Code::NotFound,
+                message,
+                "See which there are: artel jobs list",
+            )
+            .param("job", job),
             EngineError::WrongState { job, state, .. } => {
-                let failed = matches!(state, JobState::DoneInPart | JobState::Failed);
-                let error = Self::new(Code::WrongState, message).param("job", job);
-                if failed {
-                    error.hint(format!(
-                        "Try its failed items again: artel jobs retry {job}"
-                    ))
-                } else {
-                    error
-                }
+                let hint = match state {
+                    JobState::DoneInPart | JobState::Failed => {
+                        format!("Try its failed items again: artel jobs retry {job}")
+                    }
+                    JobState::Running => format!("Pause it first: artel jobs pause {job}"),
+                    JobState::Done | JobState::Cancelled => {
+                        "Start the same work anew: what is done already is skipped.".to_owned()
+                    }
+                    JobState::Waiting | JobState::Paused | JobState::Interrupted => {
+                        format!("Go on with it: artel jobs resume {job}")
+                    }
+                };
+                Self::new(Code::WrongState, message, hint).param("job", job)
             }
             EngineError::NothingFailed(job) => {
-                Self::new(Code::WrongState, message).param("job", job)
+                let hint = format!("See how it stands: artel jobs show {job}");
+                Self::new(Code::WrongState, message, hint).param("job", job)
             }
-            EngineError::UnknownKind { .. } | EngineError::TooNew { .. } => {
-                Self::new(Code::TooNew, message)
-                    .hint("Open this profile with the version that made it.")
+            EngineError::UnknownKind { .. } | EngineError::TooNew { .. } => Self::new(
+                Code::TooNew,
+                message,
+                "Open this profile with the version that made it.",
+            ),
+            EngineError::Refused(_) => {
+                Self::of(Code::BadInput, &message, "Mend it and start the work anew.")
             }
-            EngineError::Refused(_) => Self::new(Code::BadInput, message),
             EngineError::Queue(error) => error.into(),
-            EngineError::NoThread { .. } | EngineError::Stopping => {
-                Self::new(Code::WrongState, message)
-            }
+            EngineError::NoThread { .. } => Self::new(
+                Code::WrongState,
+                message,
+                "Close some programs, then go on: artel jobs resume JOB",
+            ),
+            EngineError::Stopping => Self::new(
+                Code::WrongState,
+                message,
+                "Open the profile again; jobs go on where they stood.",
+            ),
         }
     }
 }

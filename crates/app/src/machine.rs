@@ -5,10 +5,10 @@ use artel_compute::gpu::AdapterKind;
 use crate::{
     api::{Command, Handle, machine as api},
     error::AppError,
-    session::Session,
+    host::Host,
 };
 
-impl Handle<api::GpuInfo> for Session {
+impl Handle<api::GpuInfo> for Host {
     async fn handle(&self, _: api::GpuInfo) -> Result<<api::GpuInfo as Command>::Reply, AppError> {
         Ok(tokio::task::spawn_blocking(report).await?)
     }

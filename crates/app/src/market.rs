@@ -42,14 +42,21 @@ impl State {
 
 impl From<CallError> for AppError {
     fn from(error: CallError) -> Self {
-        Self::new(Code::BadArguments, error.to_string())
-            .hint("Write a function as NAME or NAME:PARAMETER:…, such as RSI:14. See: artel market functions")
+        Self::new(
+            Code::BadArguments,
+            error.to_string(),
+            "Write a function as NAME or NAME:PARAMETER:…, such as RSI:14. See: artel market functions",
+        )
     }
 }
 
 impl From<ComputeError> for AppError {
     fn from(error: ComputeError) -> Self {
-        Self::new(Code::BadInput, error.to_string())
+        Self::of(
+            Code::BadInput,
+            &error,
+            "Choose other functions, or import the series with what they need.",
+        )
     }
 }
 

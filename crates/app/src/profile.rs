@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::{
     api::{Command, Handle, profile as api},
     error::{AppError, Code},
+    files,
     host::Host,
     installation::{self, NewDevice},
     session::Session,
@@ -138,7 +139,10 @@ pub(crate) fn member_id(public: &[u8; 32]) -> String {
 
 fn info(summary: ProfileSummary) -> api::ProfileInfo {
     api::ProfileInfo {
-        member: member_id(&summary.member_public),
+        member: match &summary.problem {
+            None => member_id(&summary.member_public),
+            Some(_) => String::new(),
+        },
         profile: summary.name,
         in_use: summary.in_use,
         created_at: summary.created_at_ms,
@@ -159,57 +163,57 @@ fn folder_size(folder: &std::path::Path) -> u64 {
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
-        let as_code = |code| Self::new(code, message.clone());
+        let as_code = |code, hint: &str| Self::new(code, message.clone(), hint);
         match error {
             StoreError::Sqlite(_) | StoreError::Misuse(_) | StoreError::Random(_) => Self::internal(&message),
             StoreError::Full { path } => {
-                let error = as_code(Code::DiskFull).hint("Free some space and try again. Nothing was lost.");
+                let error = as_code(Code::DiskFull, "Free some space and try again. Nothing was lost.");
                 match path {
                     Some(path) => error.param("path", path.display()),
                     None => error,
                 }
             }
             StoreError::Unusable { path, .. } => {
-                let error = as_code(Code::File)
-                    .hint("Look at the disk that the profile is on and at the rights of its folder, and try again.");
+                let error = as_code(Code::File, "Look at the disk that the profile is on and at the rights of its folder, and try again.");
                 match path {
                     Some(path) => error.param("path", path.display()),
                     None => error,
                 }
             }
-            StoreError::Busy => as_code(Code::Timeout).hint("Something large is being written. Try again."),
-            StoreError::Corrupt { .. } => as_code(Code::Damaged).hint(
-                "Copy the profile's folder somewhere safe, then restore a backup: artel care backups, artel care restore BACKUP --as NAME",
-            ),
-            StoreError::HeaderDamaged { path, .. } => as_code(Code::Damaged)
-                .param("path", path.display())
-                .hint("Without a header the passphrase cannot open the data. Restore a backup: artel care restore BACKUP --as NAME"),
-            StoreError::NewerSchema { found, known } => as_code(Code::TooNew)
+            StoreError::Busy => as_code(Code::Timeout, "Something large is being written. Try again."),
+            StoreError::Corrupt { .. } => as_code(Code::Damaged, "Copy the profile's folder somewhere safe, then restore a backup: artel care backups, artel care restore BACKUP --as NAME"),
+            StoreError::HeaderDamaged { path, .. } => as_code(
+                Code::Damaged,
+                &format!(
+                    "Without a header the passphrase cannot open the data. Restore a backup: artel care restore BACKUP --as NAME. \
+                     To give the profile up, delete the folder {}",
+                    path.display()
+                ),
+            )
+            .param("path", path.display()),
+            StoreError::NewerSchema { found, known } => as_code(Code::TooNew, "Install the newer version of Artel and use that. Nothing was changed.")
                 .param("found", found)
-                .param("known", known)
-                .hint("Install the newer version of Artel and use that. Nothing was changed."),
-            StoreError::WrongPassphrase => as_code(Code::WrongPassphrase)
-                .hint("Check the keyboard's language and Caps Lock. A forgotten passphrase cannot be recovered."),
-            StoreError::EmptyPassphrase => as_code(Code::PassphraseNeeded).hint("Choose a passphrase."),
-            StoreError::InUse { profile, .. } => as_code(Code::InUse).param("profile", &profile).hint(format!(
-                "Close it there, or: artel --profile \"{profile}\" profile lock"
-            )),
+                .param("known", known),
+            StoreError::WrongPassphrase => as_code(Code::WrongPassphrase, "Check the keyboard's language and Caps Lock. A forgotten passphrase cannot be recovered."),
+            StoreError::EmptyPassphrase => as_code(Code::PassphraseNeeded, "Choose a passphrase."),
+            StoreError::InUse { profile, .. } => as_code(
+                Code::InUse,
+                &format!("Close it there, or: artel --profile \"{profile}\" profile lock"),
+            )
+            .param("profile", profile),
             StoreError::NotFound { what, name } => {
-                let error = as_code(Code::NotFound).param("name", name);
-                match what {
-                    "profile" => error.hint("See which there are: artel profile list"),
-                    "backup" => error.hint("See which there are: artel care backups"),
-                    _ => error,
-                }
+                let hint = match what {
+                    "profile" => "See which there are: artel profile list",
+                    "backup" => "See which there are: artel care backups",
+                    _ => "Check the name.",
+                };
+                as_code(Code::NotFound, hint).param("name", name)
             }
-            StoreError::NameTaken(name) => as_code(Code::Exists).param("name", name).hint("Choose another name."),
-            StoreError::BadName { name, .. } => as_code(Code::BadName).param("name", name).hint("Choose another name."),
-            StoreError::BadBackup { path, .. } => as_code(Code::Damaged)
-                .param("path", path.display())
-                .hint("Use another backup: artel care backups"),
-            StoreError::Io { path, source } => as_code(Code::File)
-                .param("path", path.display())
-                .hint_of(&source),
+            StoreError::NameTaken(name) => as_code(Code::Exists, "Choose another name.").param("name", name),
+            StoreError::BadName { name, .. } => as_code(Code::BadName, "Choose another name.").param("name", name),
+            StoreError::BadBackup { path, .. } => as_code(Code::Damaged, "Use another backup: artel care backups")
+                .param("path", path.display()),
+            StoreError::Io { path, source } => files::failed(&path, &source),
         }
     }
 }

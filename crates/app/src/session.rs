@@ -128,6 +128,7 @@ impl Session {
             _ => Err(AppError::new(
                 crate::error::Code::NotFound,
                 format!("there is no media \"{id}\""),
+                "Open the view anew.",
             )),
         }
     }

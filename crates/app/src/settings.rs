@@ -86,18 +86,18 @@ impl Handle<api::SettingsSet> for Session {
                 AppError::new(
                     Code::NotFound,
                     format!("there is no setting \"{}\"", command.key),
+                    "See which there are: artel settings list",
                 )
                 .param("name", &command.key)
-                .hint("See which there are: artel settings list")
             })?;
         let value = command.value.trim().to_owned();
         if let Err(expected) = (known.check)(&value) {
             return Err(AppError::new(
                 Code::BadArguments,
                 format!("{}: \"{value}\" cannot be its value", known.key),
+                format!("Give {expected}."),
             )
-            .param("name", known.key)
-            .hint(format!("Give {expected}.")));
+            .param("name", known.key));
         }
         let stored = value.clone();
         self.core

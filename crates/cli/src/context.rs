@@ -1,20 +1,23 @@
 //! What every command is given: where the profiles are, which one, how to print.
 
 use std::{
-    io::{BufRead, IsTerminal},
+    io::{BufRead, IsTerminal, Read as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::Context as _;
 use artel_app::{
     api::{Handle, profile::ProfileList},
     error::{AppError, Code},
+    files,
     host::Host,
 };
 use zeroize::Zeroizing;
 
 use crate::{Backend, Global, client::Client, output::Output};
+
+/// Most bytes that are read of a passphrase file.
+const LONGEST_PASSPHRASE: u64 = 64 << 10;
 
 /// How a command ended, when it did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +54,13 @@ impl Context {
         let home = match &global.home {
             Some(home) => std::path::absolute(home)?,
             None => dirs::data_local_dir()
-                .context("this system names no data folder; give one with --home")?
+                .ok_or_else(|| {
+                    AppError::new(
+                        Code::NotFound,
+                        "this system names no data folder",
+                        "Give one with --home DIR.",
+                    )
+                })?
                 .join(if cfg!(target_os = "linux") {
                     "artel"
                 } else {
@@ -85,16 +94,16 @@ impl Context {
             0 => Err(AppError::new(
                 Code::NotFound,
                 format!("there is no profile in {}", self.host.home().display()),
-            )
-            .hint("Make one: artel profile new NAME")),
+                "Make one: artel profile new NAME",
+            )),
             1 => Ok(profiles.remove(0).profile),
             _ => {
                 let names: Vec<_> = profiles.into_iter().map(|p| p.profile).collect();
                 Err(AppError::new(
                     Code::Ambiguous,
                     format!("there are several profiles: {}", names.join(", ")),
-                )
-                .hint("Say which: --profile NAME"))
+                    "Say which: --profile NAME",
+                ))
             }
         }
     }
@@ -135,8 +144,8 @@ fn ask(prompt: &str, otherwise: &str) -> anyhow::Result<Zeroizing<String>> {
         return Err(AppError::new(
             Code::PassphraseNeeded,
             "no passphrase was given and there is no terminal to ask on",
+            otherwise,
         )
-        .hint(otherwise)
         .into());
     }
     Ok(Zeroizing::new(rpassword::prompt_password(prompt)?))
@@ -146,11 +155,12 @@ fn ask(prompt: &str, otherwise: &str) -> anyhow::Result<Zeroizing<String>> {
 pub(crate) fn ask_twice(prompt: &str, otherwise: &str) -> anyhow::Result<Zeroizing<String>> {
     let first = ask(prompt, otherwise)?;
     if first != ask("Once more: ", otherwise)? {
-        return Err(
-            AppError::new(Code::BadArguments, "the two passphrases differ")
-                .hint("Try again.")
-                .into(),
-        );
+        return Err(AppError::new(
+            Code::BadArguments,
+            "the two passphrases differ",
+            "Try again.",
+        )
+        .into());
     }
     Ok(first)
 }
@@ -159,21 +169,22 @@ pub(crate) fn ask_twice(prompt: &str, otherwise: &str) -> anyhow::Result<Zeroizi
 pub(crate) fn first_line(file: &Path) -> anyhow::Result<Zeroizing<String>> {
     let read = || -> std::io::Result<String> {
         let mut line = String::new();
-        std::io::BufReader::new(std::fs::File::open(file)?).read_line(&mut line)?;
+        let begin = std::fs::File::open(file)?.take(LONGEST_PASSPHRASE);
+        std::io::BufReader::new(begin).read_line(&mut line)?;
         line.truncate(line.trim_end_matches(['\r', '\n']).len());
         Ok(line)
     };
-    read()
-        .map(Zeroizing::new)
-        .with_context(|| format!("cannot read the passphrase from {}", file.display()))
+    let line = read().map_err(|reason| files::unread(file, &reason))?;
+    Ok(Zeroizing::new(line))
 }
 
 /// Absolute form of a path given on the command line; the other process has another folder.
 pub(crate) fn absolute(path: &Path) -> anyhow::Result<String> {
     let path: PathBuf = std::path::absolute(path)?;
-    path.into_os_string()
-        .into_string()
-        .map_err(|path| anyhow::anyhow!("{}: the name is not valid Unicode", path.display()))
+    path.into_os_string().into_string().map_err(|path| {
+        let message = format!("{}: the name is not valid Unicode", path.display());
+        AppError::new(Code::BadName, message, "Rename it first.").into()
+    })
 }
 
 /// Absolute form of a path; a separator at its end says that it is a folder.

@@ -134,6 +134,7 @@ fn main() -> ExitCode {
         }
     };
     start_log(cli.global.verbose);
+    quiet_mesa();
     let json = cli.global.json;
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -145,6 +146,22 @@ fn main() -> ExitCode {
         Err(error) => output::fail(json, &error),
     }
 }
+
+/// Outside a desktop session a layer of Mesa looks for a Wayland desktop wherever adapters are listed, and says on standard
+/// error that there is none. Without a desktop nothing is lost with that layer: it only puts the desktop's adapter first.
+#[cfg(target_os = "linux")]
+fn quiet_mesa() {
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        #[expect(unsafe_code, reason = "the only way to reach the layer")]
+        // SAFETY: no other thread runs yet that could read the environment meanwhile.
+        unsafe {
+            std::env::set_var("NODEVICE_SELECT", "1");
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn quiet_mesa() {}
 
 async fn run(cli: Cli) -> anyhow::Result<context::Exit> {
     let context = Context::new(cli.global)?;

@@ -104,15 +104,15 @@ fn plain(text: &str) -> std::borrow::Cow<'_, str> {
 /// Prints why the command failed and what to do; the exit status is 1, or 2 where the arguments are to blame.
 pub(crate) fn fail(json: bool, error: &anyhow::Error) -> ExitCode {
     let known = error.downcast_ref::<AppError>();
-    let hint = known.and_then(|known| known.hint.as_deref());
+    // What the system says of this program's own doings, such as a terminal that is gone.
+    let hint = known.map_or("Try again; if it stays, say so with -v.", |known| {
+        &known.hint
+    });
     if json {
         let code = known.map_or_else(|| json!("failed"), |known| json!(known.code));
         word(&json_error(&code, &format!("{error:#}"), hint));
     } else {
-        word(&plain(&format!("artel: {error:#}")));
-        if let Some(hint) = hint {
-            word(&plain(&format!("  {hint}")));
-        }
+        word(&plain(&format!("artel: {error:#}\n  {hint}")));
     }
     if known.is_some_and(|known| known.code == Code::BadArguments) {
         ExitCode::from(2)
@@ -140,18 +140,14 @@ pub(crate) fn usage(json: bool, error: &clap::Error) -> ExitCode {
         } else {
             in_parts(&error.to_string())
         };
-        word(&json_error(
-            &json!(Code::BadArguments),
-            &message,
-            Some(&hint),
-        ));
+        word(&json_error(&json!(Code::BadArguments), &message, &hint));
     } else {
         let _ = error.print();
     }
     ExitCode::from(2)
 }
 
-fn json_error(code: &serde_json::Value, message: &str, hint: Option<&str>) -> String {
+fn json_error(code: &serde_json::Value, message: &str, hint: &str) -> String {
     json!({"error": {"code": code, "message": message, "hint": hint}}).to_string()
 }
 

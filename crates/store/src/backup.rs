@@ -123,12 +123,13 @@ pub fn make(
     unfinished::sweep(&backups);
     let scratch = Unfinished::begin(&backups)?;
     let snapshot = scratch.path().join(DATABASE);
-    take_snapshot(&opened.store, &snapshot)?;
+    // What lies there meanwhile means nothing to anyone: the folder is named.
+    take_snapshot(&opened.store, &snapshot).map_err(|error| error.at(&backups))?;
 
     // The key is the same whatever the passphrase, so a change of it meanwhile does no harm.
     let header = Pair::read(&opened.path).newest()?.encode()?;
     let length = fs::metadata(&snapshot)
-        .map_err(|reason| StoreError::io(&snapshot, reason))?
+        .map_err(|reason| StoreError::io(&backups, reason))?
         .len();
     let front = Front {
         header,
@@ -138,7 +139,8 @@ pub fn make(
         database_len: length,
     };
     let packed = scratch.path().join("packed");
-    pack(&front, &snapshot, &packed)?;
+    pack(&encode(&front)?, &snapshot, &packed)
+        .map_err(|reason| StoreError::io(&backups, reason))?;
     let path = free_name(&backups, &opened.summary.name, made_at_ms)?;
     fs::rename(&packed, &path).map_err(|reason| StoreError::io(&path, reason))?;
     files::sync_folder_of(&path)?;
@@ -154,46 +156,42 @@ fn take_snapshot(store: &Store, snapshot: &Path) -> Result<(), StoreError> {
             "the path is not valid Unicode",
         ),
     })?;
-    store
-        .separate_reader()?
-        .execute("VACUUM INTO ?1", [text])
-        .map_err(|error| StoreError::from(error).at(snapshot))?;
-    let strip = || -> Result<(), StoreError> {
-        let copy = open(snapshot, store.key(), Access::Write)?;
-        identity::strip_device(&copy)?;
-        copy.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        copy.close().map_err(|(_, error)| error.into())
-    };
-    strip().map_err(|error| error.at(snapshot))
+    store.separate_reader()?.execute("VACUUM INTO ?1", [text])?;
+    let copy = open(snapshot, store.key(), Access::Write)?;
+    identity::strip_device(&copy)?;
+    copy.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    copy.close().map_err(|(_, error)| error.into())
 }
 
-fn pack(front: &Front, database: &Path, packed: &Path) -> Result<(), StoreError> {
+/// A backup's front as it is written, and its length.
+fn encode(front: &Front) -> Result<(Vec<u8>, u32), StoreError> {
     let front = postcard::to_stdvec(front)
         .map_err(|_| StoreError::Misuse("a backup's front does not encode"))?;
     let length = u32::try_from(front.len())
         .ok()
         .filter(|length| *length <= MAX_FRONT)
         .ok_or(StoreError::Misuse("a backup's front is too long"))?;
-    let write = || -> io::Result<()> {
-        let mut out = Hashed::new(File::create(packed)?);
-        out.write_all(MAGIC)?;
-        out.write_all(&FORMAT.to_le_bytes())?;
-        out.write_all(&length.to_le_bytes())?;
-        out.write_all(&front)?;
-        out.write_hash()?;
-        let mut input = File::open(database)?;
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            let read = input.read(&mut chunk)?;
-            match chunk.get(..read) {
-                Some([]) | None => break,
-                Some(bytes) => out.write_all(bytes)?,
-            }
+    Ok((front, length))
+}
+
+fn pack((front, length): &(Vec<u8>, u32), database: &Path, packed: &Path) -> io::Result<()> {
+    let mut out = Hashed::new(File::create(packed)?);
+    out.write_all(MAGIC)?;
+    out.write_all(&FORMAT.to_le_bytes())?;
+    out.write_all(&length.to_le_bytes())?;
+    out.write_all(front)?;
+    out.write_hash()?;
+    let mut input = File::open(database)?;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = input.read(&mut chunk)?;
+        match chunk.get(..read) {
+            Some([]) | None => break,
+            Some(bytes) => out.write_all(bytes)?,
         }
-        out.write_hash()?;
-        out.inner.sync_all()
-    };
-    write().map_err(|reason| StoreError::io(packed, reason))
+    }
+    out.write_hash()?;
+    out.inner.sync_all()
 }
 
 /// A stream that knows the hash of what went through it.

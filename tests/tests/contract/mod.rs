@@ -32,6 +32,7 @@ fn has(line: &Value, fields: &str) {
             "number" => value.is_number(),
             "flag" => value.is_boolean(),
             "list" => value.is_array(),
+            "object" => value.is_object(),
             other => panic!("no such kind: {other}"),
         };
         assert!(
@@ -49,10 +50,11 @@ fn refuses(person: &Person, args: &[&str], status: i32, code: &str) {
     assert_eq!(outcome.status, Some(status), "{words}: {}", outcome.stderr);
     assert!(outcome.lines.is_empty(), "{words}: {:?}", outcome.lines);
     let error = outcome.error().expect("an error");
-    has(&error, "code:text message:text hint:text?");
+    has(&error, "code:text message:text hint:text");
     assert_eq!(error["code"], code, "{words}: {error}");
     let message = error["message"].as_str().unwrap_or_default();
     assert!(!message.is_empty(), "{words}: {error}");
+    assert_ne!(error["hint"], "", "{words}: {error}");
     assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
 }
 

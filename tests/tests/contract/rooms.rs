@@ -254,6 +254,37 @@ fn spaces_and_rooms() -> Result<()> {
         1,
         "not_allowed",
     );
+
+    // Two of one name could not be told apart.
+    refuses(
+        &anna,
+        &["room", "new", "7-Б класс", "домашнее Задание"],
+        1,
+        "exists",
+    );
+    refuses(&anna, &["space", "new", "7-б КЛАСС"], 1, "exists");
+    let id = space["space"].as_str().expect("an id");
+    let by_id = format!("{}/Домашнее задание", &id[..8]);
+    assert_eq!(boris.lines(&["room", "read", &by_id])?.len(), 2);
+    for room in boris.lines(&["room", "list"])? {
+        assert_eq!(room["space_name"], "7-Б класс");
+    }
+
+    // Who was removed is told so, whatever they try.
+    anna.one(&["space", "remove", "7-Б класс", "Boris"])?;
+    wait::until("Boris hears of it", PATIENCE, || {
+        let spaces = boris.lines(&["space", "list"])?;
+        Ok((spaces[0]["state"] == "removed").then_some(()))
+    })?;
+    for args in [
+        &["room", "read", "Домашнее задание"][..],
+        &["room", "send", "7-Б класс/Домашнее задание", "ещё"],
+        &["room", "new", "7-Б класс", "Чат"],
+        &["space", "leave", "7-Б класс"],
+    ] {
+        refuses(&boris, args, 1, "not_allowed");
+    }
+    refuses(&anna, &["space", "leave", "7-Б класс"], 1, "not_allowed");
     Ok(())
 }
 
@@ -383,14 +414,14 @@ fn notes_are_opened_edited_and_read() -> Result<()> {
         &anna,
         &["room", "notes", "General", "--edit", &plan],
         1,
-        "file",
+        "bad_input",
     );
     fs::write(&plan, [0xff, 0xfe, 0x00])?;
     refuses(
         &anna,
         &["room", "notes", "General", "--edit", &plan],
         1,
-        "file",
+        "bad_input",
     );
     assert_eq!(
         anna.one(&words("room notes General"))?["text"],

@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::Result;
-use artel_tests::{person::Person, samples};
+use artel_tests::{
+    person::{self, Person},
+    samples,
+};
 use serde_json::Value;
 
 use super::{BATCH, PATIENCE, has, refuses, words};
@@ -35,7 +38,7 @@ fn market() -> Result<()> {
     for line in &imported.lines {
         has(
             line,
-            "path:text symbol:text? interval:text? bars:number added:number error:text?",
+            "path:text symbol:text? interval:text? bars:number added:number error:object?",
         );
     }
     for line in person.lines(&["market", "list"])? {
@@ -89,7 +92,7 @@ fn market() -> Result<()> {
         &person,
         &["market", "import", &at("nowhere.csv")],
         1,
-        "bad_input",
+        "not_found",
     );
     Ok(())
 }
@@ -196,7 +199,7 @@ fn a_batch_is_paused_resumed_and_cancelled() -> Result<()> {
     );
     assert_eq!(
         (outcome.status, &outcome.error()?["code"]),
-        (Some(1), &"cancelled".into()),
+        (Some(1), &"stopped".into()),
         "{}",
         outcome.stderr
     );
@@ -223,7 +226,7 @@ fn a_batch_is_paused_resumed_and_cancelled() -> Result<()> {
     let outcome = running.finish(PATIENCE)?;
     assert_eq!(
         (outcome.status, &outcome.error()?["code"]),
-        (Some(1), &"cancelled".into()),
+        (Some(1), &"stopped".into()),
         "{}",
         outcome.stderr
     );
@@ -358,8 +361,19 @@ fn care_and_machine() -> Result<()> {
     );
     assert_eq!(person.lines(&["profile", "list"])?.len(), 1);
 
-    let gpu = person.one(&["gpu", "info"])?;
-    has(&gpu, "adapters:list in_use:text? reason:text?");
+    let nowhere = place.path().join("nobody's home");
+    let gpu = person::bare(&[
+        "--json",
+        "--home",
+        &nowhere.to_string_lossy(),
+        "gpu",
+        "info",
+    ])?;
+    has(
+        &serde_json::from_slice(&gpu.stdout)?,
+        "adapters:list in_use:text? reason:text?",
+    );
+    assert_eq!(String::from_utf8(gpu.stderr)?, "");
     for setting in person.lines(&["settings", "list"])? {
         has(&setting, "key:text value:text default:text summary:text");
     }

@@ -16,7 +16,7 @@ message: string,
 /**
  * What to do about it.
  */
-hint?: string | null, 
+hint: string, 
 /**
  * Values for a translated message.
  */

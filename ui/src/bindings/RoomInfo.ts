@@ -13,6 +13,10 @@ room: string,
  */
 space: string, 
 /**
+ * That one's name.
+ */
+space_name: string, 
+/**
  * Its name.
  */
 name: string, 

@@ -117,6 +117,7 @@ import type { Verified } from "./Verified";
 /** Every command: its arguments and its reply. */
 export interface Commands {
   "host.info": { args: HostInfo, reply: HostInfoReply },
+  "gpu.info": { args: GpuInfo, reply: GpuReport },
   "profile.list": { args: ProfileList, reply: Array<ProfileInfo> },
   "profile.new": { args: ProfileNew, reply: ProfileCreated },
   "profile.delete": { args: ProfileDelete, reply: null },
@@ -183,7 +184,6 @@ export interface Commands {
   "care.backup": { args: CareBackup, reply: BackupInfo },
   "care.backups": { args: CareBackups, reply: Array<BackupInfo> },
   "care.verify": { args: CareVerify, reply: Verified },
-  "gpu.info": { args: GpuInfo, reply: GpuReport },
   "settings.list": { args: SettingsList, reply: Array<Setting> },
   "settings.set": { args: SettingsSet, reply: Setting },
 }

@@ -129,6 +129,7 @@ export function rooms(now: number): RoomInfo[] {
   ): RoomInfo => ({
     room: id,
     space,
+    space_name: spaces().find((one) => one.space === space)?.name ?? '',
     name,
     audience,
     unread,

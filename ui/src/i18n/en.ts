@@ -788,6 +788,7 @@ export const en = {
   'error.wrong_state': 'This cannot be done now',
   'error.no_gpu': 'No graphics card can be used',
   'error.cancelled': 'It was cancelled',
+  'error.stopped': 'The job stopped before its end',
   'error.internal': 'Something went wrong in Artel',
   'hint.wrong_passphrase': 'Check the keyboard language and Caps Lock, and type it again.',
   'hint.in_use': 'Close the other window or stop the other process, then try again.',

@@ -892,6 +892,7 @@ export const ru: SlavicOf<typeof en> = {
   'error.wrong_state': 'Сейчас это нельзя сделать',
   'error.no_gpu': 'Нет подходящей видеокарты',
   'error.cancelled': 'Прекращено',
+  'error.stopped': 'Задача остановилась, не закончив',
   'error.internal': 'В Artel что-то пошло не так',
   'hint.wrong_passphrase': 'Проверьте раскладку и Caps Lock и введите её ещё раз.',
   'hint.in_use': 'Закройте другое окно или остановите другой процесс и повторите.',

@@ -891,6 +891,7 @@ export const uk: SlavicOf<typeof en> = {
   'error.wrong_state': 'Зараз цього не можна зробити',
   'error.no_gpu': 'Немає придатної відеокарти',
   'error.cancelled': 'Припинено',
+  'error.stopped': 'Завдання зупинилося, не закінчивши',
   'error.internal': 'В Artel щось пішло не так',
   'hint.wrong_passphrase': 'Перевірте розкладку і Caps Lock та введіть її ще раз.',
   'hint.in_use': 'Закрийте інше вікно або зупиніть інший процес і повторіть.',

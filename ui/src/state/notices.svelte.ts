@@ -45,14 +45,18 @@ export function forgetNotices(): void {
   notices.length = 0;
 }
 
+/** Whether a way out leads over the command line, which is none for those who use the window. */
+const isForTerminals = (hint: string) => /\bartel [a-z]|(^|\s)--[a-z]/.test(hint);
+
 /** What an error is called in the reader's language, and what to do. */
 export function wordsOf(error: CallError): { title: string; detail: string; hint: string | undefined } {
   const hint = maybe(`hint.${error.code}`, error.params);
+  const told = error.hint !== undefined && isForTerminals(error.hint) ? undefined : error.hint;
   return {
     title: maybe(`error.${error.code}`, error.params) ?? maybe('error.internal') ?? error.message,
     detail: error.message,
     // English words from outside know the case; ours are for those who read another language.
-    hint: language() === 'en' ? (error.hint ?? hint) : (hint ?? error.hint),
+    hint: language() === 'en' ? (told ?? hint) : (hint ?? told),
   };
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::jobs::JobInfo;
+use crate::error::AppError;
 
 /// Imports product files.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
@@ -110,7 +111,7 @@ pub struct CatalogFile {
     /// How many rows were left out.
     pub skipped_total: u64,
     /// Why the file was refused, if it was.
-    pub error: Option<String>,
+    pub error: Option<AppError>,
 }
 
 /// An enrichment was queued.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::error::AppError;
+
 /// Imports price files.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct MarketImport {
@@ -97,7 +99,7 @@ pub struct MarketFile {
     /// How many rows were left out.
     pub skipped_total: u64,
     /// Why the file was refused, if it was.
-    pub error: Option<String>,
+    pub error: Option<AppError>,
 }
 
 /// A row that cannot be right.

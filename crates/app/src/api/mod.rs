@@ -116,6 +116,7 @@ fn export_reply<T: TS + 'static>(config: &ts_rs::Config) -> Result<(), ts_rs::Ex
 commands! {
     host {
         "host.info" machine::HostInfo => machine::HostInfoReply,
+        "gpu.info" machine::GpuInfo => machine::GpuReport,
         "profile.list" profile::ProfileList => Vec<profile::ProfileInfo>,
         "profile.new" profile::ProfileNew => profile::ProfileCreated,
         "profile.delete" profile::ProfileDelete => (),
@@ -184,7 +185,6 @@ commands! {
         "care.backup" care::CareBackup => care::BackupInfo,
         "care.backups" care::CareBackups => Vec<care::BackupInfo>,
         "care.verify" care::CareVerify => care::Verified,
-        "gpu.info" machine::GpuInfo => machine::GpuReport,
         "settings.list" machine::SettingsList => Vec<machine::Setting>,
         "settings.set" machine::SettingsSet => machine::Setting,
     }

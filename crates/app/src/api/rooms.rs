@@ -406,6 +406,8 @@ pub struct RoomInfo {
     pub room: String,
     /// Space it belongs to.
     pub space: String,
+    /// That one's name.
+    pub space_name: String,
     /// Its name.
     pub name: String,
     /// Who reads it: `all`, `teachers` or `chosen`.

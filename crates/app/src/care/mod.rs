@@ -169,8 +169,11 @@ fn restore(home: &Path, command: api::CareRestore) -> Result<api::Restored, AppE
 }
 
 fn no_backup() -> AppError {
-    AppError::new(Code::NotFound, "there is no backup of this profile")
-        .hint("Make one: artel care backup")
+    AppError::new(
+        Code::NotFound,
+        "there is no backup of this profile",
+        "Make one: artel care backup",
+    )
 }
 
 /// Name of a backup: its file without folder and ending.

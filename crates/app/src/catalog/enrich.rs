@@ -55,18 +55,24 @@ struct Parameters {
 
 /// Makes a job of a command, or says what is wrong with it.
 pub(super) fn job(command: &api::CatalogEnrich) -> Result<NewJob, AppError> {
-    let bad = |reason: &dyn fmt::Display| AppError::new(Code::BadArguments, reason.to_string());
+    let bad = |reason: &dyn fmt::Display, hint: &str| {
+        AppError::new(Code::BadArguments, reason.to_string(), hint)
+    };
     let preset = command.preset.as_deref().unwrap_or("standard");
-    Preset::built_in(preset).map_err(|reason| bad(&reason))?;
+    Preset::built_in(preset)
+        .map_err(|reason| bad(&reason, "Name one of them, or leave --preset out."))?;
     let template = command.template.as_deref().unwrap_or(showcase::NAME);
     if template != showcase::NAME {
-        return Err(bad(&format!(
-            "there is no template \"{template}\"; there is {}",
-            showcase::NAME
-        )));
+        return Err(bad(
+            &format!(
+                "there is no template \"{template}\"; there is {}",
+                showcase::NAME
+            ),
+            "Leave --template out.",
+        ));
     }
     let rolls = Rolls::new(command.header_image.clone(), command.footer_image.clone())
-        .map_err(|reason| bad(&reason))?;
+        .map_err(|reason| bad(&reason, "Give the address of a picture, or leave it out."))?;
     let parameters = Parameters {
         brand: command.brand.as_deref().map(artel_catalog::normal::key),
         limit: command.limit,

@@ -108,8 +108,8 @@ pub(super) fn export(
             return Err(AppError::new(
                 Code::BadArguments,
                 format!("{}: the format is known by the ending", out.display()),
-            )
-            .hint("End the name in .csv or .jsonl"));
+                "End the name in .csv or .jsonl",
+            ));
         }
     };
     if out.is_dir() {
@@ -133,9 +133,9 @@ pub(super) fn export(
                 "{} is there already and is no export of products",
                 out.display()
             ),
+            "Choose another name, or move that file away.",
         )
-        .param("path", out.display())
-        .hint("Choose another name, or move that file away."));
+        .param("path", out.display()));
     }
     let file = BufWriter::new(Unfinished::begin(out).map_err(failed)?);
     let mut writer = if is_csv {

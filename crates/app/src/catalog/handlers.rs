@@ -48,16 +48,13 @@ impl Handle<api::CatalogImport> for Session {
 pub(super) fn unknown_brand(brand: &str, largest: Vec<(String, u64)>) -> AppError {
     let named = largest.into_iter().map(|(brand, _)| brand);
     let named: Vec<_> = named.filter(|brand| !brand.is_empty()).collect();
-    let error = AppError::new(
-        Code::NotFound,
-        format!("no product has the brand \"{brand}\""),
-    )
-    .param("brand", brand);
-    if named.is_empty() {
-        error.hint("No product has a brand; leave --brand out.")
+    let hint = if named.is_empty() {
+        "No product has a brand; leave --brand out.".to_owned()
     } else {
-        error.hint(format!("The largest brands are {}", named.join(", ")))
-    }
+        format!("The largest brands are {}", named.join(", "))
+    };
+    let message = format!("no product has the brand \"{brand}\"");
+    AppError::new(Code::NotFound, message, hint).param("brand", brand)
 }
 
 impl Handle<api::CatalogEnrich> for Session {
@@ -85,8 +82,11 @@ impl Handle<api::CatalogEnrich> for Session {
             .await?;
         let (products, brand_groups, brands, given) = given;
         if products == 0 {
-            return Err(AppError::new(Code::NotFound, "there are no products yet")
-                .hint("Import some: artel catalog import FILE"));
+            return Err(AppError::new(
+                Code::NotFound,
+                "there are no products yet",
+                "Import some: artel catalog import FILE",
+            ));
         }
         if brand_groups == 0 {
             return Err(unknown_brand(&command.brand.unwrap_or_default(), brands));
@@ -202,6 +202,7 @@ impl Handle<api::CatalogDocument> for Session {
                     "there is no product with the vendor code \"{}\"",
                     command.vendor_code
                 ),
+                "Check the code. Products come by: artel catalog import FILE",
             )
             .param("vendor_code", &command.vendor_code));
         };

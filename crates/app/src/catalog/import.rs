@@ -1,7 +1,6 @@
 //! Importing product files.
 
 use std::{
-    fmt::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -35,6 +34,11 @@ pub(super) fn import(
     store: &Arc<Store>,
     command: &api::CatalogImport,
 ) -> Result<api::CatalogImported, AppError> {
+    for (field, _) in &command.map {
+        field
+            .parse::<Field>()
+            .map_err(|reason| AppError::of(Code::BadArguments, &reason, "Name one of them."))?;
+    }
     let mut files = Vec::new();
     for path in &command.paths {
         match product_files(Path::new(path)) {
@@ -42,7 +46,7 @@ pub(super) fn import(
             Err(reason) if command.paths.len() == 1 => return Err(reason),
             Err(reason) => {
                 let mut report = blank(Path::new(path));
-                report.error = Some(reason.message);
+                report.error = Some(reason);
                 files.push(Err(report));
             }
         }
@@ -54,8 +58,8 @@ pub(super) fn import(
                 "there is no CSV or XLSX file in {}",
                 command.paths.join(", ")
             ),
-        )
-        .hint("Give the product file itself."));
+            "Give the product file itself.",
+        ));
     }
     let files = files.into_iter().map(|file| match file {
         Ok(file) => import_file(store, &file, &command.map),
@@ -117,16 +121,14 @@ fn import_file(store: &Arc<Store>, path: &Path, mapping: &[(String, String)]) ->
     report.added = done.added;
     report.changed = done.changed;
     if let Err(reason) = taken {
-        let mut said = format!("{}: {reason}", path.display());
+        let mut error = reason.told_of(path);
         if report.products > 0 {
-            // Writing is easy.
-            let _ = write!(
-                said,
-                ". The first {} products are in; import the file again for the rest",
-                report.products
+            error.hint = format!(
+                "The first {} products are in; import the file again for the rest. {}",
+                report.products, error.hint
             );
         }
-        report.error = Some(said);
+        report.error = Some(error);
     }
     report.skipped.sort_by_key(|problem| problem.line);
     report

@@ -70,7 +70,7 @@ impl Place {
         };
         let file = import::import(&self.store, &command)?.files.remove(0);
         match &file.error {
-            Some(reason) => Err(AppError::new(Code::BadInput, reason)),
+            Some(reason) => Err(reason.clone()),
             None => Ok(file),
         }
     }
@@ -125,7 +125,7 @@ fn refused(name: &str, content: impl AsRef<[u8]>, expected: &str) {
     let path = place.file(name, content);
     let error = place.import(&path).unwrap_err();
     assert_eq!(error.code, Code::BadInput);
-    assert!(error.message.contains(expected), "{}", error.message);
+    assert!(error.in_full().contains(expected), "{}", error.in_full());
     assert!(error.message.contains(name), "{}", error.message);
     assert_eq!(place.store.read(rows::count).unwrap(), 0);
 }

@@ -247,6 +247,9 @@ impl Run for Batch {
                 char::REPLACEMENT_CHARACTER
             )));
         }
+        if input.is_dir() {
+            return Err(Failure::item(unread_folder(input, &name)));
+        }
         let bytes = read(input, &self.limits)
             .map_err(|reason| Failure::item(format!("{name} {reason}")))?;
         let key = self.key(&bytes);
@@ -346,6 +349,19 @@ pub(super) fn contact_sheet(
     place(&jpeg, &scratch, &target)
         .map(Some)
         .map_err(|error| output_failure(&target, &error, true))
+}
+
+/// Why the pictures of a folder are not in the batch. What a batch has is settled when it is listed, so another one takes
+/// them in.
+fn unread_folder(folder: &Path, name: &str) -> String {
+    match fs::read_dir(folder) {
+        Err(reason) => format!(
+            "the folder {name} cannot be read: {reason}. Allow it, then run the batch again: what is done is skipped"
+        ),
+        Ok(_) => format!(
+            "the folder {name} could not be read when the batch was listed, or lies too deep. Run the batch again: what is done is skipped"
+        ),
+    }
 }
 
 /// Reads a file within the limits; the reason follows its name.

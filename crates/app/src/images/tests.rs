@@ -398,3 +398,28 @@ async fn a_name_that_is_not_unicode_fails_with_the_way_out() {
     assert!(reason.contains("rename"), "{reason}");
     session.close().await;
 }
+
+#[tokio::test]
+async fn a_folder_that_is_not_listed_fails_alone_and_says_so() {
+    let place = tempfile::tempdir().unwrap();
+    let session = profile(&place.path().join("home")).await;
+    let photos = place.path().join("photos");
+    picture(&photos.join("a.png"), 1, 64);
+    let deepest = (0..130).fold(photos.clone(), |folder, _| folder.join("d"));
+    picture(&deepest.join("b.png"), 2, 64);
+    let job = run(&session, batch(&photos, &place.path().join("out"))).await;
+    assert_eq!((job.total, job.done, job.failed), (2, 1, 1), "{job:?}");
+    let failed = JobItems {
+        job: job.job,
+        state: Some("failed".to_owned()),
+        offset: 0,
+        limit: None,
+    };
+    let failed = session.handle(failed).await.unwrap();
+    let reason = failed.items[0].error.as_deref().unwrap();
+    assert!(
+        reason.contains("lies too deep. Run the batch again"),
+        "{reason}"
+    );
+    session.close().await;
+}

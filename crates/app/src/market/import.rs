@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     fs::File,
     path::{Path, PathBuf},
 };
@@ -46,8 +47,8 @@ pub(super) fn import(
         return Err(AppError::new(
             Code::BadArguments,
             format!("one symbol was given for {} files", paths.len()),
-        )
-        .hint("Import them one by one, or leave the symbol out: it is then the file's name."));
+            "Import them one by one, or leave the symbol out: it is then the file's name.",
+        ));
     }
     let files: Vec<_> = paths
         .iter()
@@ -69,12 +70,14 @@ struct Wanted {
 
 impl Wanted {
     fn from(command: &api::MarketImport) -> Result<Self, AppError> {
-        let bad = |reason: String| AppError::new(Code::BadArguments, reason);
+        let bad =
+            |reason: &dyn fmt::Display, hint: &str| AppError::of(Code::BadArguments, &reason, hint);
         let field = |(field, column): &(String, String)| match Field::by_name(field) {
             Some(field) => Ok((field, column.clone())),
-            None => Err(bad(format!(
-                "\"{field}\" is no part of a bar: time, open, high, low, close and volume are"
-            ))),
+            None => Err(bad(
+                &format!("\"{field}\" is no part of a bar"),
+                "There are time, open, high, low, close and volume, such as --map close=\"Adj Close\".",
+            )),
         };
         let interval = command
             .interval
@@ -84,13 +87,11 @@ impl Wanted {
         let zone = command.tz.as_deref().map(str::parse::<Zone>).transpose();
         Ok(Self {
             symbol: command.symbol.as_deref().map(symbol).transpose()?,
-            interval: interval.map_err(|reason| bad(reason.to_string()))?,
+            interval: interval.map_err(|reason| bad(&reason, "Write it as 1d."))?,
             options: Options {
                 map: command.map.iter().map(field).collect::<Result<_, _>>()?,
                 zone: zone
-                    .map_err(|reason| {
-                        bad(reason.to_string()).hint("Use a name such as Europe/Kyiv, or +03:00.")
-                    })?
+                    .map_err(|reason| bad(&reason, "Use a name such as Europe/Kyiv, or +03:00."))?
                     .unwrap_or_default(),
             },
             skip_bad_rows: command.skip_bad_rows,
@@ -105,8 +106,8 @@ fn symbol(text: &str) -> Result<String, AppError> {
         Err(AppError::new(
             Code::BadName,
             format!("\"{text}\" cannot be a symbol: {reason}"),
-        )
-        .hint("Give another one: --symbol S"))
+            "Give another one: --symbol S",
+        ))
     };
     if text.is_empty() {
         return refused("it is empty");
@@ -155,13 +156,17 @@ fn price_files(paths: &[String]) -> Result<Vec<PathBuf>, AppError> {
                     "{}: there is no .csv, .tsv or .txt file in this folder",
                     path.display()
                 ),
+                "Give the price file itself.",
             )
-            .param("path", path.display())
-            .hint("Give the price file itself."));
+            .param("path", path.display()));
         }
     }
     if files.is_empty() {
-        return Err(AppError::new(Code::BadArguments, "no file was given"));
+        return Err(AppError::new(
+            Code::BadArguments,
+            "no file was given",
+            "Name some: artel market import FILE",
+        ));
     }
     Ok(files)
 }
@@ -182,12 +187,10 @@ enum Refusal {
     #[error("no row of it can be used")]
     NothingLeft,
     #[error("{0}")]
-    Symbol(AppError),
-    #[error(
-        "{symbol} has volumes and this file has none. Name its column with --map volume=COLUMN, or import under another symbol"
-    )]
+    Symbol(#[from] AppError),
+    #[error("{symbol} has volumes and this file has none")]
     NoVolume { symbol: String },
-    #[error("it changed while it was read. Import it again")]
+    #[error("it changed while it was read")]
     Changed,
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -195,8 +198,8 @@ enum Refusal {
 
 fn others(more: u64) -> String {
     match more {
-        0 => ". Fix the row".to_owned(),
-        more => format!(" (and {more} more such rows). Fix the rows"),
+        0 => String::new(),
+        more => format!(" (and {more} more such rows)"),
     }
 }
 
@@ -220,28 +223,52 @@ impl From<ReadError<Infallible>> for Refusal {
 
 impl Refusal {
     /// Names the file, the reason and the way out.
-    fn told_of(&self, path: &Path) -> String {
+    fn told_of(self, path: &Path) -> AppError {
+        let reason = match self {
+            Self::Open(reason) | Self::File(MarketError::Io(reason)) => {
+                return files::unread(path, &reason);
+            }
+            Self::Store(reason) => return reason.into(),
+            other => other,
+        };
         let name = path
             .file_name()
             .unwrap_or(path.as_os_str())
             .to_string_lossy();
-        if let Self::Open(reason) = self {
-            return format!("{}: {reason}.", path.display());
-        }
-        let text = self.to_string();
+        let text = reason.to_string();
         let joint = if text.starts_with("line ") { "," } else { ":" };
-        let way_out = match self {
-            Self::BadRow { .. } => " or import with --skip-bad-rows.",
+        let message = format!("{name}{joint} {text}");
+        AppError::new(Code::BadInput, message, reason.way_out()).param("path", path.display())
+    }
+
+    fn way_out(&self) -> String {
+        let words = match self {
+            Self::Symbol(_) => "Give another one: --symbol S",
+            Self::BadRow { more: 0, .. } => "Fix the row, or import with --skip-bad-rows.",
+            Self::BadRow { .. } => "Fix the rows, or import with --skip-bad-rows.",
+            Self::NothingLeft => "Look at the rows in the file: each was left out.",
+            Self::NoVolume { .. } => {
+                "Name its column with --map volume=COLUMN, or import under another symbol."
+            }
             Self::File(MarketError::NoColumn { field, .. }) => {
-                return format!("{name}{joint} {text}. Name it with --map {field}=COLUMN.");
+                return format!("Name it with --map {field}=COLUMN.");
             }
-            Self::File(MarketError::NoInterval { .. }) => ". Give it with --interval, such as 1d.",
+            Self::File(MarketError::NoSuchColumn { .. }) => "Name one of them with --map.",
+            Self::File(MarketError::NoInterval { .. }) => "Give it with --interval, such as 1d.",
             Self::File(MarketError::Utf16 | MarketError::NotUtf8 { .. }) => {
-                ". Save it as CSV in UTF-8."
+                "Save it as CSV in UTF-8."
             }
-            _ => ".",
+            Self::File(MarketError::Empty | MarketError::NoRows) => {
+                "It needs rows of prices: a time and four prices in each."
+            }
+            Self::File(MarketError::Binary { .. } | MarketError::LineTooLong { .. }) => {
+                "Save the prices as CSV and import that."
+            }
+            Self::Changed | Self::Open(_) | Self::Store(_) | Self::File(MarketError::Io(_)) => {
+                "Import it again."
+            }
         };
-        format!("{name}{joint} {text}{way_out}")
+        words.to_owned()
     }
 }
 
@@ -302,7 +329,7 @@ fn fill(
     }
     let symbol = match &wanted.symbol {
         Some(symbol) => symbol.clone(),
-        None => named_after(path, survey.format).map_err(Refusal::Symbol)?,
+        None => named_after(path, survey.format)?,
     };
     let interval = match wanted.interval {
         Some(interval) => interval,
@@ -333,18 +360,18 @@ fn named_after(path: &Path, format: Format) -> Result<String, AppError> {
     symbol(named)
 }
 
-/// The interval by the times. A single bar has none of its own: it is taken as one of the
-/// symbol's only series, where it falls in step with that.
+/// The interval by the times. A single bar has none of its own, nor have bars between which rows were left out: they are
+/// taken as some of the symbol's only series, where the last falls in step with that.
 fn told(core: &Core, symbol: &str, survey: &Survey) -> Result<Interval, Refusal> {
     let known = match survey.last_row {
-        Some(time) if survey.bars == 1 => {
+        Some(time) if survey.bars == 1 || survey.interval.is_none() => {
             let stored = core
                 .store()
                 .read(|connection| market::of_symbol(connection, symbol))?;
             let [only] = stored.as_slice() else {
                 return survey
                     .interval
-                    .ok_or_else(|| MarketError::NoInterval { bars: 1 }.into());
+                    .ok_or_else(|| MarketError::NoInterval { bars: survey.bars }.into());
             };
             only.interval
                 .parse()

@@ -35,7 +35,11 @@ const AT_ONCE: usize = 128 << 20;
 
 /// A GPU that was asked for and cannot be used.
 pub(super) fn no_gpu(reason: &GpuError) -> AppError {
-    AppError::new(Code::NoGpu, reason.to_string()).hint("Use --backend auto or cpu.")
+    AppError::new(
+        Code::NoGpu,
+        reason.to_string(),
+        "Use --backend auto or cpu.",
+    )
 }
 
 /// Computes and writes; a symbol that fails leaves the others alone.
@@ -113,8 +117,11 @@ pub(super) fn run_within(
 fn wanted(all: &[Series], symbols: &[String]) -> Result<Vec<String>, AppError> {
     if symbols.is_empty() {
         if all.is_empty() {
-            return Err(AppError::new(Code::NotFound, "there are no prices yet")
-                .hint("Add some: artel market import FILE"));
+            return Err(AppError::new(
+                Code::NotFound,
+                "there are no prices yet",
+                "Add some: artel market import FILE",
+            ));
         }
         return Ok(series::labels(all));
     }
@@ -150,7 +157,11 @@ fn nothing_done(reports: &[api::SymbolRun], mut errors: Vec<AppError>) -> AppErr
     } else {
         Code::NotFound
     };
-    AppError::new(code, reasons.join("\n")).hint("See which series there are: artel market list")
+    AppError::new(
+        code,
+        reasons.join("\n"),
+        "See which series there are: artel market list",
+    )
 }
 
 /// What to compute and how.
@@ -165,14 +176,11 @@ struct Plan {
 
 impl Plan {
     fn from(command: &api::MarketIndicators, at_once: usize) -> Result<Self, AppError> {
-        let backend: Backend = command
+        let backend = command
             .backend
             .as_deref()
             .unwrap_or("auto")
-            .parse()
-            .map_err(|reason: artel_compute::gpu::UnknownBackend| {
-                AppError::new(Code::BadArguments, reason.to_string())
-            })?;
+            .parse::<Backend>()?;
         let named = !command.only.is_empty();
         let mut seen = BTreeSet::new();
         let calls = if named {
@@ -400,8 +408,8 @@ impl Sink {
                 return Err(AppError::new(
                     Code::BadArguments,
                     format!("{out} is neither a .csv file nor a folder"),
-                )
-                .hint("Give F.csv for one file, or DIR/ for a file a symbol."));
+                    "Give F.csv for one file, or DIR/ for a file a symbol.",
+                ));
             }
         }
         std::fs::create_dir_all(&path).map_err(|reason| failed(&path, &reason))?;
@@ -429,8 +437,8 @@ impl Sink {
                     return Err(AppError::new(
                         Code::Exists,
                         format!("two symbols would both be {}", path.display()),
-                    )
-                    .hint("Write them to one file: --out F.csv"));
+                        "Write them to one file: --out F.csv",
+                    ));
                 }
                 let mut csv = begin(path.clone(), &self.columns)?;
                 let written = csv.rows(name, times, table).and_then(|()| csv.finish());
@@ -470,9 +478,9 @@ fn begin(path: PathBuf, columns: &[String]) -> Result<Csv, AppError> {
                 "{} is there already and is no indicator file",
                 path.display()
             ),
+            "Choose another name, or move that file away.",
         )
-        .param("path", path.display())
-        .hint("Choose another name, or move that file away."));
+        .param("path", path.display()));
     }
     Csv::create(path.clone(), columns).map_err(|reason| failed(&path, &reason))
 }

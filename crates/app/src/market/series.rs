@@ -80,9 +80,9 @@ pub(super) fn find(all: &[Series], name: &str) -> Result<Series, AppError> {
             Err(AppError::new(
                 Code::NotFound,
                 format!("there are no prices of \"{name}\"{close}"),
+                "See which there are: artel market list. Add some: artel market import FILE",
             )
-            .param("symbol", name)
-            .hint("See which there are: artel market list. Add some: artel market import FILE"))
+            .param("symbol", name))
         }
         several => {
             let choices: Vec<_> = several
@@ -92,9 +92,9 @@ pub(super) fn find(all: &[Series], name: &str) -> Result<Series, AppError> {
             Err(AppError::new(
                 Code::Ambiguous,
                 format!("\"{name}\" fits several series: {}", choices.join(", ")),
+                "Name one of them.",
             )
-            .param("symbol", name)
-            .hint("Name one of them."))
+            .param("symbol", name))
         }
     }
 }

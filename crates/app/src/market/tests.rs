@@ -106,7 +106,8 @@ fn days(count: u32) -> String {
     text
 }
 
-fn says(error: &str, words: &[&str]) {
+fn says(error: &AppError, words: &[&str]) {
+    let error = error.in_full();
     for word in words {
         assert!(error.contains(word), "\"{word}\" is not in: {error}");
     }
@@ -118,10 +119,8 @@ async fn a_file_is_refused_by_line_and_nothing_of_it_kept() {
     let text = format!("{}2024-05-01,3.2,3.1,3.4,3.3,1\n", days(20));
     let file = desk.import("BTCUSDT.csv", &text, false).await;
     assert_eq!(
-        file.error.as_deref(),
-        Some(
-            "BTCUSDT.csv, line 22: high 3.1 is below low 3.4. Fix the row or import with --skip-bad-rows."
-        )
+        file.error.unwrap().in_full(),
+        "BTCUSDT.csv, line 22: high 3.1 is below low 3.4. Fix the row, or import with --skip-bad-rows."
     );
     assert_eq!((file.skipped_total, file.skipped[0].line), (1, 22));
     assert!(desk.ask(MarketList {}).await.unwrap().is_empty());
@@ -131,19 +130,21 @@ async fn a_file_is_refused_by_line_and_nothing_of_it_kept() {
     let text = format!("{text}2024-05-02,x,1,1,1,1\n");
     let file = desk.import("BTCUSDT.csv", &text, false).await;
     assert_eq!(
-        file.error.as_deref(),
-        Some(
-            "BTCUSDT.csv, line 22: high 3.1 is below low 3.4 (and 1 more such rows). Fix the rows or import with --skip-bad-rows."
-        )
+        file.error.unwrap().in_full(),
+        "BTCUSDT.csv, line 22: high 3.1 is below low 3.4 (and 1 more such rows). Fix the rows, or import with --skip-bad-rows."
     );
     let file = desk.import("Пусто.csv", "", false).await;
-    assert_eq!(file.error.as_deref(), Some("Пусто.csv: the file is empty."));
+    says(
+        &file.error.unwrap(),
+        &["Пусто.csv: the file is empty.", "It needs rows of prices"],
+    );
     let file = desk.import("o.csv", "a,b\n1,2\n", false).await;
-    assert_eq!(
-        file.error.as_deref(),
-        Some(
-            "o.csv, line 1: there is no column for time among \"a\", \"b\". Name it with --map time=COLUMN."
-        )
+    says(
+        &file.error.unwrap(),
+        &[
+            "o.csv, line 1: there is no column for time among \"a\", \"b\".",
+            "--map time=COLUMN",
+        ],
     );
     let imported = desk
         .ask(import(&[desk.path("нет.csv")], false))
@@ -182,8 +183,8 @@ async fn a_pipe_is_no_file_to_anyone() {
     let told = [
         ("prices", prices.files[0].error.clone()),
         ("products", products.files[0].error.clone()),
-        ("indicators", run.err().map(|error| error.message)),
-        ("export", export.err().map(|error| error.message)),
+        ("indicators", run.err()),
+        ("export", export.err()),
     ];
     for (what, error) in told {
         says(&error.expect(what), &["pipe.csv: ", "not a file"]);
@@ -231,6 +232,15 @@ async fn an_update_is_merged_and_listed() {
     says(
         &file.error.unwrap(),
         &["interval cannot be told from 1 bars", "--interval"],
+    );
+    // Nor have two with a row left out between them.
+    let gap = "time,open,high,low,close,volume\n2024-03-04,1,1,1,1,1\nx\n2024-03-06,1,1,1,1,1\n";
+    let file = desk.import("Сбер банк.csv", gap, true).await;
+    assert_eq!((file.error, file.added), (None, 2));
+    let file = desk.import("Новый.csv", gap, true).await;
+    says(
+        &file.error.unwrap(),
+        &["interval cannot be told from 2 bars", "--interval"],
     );
     let file = desk
         .import(
@@ -282,7 +292,7 @@ async fn several_intervals_of_a_symbol_are_told_apart() {
     assert_eq!(lines, expected);
     let error = desk.run(&["GOLT"], &[], None).await.unwrap_err();
     assert_eq!(error.code, Code::NotFound);
-    says(&error.message, &["close to it: ", "gold"]);
+    says(&error, &["close to it: ", "gold"]);
 }
 
 #[tokio::test]
@@ -402,7 +412,7 @@ async fn a_folder_gets_a_file_a_symbol_and_wrong_words_are_told() {
     ] {
         let error = desk.run(&["A"], &[only], Some(out)).await.unwrap_err();
         assert_eq!(error.code, Code::BadArguments);
-        says(&error.message, words);
+        says(&error, words);
     }
     let error = desk
         .run(&["A"], &["RSI"], Some("no/such/x.csv"))

@@ -79,22 +79,25 @@ pub(super) fn sign_due(
 /// A message that can be changed.
 fn known(work: &Work<'_>, id: &MessageId) -> Result<Message, Failed> {
     let message = rooms::message(work.tx, id)?.ok_or_else(|| {
-        AppError::new(Code::NotFound, format!("there is no message {id}"))
-            .hint("Ids stand beside the messages: artel room read ROOM --json")
+        AppError::new(
+            Code::NotFound,
+            format!("there is no message {id}"),
+            "Ids stand beside the messages: artel room read ROOM --json",
+        )
     })?;
     if message.provisional {
         return Err(AppError::new(
             Code::WrongState,
             "something that this message builds on has not arrived yet",
+            "Try again when it is here.",
         )
-        .hint("Try again when it is here.")
         .into());
     }
     Ok(message)
 }
 
-fn wrong_state(reason: &str) -> Failed {
-    AppError::new(Code::WrongState, reason).into()
+fn wrong_state(reason: &str, hint: &str) -> Failed {
+    AppError::new(Code::WrongState, reason, hint).into()
 }
 
 fn standing(id: &MessageId, state: &str, until: Option<i64>) -> api::Deletion {
@@ -126,17 +129,21 @@ impl Handle<api::RoomEdit> for Session {
                     content.clone(),
                 )?;
                 if message.deleted {
-                    return Err(wrong_state("that message was deleted"));
+                    return Err(wrong_state("that message was deleted", "Write a new one."));
                 }
                 if message.deleting_until.is_some() {
-                    return Err(
-                        AppError::new(Code::WrongState, "that message is being deleted")
-                            .hint("Take the deletion back first: artel room delete MESSAGE --undo")
-                            .into(),
-                    );
+                    return Err(AppError::new(
+                        Code::WrongState,
+                        "that message is being deleted",
+                        "Take the deletion back first: artel room delete MESSAGE --undo",
+                    )
+                    .into());
                 }
                 if !message.result.is_empty() {
-                    return Err(wrong_state("a shared result has no text to edit"));
+                    return Err(wrong_state(
+                        "a shared result has no text to edit",
+                        "Delete it and share the right one.",
+                    ));
                 }
                 let Content::Edit { text, .. } = &content else {
                     return Ok(false);
@@ -145,8 +152,8 @@ impl Handle<api::RoomEdit> for Session {
                     return Err(AppError::new(
                         Code::BadArguments,
                         "a message has a text or a file",
+                        "To take it away, delete it: artel room delete MESSAGE",
                     )
-                    .hint("To take it away, delete it: artel room delete MESSAGE")
                     .into());
                 }
                 if *text == message.text {
@@ -214,11 +221,17 @@ impl Handle<api::RoomUndelete> for Session {
                     work.changes.touch(id);
                     return Ok(standing(&id, "kept", None));
                 }
-                Err(wrong_state(if message.deleted {
-                    "it is too late: that message was deleted"
+                Err(if message.deleted {
+                    wrong_state(
+                        "it is too late: that message was deleted",
+                        "Write it once more.",
+                    )
                 } else {
-                    "that message is not being deleted"
-                }))
+                    wrong_state(
+                        "that message is not being deleted",
+                        "There is nothing to take back.",
+                    )
+                })
             })
             .await
     }

@@ -24,6 +24,7 @@ use super::view;
 use crate::{
     api::{Command, Handle, rooms as api},
     error::{AppError, Code},
+    files,
     session::{Core, Media, Session},
 };
 
@@ -73,19 +74,13 @@ impl FromStr for AttachmentId {
                 })
             })
             .ok_or_else(|| {
-                AppError::new(Code::NotFound, format!("there is no attachment \"{text}\""))
-                    .hint("Attachment ids stand beside the messages: artel --json room read ROOM")
+                AppError::new(
+                    Code::NotFound,
+                    format!("there is no attachment \"{text}\""),
+                    "Attachment ids stand beside the messages: artel --json room read ROOM",
+                )
             })
     }
-}
-
-pub(super) fn file_error(path: &Path, reason: &io::Error) -> AppError {
-    let code = if reason.kind() == io::ErrorKind::StorageFull {
-        Code::DiskFull
-    } else {
-        Code::File
-    };
-    AppError::new(code, format!("{}: {reason}", path.display())).param("path", path.display())
 }
 
 /// A size for people.
@@ -112,8 +107,8 @@ pub(super) async fn take_in(
                 "a message carries at most {MAX_ATTACHMENTS} files, not {}",
                 paths.len()
             ),
-        )
-        .hint("Send them in several messages."));
+            "Send them in several messages.",
+        ));
     }
     if paths.is_empty() {
         return Ok(Vec::new());
@@ -154,20 +149,21 @@ pub(super) fn must_fit(path: &Path, size: u64, limit: u64) -> Result<(), AppErro
             in_words(size),
             in_words(limit)
         ),
+        "Make it smaller, or ask a teacher to send it.",
     )
-    .param("path", path.display())
-    .hint("Make it smaller, or ask a teacher to send it."))
+    .param("path", path.display()))
 }
 
 fn take_file(store: &Store, path: &Path, limit: u64) -> Result<Attachment, AppError> {
-    let failed = |reason: io::Error| file_error(path, &reason);
+    let failed = |reason: io::Error| files::failed(path, &reason);
     // Before it is opened: opening a pipe waits for whoever writes to it.
     if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(
-            AppError::new(Code::BadInput, format!("{} is not a file", path.display()))
-                .param("path", path.display())
-                .hint("Attach single files; pack a folder first."),
-        );
+        return Err(AppError::new(
+            Code::BadInput,
+            format!("{} is not a file", path.display()),
+            "Attach single files; pack a folder first.",
+        )
+        .param("path", path.display()));
     }
     let mut file = File::open(path).map_err(failed)?;
     let facts = file.metadata().map_err(failed)?;
@@ -187,13 +183,13 @@ fn take_content(
     path: &Path,
     limit: u64,
 ) -> Result<Attachment, AppError> {
-    let failed = |reason: io::Error| file_error(path, &reason);
+    let failed = |reason: io::Error| files::failed(path, &reason);
     let changed = || {
         AppError::new(
             Code::BadInput,
             format!("{} changed while it was read", path.display()),
+            "Try again when nothing writes to it.",
         )
-        .hint("Try again when nothing writes to it.")
     };
     let mut digest = FileDigest::new();
     let mut head = Vec::new();
@@ -208,11 +204,11 @@ fn take_content(
         }
         digest
             .chunk(&chunk)
-            .map_err(|reason| AppError::new(Code::TooLarge, reason.to_string()))?;
+            .map_err(|reason| AppError::of(Code::TooLarge, &reason, "Cut the file into parts."))?;
     }
     let (attachment, hashes) = digest
         .finish(name, media_type(name, &head))
-        .map_err(|reason| AppError::new(Code::BadName, reason.to_string()))?;
+        .map_err(|reason| AppError::of(Code::BadName, &reason, "Rename the file."))?;
     let file = attachment.file;
     let held = store.read(|connection| blobs::holding(connection, &file))?;
     if held.list && held.chunks >= attachment.chunks() {
@@ -276,7 +272,7 @@ fn take_preview(
     {
         return Ok(None);
     }
-    let bytes = std::fs::read(path).map_err(|reason| file_error(path, &reason))?;
+    let bytes = std::fs::read(path).map_err(|reason| files::failed(path, &reason))?;
     // A picture that cannot be decoded is still a file that can be sent.
     let Ok(jpeg) = imaging::preview(&bytes, PREVIEW_SIDE, PREVIEW_BYTES, &PREVIEW_LIMITS) else {
         return Ok(None);
@@ -339,8 +335,11 @@ async fn find(core: &Core, id: AttachmentId) -> Result<rooms::MessageFile, AppEr
         .flat_map(|message| message.files)
         .find(|file| file.position == id.position)
         .ok_or_else(|| {
-            AppError::new(Code::NotFound, format!("there is no attachment \"{id}\""))
-                .hint("Its message may have been deleted, or has not arrived yet.")
+            AppError::new(
+                Code::NotFound,
+                format!("there is no attachment \"{id}\""),
+                "Its message may have been deleted, or has not arrived yet.",
+            )
         })
 }
 
@@ -395,8 +394,6 @@ fn nobody_has(file: &rooms::MessageFile) -> AppError {
             view::have(file),
             file.size
         ),
-    )
-    .hint(
         "Try again when its author or a member who saved it is here; it goes on where it stopped.",
     )
 }
@@ -455,9 +452,9 @@ impl Place {
             Err(AppError::new(
                 Code::File,
                 format!("there is no folder {}", folder.display()),
+                "Make the folder first.",
             )
-            .param("path", folder.display())
-            .hint("Make the folder first."))
+            .param("path", folder.display()))
         }
     }
 
@@ -474,7 +471,7 @@ impl Place {
 
 /// Writes a file that is here to a new file: beside it, checked, made durable, then named.
 fn save(store: &Store, file: &rooms::MessageFile, place: &Place) -> Result<api::Saved, AppError> {
-    let failed = |reason: &io::Error| file_error(&place.folder, reason);
+    let failed = |reason: &io::Error| files::failed(&place.folder, reason);
     let mut draft = tempfile::Builder::new()
         .prefix(".artel-")
         .suffix(".part")
@@ -510,12 +507,13 @@ fn save(store: &Store, file: &rooms::MessageFile, place: &Place) -> Result<api::
             Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => {
                 draft = taken.file;
             }
-            Err(other) => return Err(file_error(&path, &other.error)),
+            Err(other) => return Err(files::failed(&path, &other.error)),
         }
     }
     Err(AppError::new(
         Code::Exists,
         format!("there are too many files named {}", place.name),
+        "Name another one with --to.",
     ))
 }
 
@@ -526,8 +524,8 @@ fn mismatch(file: &rooms::MessageFile) -> AppError {
             "what is here of \"{}\" is not what its author sent",
             sanitize(&file.name)
         ),
+        "Nothing was written. Ask the author to send it again.",
     )
-    .hint("Nothing was written. Ask the author to send it again.")
 }
 
 /// Temporary files are private; a saved one is as others in its folder.
@@ -574,8 +572,8 @@ pub(super) async fn media(session: &Session, id: &str) -> Result<Media, AppError
         return Err(AppError::new(
             Code::NotFound,
             format!("there is no picture of \"{id}\" here"),
-        )
-        .hint("It appears once the file or its preview has arrived."));
+            "It appears once the file or its preview has arrived.",
+        ));
     };
     let store = Arc::clone(session.core.store());
     tokio::task::spawn_blocking(move || {
@@ -583,6 +581,7 @@ pub(super) async fn media(session: &Session, id: &str) -> Result<Media, AppError
             return Err(AppError::new(
                 Code::TooLarge,
                 format!("\"{}\" is too large to show", sanitize(&file.name)),
+                "Save it and open it there.",
             ));
         }
         let mut bytes = Vec::new();
@@ -592,8 +591,13 @@ pub(super) async fn media(session: &Session, id: &str) -> Result<Media, AppError
                 .ok_or_else(|| mismatch(&file))?;
             bytes.extend_from_slice(&chunk);
         }
-        let jpeg = imaging::thumbnail(&bytes, SHOWN_SIDE, &PREVIEW_LIMITS)
-            .map_err(|reason| AppError::new(Code::BadInput, reason.of(&sanitize(&file.name))))?;
+        let jpeg = imaging::thumbnail(&bytes, SHOWN_SIDE, &PREVIEW_LIMITS).map_err(|reason| {
+            AppError::new(
+                Code::BadInput,
+                reason.of(&sanitize(&file.name)),
+                "Save it and open it with another program.",
+            )
+        })?;
         Ok(Media {
             media_type: "image/jpeg".to_owned(),
             bytes: jpeg,

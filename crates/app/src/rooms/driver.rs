@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use artel_domain::{DeviceId, DeviceKey, MemberKey, MessageId, RecordError};
+use artel_domain::{DeviceId, DeviceKey, MemberKey, MessageId, RecordError, Role};
 use artel_store::{Connection, StoreError, addresses, deletions, identity};
 use artel_sync::{
     Ports,
@@ -104,9 +104,11 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
         | CommandError::NoDevice
         | CommandError::NoPage
         | CommandError::NoInvite => Code::NotFound,
-        CommandError::Forbidden { .. } | CommandError::LastOwner | CommandError::NotEnrolled => {
-            Code::NotAllowed
-        }
+        CommandError::Forbidden { .. }
+        | CommandError::NotAuthor
+        | CommandError::Removed
+        | CommandError::LastOwner
+        | CommandError::NotEnrolled => Code::NotAllowed,
         CommandError::Page(PageError::Failed) => Code::Internal,
         CommandError::Record(_) | CommandError::Page(_) => Code::BadArguments,
         CommandError::AlreadyMember => Code::Exists,
@@ -115,20 +117,48 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
             Code::Internal
         }
     };
-    let error = AppError::new(code, reason.to_string());
-    match reason {
+    let otherwise = match reason {
         CommandError::Record(RecordError::Rule { rule, .. }) => {
-            AppError::new(code, *rule).hint("Nothing was done. Mend it and try again.")
+            return AppError::new(code, *rule, "Nothing was done. Mend it and try again.");
         }
         CommandError::LastOwner => {
-            error.hint("Name another one first: artel space role SPACE MEMBER owner")
+            let message = "the last owner cannot leave";
+            let hint = "Name another one first: artel space role SPACE MEMBER owner";
+            return AppError::new(code, message, hint);
         }
-        CommandError::Forbidden { .. } => error.hint("Ask a teacher or the owner of the space."),
         CommandError::NoPage => {
-            error.hint("A teacher opens it: artel room notes ROOM --open-to students")
+            let message = "this room has no page yet";
+            let hint = "A teacher opens it: artel room notes ROOM --open-to students";
+            return AppError::new(code, message, hint);
         }
-        _ => error,
-    }
+        CommandError::NoSpace => "See which there are: artel space list",
+        CommandError::NoRoom => "See which there are: artel room list",
+        CommandError::NoMessage | CommandError::NoAttachment => {
+            "Ids stand beside the messages: artel room read ROOM --json"
+        }
+        CommandError::NoMember | CommandError::NoDevice => {
+            "See who is there: artel space members SPACE"
+        }
+        CommandError::NoInvite => "See which there are: artel space invites SPACE",
+        CommandError::Forbidden { role, .. } => match role {
+            Some(Role::Owner) => "Ask another owner of the space.",
+            Some(Role::Teacher) => "Ask an owner of the space.",
+            Some(Role::Student | Role::Observer) => "Ask a teacher or an owner of the space.",
+            None => "Wait until you are let in, or ask for a new invite.",
+        },
+        CommandError::AlreadyMember => "Go in: artel room list",
+        CommandError::Record(_) => "Nothing was done. Mend it and try again.",
+        CommandError::Ledger(_)
+        | CommandError::Entropy(_)
+        | CommandError::Feed(_)
+        | CommandError::Page(PageError::Failed) => return AppError::internal(&reason),
+        CommandError::NotEnrolled
+        | CommandError::NotAuthor
+        | CommandError::Removed
+        | CommandError::TooManyFiles
+        | CommandError::Page(_) => "Try again later.",
+    };
+    AppError::of(code, reason, otherwise)
 }
 
 fn ledger_error(reason: LedgerError) -> AppError {
@@ -274,8 +304,12 @@ impl Drop for Driver {
     }
 }
 
-fn closed() -> AppError {
-    AppError::new(Code::Locked, "the profile is being closed")
+pub(super) fn closed() -> AppError {
+    AppError::new(
+        Code::Locked,
+        "the profile is being closed",
+        "Open it again.",
+    )
 }
 
 impl Driver {

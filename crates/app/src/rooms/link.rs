@@ -63,8 +63,8 @@ pub(super) fn read(text: &str) -> Result<Link, AppError> {
         AppError::new(
             Code::InviteWrong,
             format!("this is not an invite: {reason}"),
+            "An invite is eight groups of five letters and digits. Copy it whole.",
         )
-        .hint("An invite is eight groups of five letters and digits. Copy it whole.")
     })?;
     let targets = query
         .split('&')

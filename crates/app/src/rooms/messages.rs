@@ -50,12 +50,15 @@ impl Handle<api::RoomNew> for Session {
                 let space = names::space(work.node, &command.space)?;
                 let audience = names::audience(work.node, &space.space, &command.readers)?;
                 let word = audience_word(&audience).to_owned();
+                let rooms = work.node.rooms(&space.space);
+                names::free("room", &name, rooms, |room| &room.name)?;
                 let room =
                     work.node
                         .create_room(work.ledger, work.now, space.space, &name, audience)?;
                 Ok(api::RoomInfo {
                     room: room.to_string(),
                     space: space.space.to_string(),
+                    space_name: space.name,
                     name,
                     audience: word,
                     unread: 0,
@@ -101,6 +104,7 @@ impl Handle<api::RoomList> for Session {
                         list.push(api::RoomInfo {
                             room: room.room.to_string(),
                             space: space.space.to_string(),
+                            space_name: space.name.clone(),
                             name: room.name,
                             audience: audience_word(&room.audience).to_owned(),
                             unread: summary.unread,
@@ -140,8 +144,8 @@ impl Handle<api::RoomSend> for Session {
                 return Err(AppError::new(
                     Code::NotFound,
                     format!("there is no message {target} in this room to reply to"),
-                )
-                .hint("Ids stand beside the messages: artel --json room read ROOM"));
+                    "Ids stand beside the messages: artel --json room read ROOM",
+                ));
             }
         }
         let paths: Vec<PathBuf> = command.attach.iter().map(PathBuf::from).collect();

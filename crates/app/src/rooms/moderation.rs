@@ -22,11 +22,12 @@ impl Handle<api::SpaceRemove> for Session {
                 let space = names::space(work.node, &command.space)?.space;
                 let member = names::member(work.node, &space, &command.member)?;
                 if member.me {
-                    return Err(
-                        AppError::new(Code::BadArguments, "you cannot remove yourself")
-                            .hint("To go, leave the space: artel space leave SPACE")
-                            .into(),
-                    );
+                    return Err(AppError::new(
+                        Code::BadArguments,
+                        "you cannot remove yourself",
+                        "To go, leave the space: artel space leave SPACE",
+                    )
+                    .into());
                 }
                 work.node
                     .remove(work.ledger, work.now, space, member.member, command.block)?;
@@ -51,8 +52,8 @@ impl Handle<api::SpaceErase> for Session {
                     return Err(AppError::new(
                         Code::BadArguments,
                         format!("\"{}\" is not the name of that member", command.confirm),
+                        "This cannot be undone: give the member's whole name to confirm it.",
                     )
-                    .hint("This cannot be undone: give the member's whole name to confirm it.")
                     .into());
                 }
                 work.node
@@ -86,10 +87,7 @@ impl Handle<api::SpaceRole> for Session {
         &self,
         command: api::SpaceRole,
     ) -> Result<<api::SpaceRole as Command>::Reply, AppError> {
-        let role = command
-            .role
-            .parse::<Role>()
-            .map_err(|reason| AppError::new(Code::BadArguments, reason.to_string()))?;
+        let role = command.role.parse::<Role>()?;
         self.rooms
             .inner
             .driver
@@ -100,8 +98,8 @@ impl Handle<api::SpaceRole> for Session {
                     return Err(AppError::new(
                         Code::BadArguments,
                         format!("{} was removed and has no role", member.name),
+                        "Invite them again: artel space invite SPACE",
                     )
-                    .hint("Invite them again: artel space invite SPACE")
                     .into());
                 }
                 work.node
@@ -139,9 +137,24 @@ impl Handle<api::SpaceLeave> for Session {
             .inner
             .driver
             .ask(move |work| {
-                let space = names::space(work.node, &command.space)?.space;
+                let view = names::space(work.node, &command.space)?;
+                if view.state == MemberState::Removed {
+                    return Err(names::removed(&view).into());
+                }
                 let me = work.node.member();
-                work.node.remove(work.ledger, work.now, space, me, false)?;
+                let members = work.node.members(&view.space).into_iter();
+                let mut others =
+                    members.filter(|member| !member.me && member.state == MemberState::Member);
+                if view.state == MemberState::Member && others.next().is_none() {
+                    return Err(AppError::new(
+                        Code::NotAllowed,
+                        format!("nobody else is in {}: there would be no way back", view.name),
+                        "Keep it: nobody else holds a copy. Or invite someone and make them an owner.",
+                    )
+                    .param("name", view.name)
+                    .into());
+                }
+                work.node.remove(work.ledger, work.now, view.space, me, false)?;
                 Ok(())
             })
             .await

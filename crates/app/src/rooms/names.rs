@@ -1,7 +1,7 @@
 //! Names and ids that users give for spaces, rooms and messages.
 
 use artel_domain::{Audience, DeviceId, InviteCode, InviteId, MessageId, SpaceId};
-use artel_sync::protocol::{MemberView, Node, RoomView, SpaceView};
+use artel_sync::protocol::{MemberState, MemberView, Node, RoomView, SpaceView};
 
 use crate::error::{AppError, Code};
 
@@ -60,19 +60,19 @@ fn choose<T>(
                 return Err(AppError::new(
                     Code::Ambiguous,
                     format!("\"{text}\" fits several {what}s: {}", list.join(", ")),
-                )
-                .hint("Give the id, or its first eight characters."));
+                    "Give the id, or its first eight characters.",
+                ));
             }
         }
     }
     let known: Vec<String> = candidates.iter().take(8).map(full_name).collect();
-    let error =
-        AppError::new(Code::NotFound, format!("there is no {what} \"{text}\"")).param("name", text);
-    Err(if known.is_empty() {
-        error.hint("Make a space (artel space new NAME) or join one (artel space join INVITE).")
+    let hint = if known.is_empty() {
+        "Make a space (artel space new NAME) or join one (artel space join INVITE).".to_owned()
     } else {
-        error.hint(format!("There are: {}", known.join(", ")))
-    })
+        format!("There are: {}", known.join(", "))
+    };
+    let message = format!("there is no {what} \"{text}\"");
+    Err(AppError::new(Code::NotFound, message, hint).param("name", text))
 }
 
 fn short(id: &str) -> &str {
@@ -102,6 +102,13 @@ pub(super) fn room(node: &Node, text: &str) -> Result<(SpaceView, RoomView), App
                 .map(move |room| (space.clone(), room))
         })
         .collect();
+    // A space of the same name as another is told by its id.
+    let in_space = text.trim().split_once('/').and_then(|(space, room)| {
+        let of_space = |(view, _): &&(SpaceView, RoomView)| is_id(space, &view.space.to_string());
+        let inside: Vec<_> = rooms.iter().filter(of_space).cloned().collect();
+        (!inside.is_empty()).then_some((inside, room))
+    });
+    let (rooms, text) = in_space.unwrap_or((rooms, text));
     choose(
         "room",
         text,
@@ -110,6 +117,50 @@ pub(super) fn room(node: &Node, text: &str) -> Result<(SpaceView, RoomView), App
         |(_, room)| room.name.clone(),
         |(space, room)| format!("{}/{}", space.name, room.name),
     )
+    .map_err(|error| match removed_from(node, text) {
+        Some(space) if error.code == Code::NotFound => removed(&space),
+        _ => error,
+    })
+}
+
+/// The space that a room's full name begins with, or the only one, where this member was removed from it.
+fn removed_from(node: &Node, text: &str) -> Option<SpaceView> {
+    let spaces = node.spaces();
+    let named = text.split_once('/').map(|(space, _)| space.to_lowercase());
+    let mut fitting = spaces.into_iter().filter(|space| match &named {
+        Some(name) => space.name.to_lowercase() == *name,
+        None => true,
+    });
+    let only = fitting.next()?;
+    (fitting.next().is_none() && only.state == MemberState::Removed).then_some(only)
+}
+
+/// Nothing can be read or written any more in a space that one was removed from.
+pub(super) fn removed(space: &SpaceView) -> AppError {
+    AppError::new(
+        Code::NotAllowed,
+        format!("you are no member of {} any more", space.name),
+        "A new invite leads back: artel space join INVITE",
+    )
+    .param("name", &space.name)
+}
+
+/// Refuses a name that is in use: two of one name cannot be told apart.
+pub(super) fn free<T>(
+    what: &str,
+    name: &str,
+    taken: Vec<T>,
+    name_of: impl Fn(&T) -> &str,
+) -> Result<(), AppError> {
+    let folded = name.to_lowercase();
+    if taken
+        .iter()
+        .all(|one| name_of(one).to_lowercase() != folded)
+    {
+        return Ok(());
+    }
+    let message = format!("there is a {what} \"{name}\" already");
+    Err(AppError::new(Code::Exists, message, "Choose another name.").param("name", name))
 }
 
 /// The member of a space that a text names.
@@ -196,6 +247,7 @@ pub(super) fn message(text: &str) -> Result<MessageId, AppError> {
         AppError::new(
             Code::BadArguments,
             format!("\"{text}\" is not a message id: {reason}"),
+            "Ids stand beside the messages: artel room read ROOM --json",
         )
     })
 }

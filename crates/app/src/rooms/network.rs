@@ -170,33 +170,38 @@ async fn launch(core: &Core, driver: &Driver, options: &Options) -> Result<Netwo
 }
 
 fn net_error(reason: &NetError) -> AppError {
-    let error = AppError::new(Code::Offline, reason.to_string());
-    match reason {
-        NetError::PortTaken(_) => error.hint("Choose another port with --port, or leave it out."),
-        NetError::Listen { .. } => {
-            error.hint("Listen on an address of this machine, or leave --listen out.")
-        }
-        NetError::Key(_) | NetError::Transport(_) => error,
-    }
+    let hint = match reason {
+        NetError::PortTaken(_) => "Choose another port with --port, or leave it out.",
+        NetError::Listen { .. } => "Listen on an address of this machine, or leave --listen out.",
+        NetError::Key(_) => "Restore a backup of this profile: artel care backups",
+        NetError::Transport(_) => "Close some programs and try again.",
+    };
+    AppError::new(Code::Offline, reason.to_string(), hint)
 }
 
 pub(super) fn dial_error(reason: &DialError) -> AppError {
-    let error = AppError::new(Code::NobodyThere, reason.to_string());
-    match reason {
-        DialError::Refused(_) | DialError::NoAnswer(_) => error.hint(
-            "Check the address and port, that Artel runs there, and that no firewall is in between.",
-        ),
-        DialError::Unreachable(_) => error.hint("Check that both machines are on one network."),
-        DialError::Ourselves(_) => error.hint("Give the address of another machine."),
-        DialError::SomeoneElse { .. } => error.hint("Leave the /p2p/… part out to connect to whoever is there."),
-        DialError::Foreign(_) | DialError::Other { .. } | DialError::Over => error,
-    }
+    let hint = match reason {
+        DialError::Refused(_) | DialError::NoAnswer(_) | DialError::Other { .. } => {
+            "Check the address and port, that Artel runs there, and that no firewall is in between."
+        }
+        DialError::Unreachable(_) => "Check that both machines are on one network.",
+        DialError::Ourselves(_) => "Give the address of another machine.",
+        DialError::SomeoneElse { .. } => {
+            "Leave the /p2p/… part out to connect to whoever is there."
+        }
+        DialError::Foreign(_) => "Give the port of Artel; it stands there with: artel net peers",
+        DialError::Over => "Start it: artel node",
+    };
+    AppError::new(Code::NobodyThere, reason.to_string(), hint)
 }
 
 pub(super) fn parse_target(text: &str) -> Result<Target, AppError> {
     Target::parse(text).map_err(|reason| {
-        AppError::new(Code::BadArguments, reason.to_string())
-            .hint("The other machine shows its addresses with: artel net peers")
+        AppError::new(
+            Code::BadArguments,
+            reason.to_string(),
+            "The other machine shows its addresses with: artel net peers",
+        )
     })
 }
 
@@ -291,8 +296,13 @@ impl Handle<api::NodeStart> for Session {
             .listen
             .iter()
             .map(|text| {
-                Target::parse_listen(text)
-                    .map_err(|reason| AppError::new(Code::BadArguments, reason.to_string()))
+                Target::parse_listen(text).map_err(|reason| {
+                    AppError::of(
+                        Code::BadArguments,
+                        &reason,
+                        "Write it as /ip4/0.0.0.0/tcp/47600.",
+                    )
+                })
             })
             .collect::<Result<_, _>>()?;
         let options = Options {
@@ -314,7 +324,11 @@ impl Handle<api::NodeStart> for Session {
 }
 
 fn offline() -> AppError {
-    AppError::new(Code::Offline, "the network is not running").hint("Start it: artel node")
+    AppError::new(
+        Code::Offline,
+        "the network is not running",
+        "Start it: artel node",
+    )
 }
 
 impl Handle<api::NetPeers> for Session {
@@ -387,10 +401,15 @@ impl Handle<api::NetDial> for Session {
     ) -> Result<<api::NetDial as Command>::Reply, AppError> {
         let target = parse_target(&command.address)?;
         let network = self.rooms.network().await.ok_or_else(offline)?;
-        let peer = network
-            .dial(target.clone())
-            .await
-            .map_err(|reason| dial_error(&reason))?;
+        let peer = match network.dial(target.clone()).await {
+            // It was started anew meanwhile, with another device key.
+            Err(DialError::Over) => {
+                let network = self.rooms.network().await.ok_or_else(offline)?;
+                network.dial(target.clone()).await
+            }
+            dialled => dialled,
+        };
+        let peer = peer.map_err(|reason| dial_error(&reason))?;
         let kept = target.multiaddr().to_string();
         self.core
             .write(move |tx| addresses::typed(tx, &kept))

@@ -59,8 +59,11 @@ impl Handle<api::NotesEdit> for Session {
             .map(|text| text.parse::<ChangeHash>())
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| {
-                AppError::new(Code::BadArguments, "that is not the base of a text")
-                    .hint("Give back what the notes were shown with.")
+                AppError::new(
+                    Code::BadArguments,
+                    "that is not the base of a text",
+                    "Give back what the notes were shown with.",
+                )
             })?;
         self.rooms
             .inner

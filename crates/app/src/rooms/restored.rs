@@ -109,13 +109,11 @@ pub(super) fn waits(space: &str, backup_at: i64) -> AppError {
         Code::WrongState,
         format!(
             "the messages of {space} were restored from the backup{date}, and what was deleted since is not known yet"
-        ),
-    )
-    .param("space", space)
-    .param("backup_at", backup_at)
-    .hint(format!(
+        ), format!(
         "Connect to a member: artel node. Or show them as they were: artel space show \"{space}\" --as-backed-up"
     ))
+    .param("space", space)
+    .param("backup_at", backup_at)
 }
 
 impl Session {

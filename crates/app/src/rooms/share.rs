@@ -36,6 +36,7 @@ fn number(text: &str, what: &str) -> Result<i64, AppError> {
         AppError::new(
             Code::BadArguments,
             format!("\"{text}\" is not the number of {what}"),
+            "See the numbers: artel jobs list, artel market list",
         )
     })
 }
@@ -59,15 +60,18 @@ impl Session {
             .read(move |connection| artel_store::market::run(connection, id))
             .await?
             .ok_or_else(|| {
-                AppError::new(Code::NotFound, format!("there is no indicator run {id}"))
-                    .hint("artel market indicators says the run's id when it ends.")
+                AppError::new(
+                    Code::NotFound,
+                    format!("there is no indicator run {id}"),
+                    "artel market indicators says the run's id when it ends.",
+                )
             })?;
         if run.files.is_empty() {
             return Err(AppError::new(
                 Code::WrongState,
                 format!("indicator run {id} left no files to share"),
-            )
-            .hint("Run it again with --out F.csv"));
+                "Run it again with --out F.csv",
+            ));
         }
         for file in &run.files {
             let path = PathBuf::from(&file.path);
@@ -78,9 +82,9 @@ impl Session {
                 return Err(AppError::new(
                     Code::BadInput,
                     format!("{} is not as indicator run {id} left it", file.path),
+                    "Run it again, then share the new run.",
                 )
-                .param("path", &file.path)
-                .hint("Run it again, then share the new run."));
+                .param("path", &file.path));
             }
         }
         Ok(Shareable {
@@ -131,8 +135,8 @@ impl Handle<api::Share> for Session {
                 return Err(AppError::new(
                     Code::BadArguments,
                     format!("\"{}\" is not a result", command.result),
-                )
-                .hint("Give job:N for a picture batch (artel jobs list), or run:N for an indicator run."));
+                    "Give job:N for a picture batch (artel jobs list), or run:N for an indicator run.",
+                ));
             }
         };
         let preview = result.preview.as_ref().map(|_| 0);

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     State,
-    driver::{Failed, Outcome},
+    driver::{self, Failed, Outcome},
     link, names, network,
 };
 use crate::{
@@ -85,6 +85,9 @@ impl Handle<api::SpaceNew> for Session {
             .inner
             .driver
             .ask(move |work| {
+                let spaces = work.node.spaces().into_iter();
+                let mine = spaces.filter(|space| space.state != MemberState::Removed);
+                names::free("space", &name, mine.collect(), |space| &space.name)?;
                 let id = work.node.found_space(work.ledger, work.now, &name)?;
                 let view = work
                     .node
@@ -124,9 +127,7 @@ impl Handle<api::SpaceInvite> for Session {
     ) -> Result<<api::SpaceInvite as Command>::Reply, AppError> {
         let role = match &command.role {
             None => Role::Student,
-            Some(text) => text
-                .parse::<Role>()
-                .map_err(|reason| AppError::new(Code::BadArguments, reason.to_string()))?,
+            Some(text) => text.parse::<Role>()?,
         };
         let above_student = role > Role::Student;
         let seats = command
@@ -348,7 +349,7 @@ async fn await_join(
             Ok(Ok(outcome)) => outcome,
             Ok(Err(broadcast::error::RecvError::Lagged(_))) => continue,
             Ok(Err(broadcast::error::RecvError::Closed)) => {
-                return Err(AppError::new(Code::Locked, "the profile is being closed"));
+                return Err(driver::closed());
             }
             Err(_) => {
                 return Err(refused.map_or_else(|| nobody(wait), refusal_error));
@@ -415,8 +416,6 @@ fn nobody(wait: Duration) -> AppError {
             "no member of that space was found in {} seconds",
             wait.as_secs()
         ),
-    )
-    .hint(
         "Check that a member's machine is on and on this network, or give its address: \
          artel space join INVITE --address /ip4/…/tcp/47600",
     )
@@ -429,18 +428,9 @@ fn refusal_error(refusal: Refusal) -> AppError {
         Refusal::Removed | Refusal::Crowded => Code::NotAllowed,
         Refusal::Observer => Code::NobodyThere,
     };
-    let text = refusal.to_string();
-    match text.split_once("; ") {
-        Some((message, hint)) => AppError::new(code, message).hint(capital(hint)),
-        None => AppError::new(code, text),
-    }
-}
-
-/// A hint is a sentence.
-fn capital(text: &str) -> String {
-    let mut rest = text.chars();
-    match rest.next() {
-        Some(first) => format!("{}{}.", first.to_uppercase(), rest.as_str()),
-        None => String::new(),
-    }
+    AppError::of(
+        code,
+        &refusal,
+        "Update Artel on both machines and ask for a new invite.",
+    )
 }

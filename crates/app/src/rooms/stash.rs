@@ -14,6 +14,7 @@ use artel_domain::sanitize;
 use super::{attachments, messages, names};
 use crate::{
     error::AppError,
+    files,
     session::{Core, Session},
 };
 
@@ -101,6 +102,6 @@ impl Session {
         let rooms = self.rooms.clone();
         let kept =
             tokio::task::spawn_blocking(move || rooms.inner.stash.keep(&name, &content)).await?;
-        kept.map_err(|(path, reason)| attachments::file_error(&path, &reason))
+        kept.map_err(|(path, reason)| files::failed(&path, &reason))
     }
 }

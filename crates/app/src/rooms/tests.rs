@@ -347,7 +347,7 @@ async fn wrong_and_expired_invites_say_so() {
     let wrong = format!("{other}{}", &good[1..]);
     let error = ben.join(&wrong, &at_ann).await.unwrap_err();
     assert_eq!(error.code, Code::InviteWrong, "{error:?}");
-    assert!(error.hint.is_some());
+    assert!(!error.hint.is_empty());
 
     let error = ben.join("ABC", &at_ann).await.unwrap_err();
     assert_eq!(error.code, Code::InviteWrong);
@@ -682,7 +682,7 @@ async fn a_restored_profile_hears_of_deletions_first_and_ends_its_old_device() {
     let waits = second.read("General").await.unwrap_err();
     assert_eq!(waits.code, Code::WrongState);
     assert!(waits.message.contains("Room"), "{waits}");
-    assert!(waits.hint.unwrap().contains("space show \"Room\""));
+    assert!(waits.hint.contains("space show \"Room\""));
     let save = api::AttachmentSave {
         attachment: format!("{}-0", regretted.message),
         to: second.path.display().to_string(),
@@ -953,10 +953,10 @@ async fn an_edit_arrives_and_only_ones_own_can_be_made() {
 
     let others = ann.edit(&sent, "not mine").await.unwrap_err();
     assert_eq!(others.code, Code::NotAllowed);
-    assert!(others.message.contains("edit others' messages"), "{others}");
+    assert!(others.message.contains("only its author"), "{others}");
     let empty = ben.edit(&sent, " \n").await.unwrap_err();
     assert_eq!(empty.code, Code::BadArguments);
-    assert!(empty.hint.is_some_and(|hint| hint.contains("room delete")));
+    assert!(empty.hint.contains("room delete"));
     let most = "я".repeat(16 * 1024);
     ben.edit(&sent, &most).await.unwrap();
     let long = ben.edit(&sent, &format!("{most}!")).await.unwrap_err();
@@ -1103,7 +1103,7 @@ async fn who_may_delete_what_others_wrote() {
             (refused.code, refused.message.as_str()),
             (Code::NotAllowed, "student may not delete others' messages")
         );
-        assert!(refused.hint.is_some());
+        assert!(!refused.hint.is_empty());
         let shown = eve.message(message).await.unwrap();
         assert!(!shown.deleted && shown.deleting_until.is_none());
     }

@@ -86,19 +86,27 @@ pub async fn connect(
         Ok(Ok(Met::Refused)) => Err(StoreError::WrongPassphrase.into()),
         Ok(Ok(Met::Stranger)) => Err(AppError::new(
             Code::NotAllowed,
-            format!("what answers for profile \"{}\" does not know its passphrase", found.name),
-        )
-        .hint("Another program took the place of Artel's control socket. Look for it before you go on.")),
+            format!(
+                "what answers for profile \"{}\" does not know its passphrase",
+                found.name
+            ),
+            "Another program took the place of Artel's control socket. Look for it before you go on.",
+        )),
         Ok(Ok(Met::OtherVersion)) => Err(AppError::new(
             Code::TooNew,
-            format!("profile \"{}\" is open in another version of Artel", found.name),
-        )
-        .hint("Close that one, or use the same version here.")),
+            format!(
+                "profile \"{}\" is open in another version of Artel",
+                found.name
+            ),
+            "Close that one, or use the same version here.",
+        )),
         // It stopped between being found and being asked.
         Ok(Err(reason))
             if matches!(
                 reason.kind(),
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::BrokenPipe
             ) =>
         {
             Ok(None)
@@ -106,9 +114,12 @@ pub async fn connect(
         Ok(Err(reason)) => Err(lost(&reason)),
         Err(_) => Err(AppError::new(
             Code::Timeout,
-            format!("the process that holds profile \"{}\" does not answer", found.name),
-        )
-        .hint("Wait for it, or end it and try again.")),
+            format!(
+                "the process that holds profile \"{}\" does not answer",
+                found.name
+            ),
+            "Wait for it, or end it and try again.",
+        )),
     }
 }
 
@@ -159,6 +170,7 @@ impl Client {
                 AppError::new(
                     Code::TooLarge,
                     format!("the arguments are over {} bytes", frame::MAX_FRAME),
+                    "Do it in smaller parts.",
                 )
             })?;
         let (sender, receiver) = oneshot::channel();

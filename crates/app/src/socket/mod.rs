@@ -39,8 +39,8 @@ fn lost(reason: &io::Error) -> AppError {
     AppError::new(
         Code::WrongState,
         format!("the process that holds the profile went away: {reason}"),
+        "Try again. If it was locked or closed, this command opens the profile itself.",
     )
-    .hint("Try again. If it was locked or closed, this command opens the profile itself.")
 }
 
 /// The socket cannot be made.
@@ -51,8 +51,8 @@ fn cannot_serve(path: &Path, reason: &io::Error) -> AppError {
             "the control socket {} cannot be made: {reason}",
             path.display()
         ),
+        "Check that the folder can be written to.",
     )
-    .hint("Check that the folder can be written to.")
 }
 
 #[cfg(test)]

@@ -297,8 +297,7 @@ async fn read_requests(
 }
 
 fn encoded(answer: &Answer, id: u64) -> Vec<u8> {
-    let failed = |code, reason: String| {
-        let error = AppError::new(code, reason);
+    let failed = |error: AppError| {
         // An error of a few words always encodes.
         frame::encode(&Answer::Error { id, error })
             .ok()
@@ -307,11 +306,12 @@ fn encoded(answer: &Answer, id: u64) -> Vec<u8> {
     };
     match frame::encode(answer) {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => failed(
+        Ok(None) => failed(AppError::new(
             Code::TooLarge,
             format!("the reply is over {} bytes", frame::MAX_FRAME),
-        ),
-        Err(reason) => failed(Code::Internal, reason.to_string()),
+            "Ask for less at a time.",
+        )),
+        Err(reason) => failed(AppError::internal(&reason)),
     }
 }
 

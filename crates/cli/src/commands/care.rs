@@ -160,9 +160,12 @@ async fn verify(context: &Context, backup: Option<String>) -> anyhow::Result<Exi
     client.close().await;
     let verified = verified?;
     if let Some(problem) = &verified.problem {
-        return Err(AppError::new(Code::Damaged, problem.clone())
-            .hint("Do not rely on it. Make a new one: artel care backup")
-            .into());
+        return Err(AppError::new(
+            Code::Damaged,
+            problem.clone(),
+            "Do not rely on it. Make a new one: artel care backup",
+        )
+        .into());
     }
     context.output.one(&verified, || {
         let rows: u64 = verified.tables.iter().map(|(_, rows)| rows).sum();

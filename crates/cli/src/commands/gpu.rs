@@ -1,6 +1,6 @@
 //! `artel gpu`.
 
-use artel_app::api::machine::GpuInfo;
+use artel_app::api::{Handle as _, machine::GpuInfo};
 use clap::Subcommand;
 
 use crate::context::{Context, Exit};
@@ -14,10 +14,7 @@ pub(crate) enum GpuCommand {
 
 pub(crate) async fn run(context: &Context, command: GpuCommand) -> anyhow::Result<Exit> {
     let GpuCommand::Info = command;
-    let client = context.client().await?;
-    let report = client.call(GpuInfo {}).await;
-    client.close().await;
-    let report = report?;
+    let report = context.host.handle(GpuInfo {}).await?;
     if context.output.json() {
         context.output.one(&report, String::new)?;
         return Ok(Exit::Done);

@@ -14,7 +14,7 @@ use crate::context::{Context, Exit};
 /// A file as it was imported, or why it was not.
 pub(super) trait Imported: Serialize {
     fn path(&self) -> &str;
-    fn error(&self) -> Option<&str>;
+    fn error(&self) -> Option<&AppError>;
     /// The first rows that were left out, and how many there are in all.
     fn skipped(&self) -> (&[RowProblem], u64);
 
@@ -32,8 +32,8 @@ impl Imported for MarketFile {
         &self.path
     }
 
-    fn error(&self) -> Option<&str> {
-        self.error.as_deref()
+    fn error(&self) -> Option<&AppError> {
+        self.error.as_ref()
     }
 
     fn skipped(&self) -> (&[RowProblem], u64) {
@@ -46,8 +46,8 @@ impl Imported for CatalogFile {
         &self.path
     }
 
-    fn error(&self) -> Option<&str> {
-        self.error.as_deref()
+    fn error(&self) -> Option<&AppError> {
+        self.error.as_ref()
     }
 
     fn skipped(&self) -> (&[RowProblem], u64) {
@@ -65,7 +65,7 @@ pub(super) fn report<T: Imported>(
     if let [file] = files
         && let Some(error) = file.error()
     {
-        return Err(AppError::new(Code::BadInput, error).into());
+        return Err(error.clone().into());
     }
     context.output.many(files, header, row, "")?;
     for file in files {
@@ -81,15 +81,13 @@ pub(super) fn report<T: Imported>(
             context.output.hint(&format!("{path}: and {unlisted} more"));
         }
         if let Some(error) = file.error() {
-            context.output.hint(error);
+            context.output.hint(&error.in_full());
         }
     }
     let failed = files.iter().filter(|file| file.error().is_some()).count();
     if failed == files.len() {
         let message = format!("none of {failed} files was imported");
-        return Err(AppError::new(Code::BadInput, message)
-            .hint("Each one's reason is above.")
-            .into());
+        return Err(AppError::new(Code::BadInput, message, "Each one's reason is above.").into());
     }
     let in_part = failed > 0 || files.iter().any(|file| file.skipped().1 > 0);
     Ok(if in_part { Exit::InPart } else { Exit::Done })

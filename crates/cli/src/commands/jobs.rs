@@ -170,29 +170,27 @@ pub(crate) async fn follow(
     match job.state.as_str() {
         "done" => Ok(Exit::Done),
         "done_in_part" => Ok(Exit::InPart),
-        "failed" if job.error.is_none() => {
-            let message = format!("every one of the {} items failed", job.failed);
-            Err(AppError::new(Code::BadInput, message)
-                .hint(format!("Each one's reason: artel jobs failed {}", job.job))
-                .into())
-        }
-        state => {
-            let (message, hint) = match (&job.error, state) {
-                (Some(error), _) => (
-                    error.clone(),
-                    format!("Go on with: artel jobs resume {}", job.job),
-                ),
-                (None, "cancelled") => (
-                    format!("job {} was cancelled; what is done stays", job.job),
-                    "Run it again to do the rest.".to_owned(),
-                ),
-                (None, _) => (
-                    format!("job {} is {state}", job.job),
-                    format!("Go on with: artel jobs resume {}", job.job),
-                ),
-            };
-            Err(AppError::new(Code::Cancelled, message).hint(hint).into())
-        }
+        state => Err(unfinished(&job, state).into()),
+    }
+}
+
+/// Why a job did not get to its end, or got there with nothing.
+fn unfinished(job: &JobInfo, state: &str) -> AppError {
+    let id = job.job;
+    let go_on = || format!("Go on with: artel jobs resume {id}");
+    match (state, &job.error) {
+        ("failed", _) if job.failed > 0 => AppError::new(
+            Code::BadInput,
+            format!("every one of the {} items failed", job.failed),
+            format!("Each one's reason: artel jobs failed {id}"),
+        ),
+        ("cancelled", _) => AppError::new(
+            Code::Cancelled,
+            format!("job {id} was cancelled; what is done stays"),
+            "Run it again to do the rest.",
+        ),
+        (_, Some(reason)) => AppError::new(Code::Stopped, reason, go_on()),
+        (_, None) => AppError::new(Code::Stopped, format!("job {id} is {state}"), go_on()),
     }
 }
 

@@ -5,13 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
 use artel_app::{
     api::market::{
         FunctionInfo, IndicatorsDone, MarketFile, MarketFunctions, MarketImport, MarketIndicators,
         MarketList, SeriesInfo, SymbolRun,
     },
     error::{AppError, Code},
+    files,
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -283,15 +283,14 @@ fn symbol_row(symbol: &SymbolRun) -> Vec<String> {
 
 /// The symbols of a batch file.
 fn batch(file: &Path) -> anyhow::Result<Vec<String>> {
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = std::fs::read_to_string(file).map_err(|reason| files::unread(file, &reason))?;
     let symbols = symbols_of(&text);
     if symbols.is_empty() {
         return Err(AppError::new(
             Code::BadInput,
             format!("{} names no symbol", file.display()),
+            "Write one symbol a line; # begins a comment.",
         )
-        .hint("Write one symbol a line; # begins a comment.")
         .into());
     }
     Ok(symbols)

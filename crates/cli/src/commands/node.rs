@@ -32,11 +32,12 @@ pub(crate) struct NodeArgs {
 pub(crate) async fn run(context: &Context, args: NodeArgs) -> anyhow::Result<Exit> {
     let client = context.client().await?;
     if matches!(client, Client::Remote(_)) {
-        return Err(
-            AppError::new(Code::InUse, "another process has this profile open already")
-                .hint("See its peers with: artel net peers")
-                .into(),
-        );
+        return Err(AppError::new(
+            Code::InUse,
+            "another process has this profile open already",
+            "If that is a node, see its peers: artel net peers. Anything else: wait until it ends.",
+        )
+        .into());
     }
     let exit = serve(context, &client, args).await;
     client.close().await;

@@ -146,8 +146,7 @@ async fn lock(context: &Context) -> anyhow::Result<Exit> {
                 Ok::<_, AppError>(())
             });
             released.await.map_err(|_| {
-                AppError::new(Code::Timeout, format!("profile \"{name}\" is still open"))
-                    .hint("Its process was asked and is finishing its work. Look again in a while, or end it.")
+                AppError::new(Code::Timeout, format!("profile \"{name}\" is still open"), "Its process was asked and is finishing its work. Look again in a while, or end it.")
             })??;
             true
         }
@@ -156,8 +155,8 @@ async fn lock(context: &Context) -> anyhow::Result<Exit> {
             return Err(AppError::new(
                 Code::InUse,
                 format!("profile \"{name}\" is open in a process that cannot be asked to lock it"),
+                "Wait until its command ends, or end it.",
             )
-            .hint("Wait until its command ends, or end it.")
             .into());
         }
         None => false,

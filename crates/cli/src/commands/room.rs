@@ -18,6 +18,7 @@ use artel_app::{
         },
     },
     error::{AppError, Code},
+    files,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::sync::mpsc;
@@ -209,9 +210,10 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow
             let rooms = client.call(RoomList { space }).await?;
             output.many(
                 &rooms,
-                &["name", "unread", "last", "at", "room"],
+                &["space", "name", "unread", "last", "at", "room"],
                 |room| {
                     vec![
+                        room.space_name.clone(),
                         room.name.clone(),
                         room.unread.to_string(),
                         room.last.clone().unwrap_or_default(),
@@ -338,10 +340,13 @@ async fn delete(context: &Context, client: &Client, args: DeleteArgs) -> anyhow:
 /// The text for notes; reads no more than one byte beyond what they hold.
 fn notes_text(path: &Path) -> anyhow::Result<String> {
     let limit = u64::try_from(MAX_TEXT + 1).unwrap_or(u64::MAX);
-    let failed = |reason| {
-        AppError::new(Code::File, format!("{}: {reason}", path.display()))
-            .param("path", path.display())
-            .hint("Give a text file in UTF-8.")
+    let refused = |reason: &str, hint: &str| {
+        AppError::new(
+            Code::BadInput,
+            format!("{}: {reason}", path.display()),
+            hint,
+        )
+        .param("path", path.display())
     };
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
@@ -349,11 +354,16 @@ fn notes_text(path: &Path) -> anyhow::Result<String> {
     } else {
         File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
     }
-    .map_err(|reason| failed(reason.to_string()))?;
+    .map_err(|reason| files::unread(path, &reason))?;
     if bytes.len() > MAX_TEXT {
-        return Err(failed("notes have at most 32 KiB".to_owned()).into());
+        return Err(refused(
+            "notes have at most 32 KiB",
+            "Shorten the text, or attach it to a message: artel room send ROOM TEXT --attach FILE",
+        )
+        .into());
     }
-    Ok(String::from_utf8(bytes).map_err(|_| failed("it is not text in UTF-8".to_owned()))?)
+    Ok(String::from_utf8(bytes)
+        .map_err(|_| refused("it is not text in UTF-8", "Save it as text in UTF-8."))?)
 }
 
 fn in_seconds(until: i64) -> String {
@@ -475,8 +485,8 @@ fn gone() -> AppError {
     AppError::new(
         Code::WrongState,
         "the process that holds the profile went away",
+        "Try again: this command then opens the profile itself.",
     )
-    .hint("Try again: this command then opens the profile itself.")
 }
 
 /// What was printed counts as read.

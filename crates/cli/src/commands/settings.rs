@@ -62,8 +62,11 @@ pub(crate) async fn run(context: &Context, command: SettingsCommand) -> anyhow::
                 .iter()
                 .find(|setting| setting.key == key)
                 .ok_or_else(|| {
-                    AppError::new(Code::NotFound, format!("there is no setting \"{key}\""))
-                        .hint("See which there are: artel settings list")
+                    AppError::new(
+                        Code::NotFound,
+                        format!("there is no setting \"{key}\""),
+                        "See which there are: artel settings list",
+                    )
                 })?;
             print(context, setting)?;
         }

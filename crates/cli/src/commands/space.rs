@@ -256,7 +256,12 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
                 joined = joining => joined?,
                 () = stop::requested() => {
                     client.call(SpaceJoinCancel { invite }).await?;
-                    return Err(AppError::new(Code::Cancelled, "joining was stopped").into());
+                    return Err(AppError::new(
+                        Code::Cancelled,
+                        "joining was stopped",
+                        "Join again: artel space join INVITE",
+                    )
+                    .into());
                 }
             };
             output.one(&joined, || match joined.state.as_str() {

@@ -78,7 +78,7 @@ pub fn read<R: Read, E>(
                 series.push(line, bar).map_err(ReadError::Sink)
             }
             Err(reason) => {
-                series.problem(line, reason);
+                series.leave_out(line, reason);
                 Ok(())
             }
         }
@@ -241,15 +241,24 @@ struct Series<S> {
     batch: Vec<Bar>,
     bars: u64,
     steps: Steps,
+    gap: bool,
     problems: Vec<RowProblem>,
     problems_total: u64,
 }
 
 enum Order {
     /// The first rows, until there are enough to tell.
-    Open(Vec<(u64, Bar)>),
+    Open(Vec<Placed>),
     OldestFirst,
     NewestFirst,
+}
+
+/// A bar and where it stands.
+struct Placed {
+    line: u64,
+    bar: Bar,
+    /// Whether the row above it was left out: the step to it is none of the series'.
+    after_gap: bool,
 }
 
 impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
@@ -261,6 +270,7 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
             batch: Vec::new(),
             bars: 0,
             steps: Steps::default(),
+            gap: false,
             problems: Vec::new(),
             problems_total: 0,
         }
@@ -273,16 +283,27 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
         }
     }
 
+    /// A row that is no bar.
+    fn leave_out(&mut self, line: u64, reason: String) {
+        self.problem(line, reason);
+        self.gap = true;
+    }
+
     fn push(&mut self, line: u64, bar: Bar) -> Result<(), E> {
+        let placed = Placed {
+            line,
+            bar,
+            after_gap: std::mem::take(&mut self.gap),
+        };
         if let Order::Open(sample) = &mut self.order {
-            sample.push((line, bar));
+            sample.push(placed);
             return if sample.len() < ORDER_SAMPLE {
                 Ok(())
             } else {
                 self.settle_order()
             };
         }
-        self.place(line, bar)
+        self.place(placed)
     }
 
     /// Newest first only where at least three steps, and all of them, go back: anything less is
@@ -294,18 +315,21 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
         let sample = std::mem::take(sample);
         let back = sample
             .windows(2)
-            .all(|pair| matches!(pair, [(_, first), (_, second)] if second.time < first.time));
+            .all(|pair| matches!(pair, [first, second] if second.bar.time < first.bar.time));
         self.order = if sample.len() > 3 && back {
             Order::NewestFirst
         } else {
             Order::OldestFirst
         };
-        sample
-            .into_iter()
-            .try_for_each(|(line, bar)| self.place(line, bar))
+        sample.into_iter().try_for_each(|placed| self.place(placed))
     }
 
-    fn place(&mut self, line: u64, bar: Bar) -> Result<(), E> {
+    fn place(&mut self, placed: Placed) -> Result<(), E> {
+        let Placed {
+            line,
+            bar,
+            after_gap,
+        } = placed;
         if let Some(last) = self.last {
             let step = match self.order {
                 Order::NewestFirst => last.time.saturating_sub(bar.time),
@@ -341,7 +365,9 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
                 );
                 return Ok(());
             }
-            self.steps.add(step);
+            if !after_gap {
+                self.steps.add(step);
+            }
         }
         self.last = Some(bar);
         self.bars += 1;

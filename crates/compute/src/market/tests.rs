@@ -78,6 +78,23 @@ fn a_row_repeated_exactly_is_taken_once() {
 }
 
 #[test]
+fn rows_left_out_tell_nothing_of_the_interval() {
+    let read = |rows: &str| {
+        let text = format!("time,open,high,low,close\n{rows}");
+        read_all(text, &Options::default()).unwrap().0.interval
+    };
+    let day = |day: u32| format!("2024-01-{day:02},3,4,2,3\n");
+    let bad = "2024-01-02,x,4,2,3\n";
+    assert_eq!(read(&format!("{}{bad}{}", day(1), day(3))), None);
+    let daily = Some(Interval::Fixed(86_400_000));
+    let rows = [day(1), bad.to_owned(), day(3), day(4)].concat();
+    assert_eq!(read(&rows), daily);
+    // Newest first as well.
+    let rows = [day(8), day(7), bad.to_owned(), day(5), day(3), day(2)].concat();
+    assert_eq!(read(&rows), daily);
+}
+
+#[test]
 fn files_that_are_no_price_files_say_why() {
     #[track_caller]
     fn check(text: impl AsRef<[u8]>, expected: &str) {

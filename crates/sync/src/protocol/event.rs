@@ -292,6 +292,12 @@ pub enum CommandError {
         /// Caller's role; none when not a member.
         role: Option<artel_domain::Role>,
     },
+    /// Others' messages are theirs to edit.
+    #[error("only its author may edit a message; answer it with one of your own")]
+    NotAuthor,
+    /// This node's member was removed from the space.
+    #[error("you are no member of this space any more; a new invite leads back")]
+    Removed,
     /// The member has no such device in use.
     #[error("there is no such device in this space")]
     NoDevice,

@@ -14,7 +14,10 @@ use std::{
 use artel_catalog::columns::{Columns, HeaderError, RowError};
 use artel_store::StoreError;
 
-use crate::files;
+use crate::{
+    error::{AppError, Code},
+    files,
+};
 
 /// Most bytes of one row.
 const MAX_ROW: usize = 4 << 20;
@@ -23,20 +26,20 @@ const MAX_ROW: usize = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TableError {
     /// It cannot be read.
-    #[error("it cannot be read: {0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// It has no row at all.
-    #[error("the file is empty. It needs a row of headers and a row a product")]
+    #[error("the file is empty; it needs a row of headers and a row a product")]
     Empty,
     /// It has headers and nothing below.
-    #[error("there are headers but no product below them")]
+    #[error("there are headers but no product below them; it needs a row a product")]
     NoProducts,
     /// It is something else.
-    #[error("this is {0}, not a product table. Save it as CSV or XLSX")]
+    #[error("this is {0}, not a product table; save it as CSV or XLSX")]
     NotATable(&'static str),
     /// Its letters cannot be read.
     #[error(
-        "line {line} is neither UTF-8 nor Windows-1251. Save the file as UTF-8 and import it again"
+        "line {line} is neither UTF-8 nor Windows-1251; save the file as UTF-8 and import it again"
     )]
     Encoding {
         /// The line.
@@ -44,7 +47,7 @@ pub(super) enum TableError {
     },
     /// A row is too long to be one.
     #[error(
-        "line {line}: the row is longer than {} MiB; probably a quotation mark is not closed",
+        "line {line}: the row is longer than {} MiB; look for a quotation mark there that is not closed",
         MAX_ROW >> 20
     )]
     LongRow {
@@ -61,7 +64,7 @@ pub(super) enum TableError {
     },
     /// It would take too much memory.
     #[error(
-        "the workbook holds {what} of more than {limit_mib} MiB. Save the sheet as CSV and import that"
+        "the workbook holds {what} of more than {limit_mib} MiB; save the sheet as CSV and import that"
     )]
     TooLarge {
         /// What is too large.
@@ -70,14 +73,35 @@ pub(super) enum TableError {
         limit_mib: u64,
     },
     /// A workbook is damaged.
-    #[error("the workbook is damaged: {0}. Open it in a spreadsheet and save it again")]
+    #[error("the workbook is damaged: {0}; open it in a spreadsheet and save it again")]
     Damaged(String),
     /// The headers cannot be used.
-    #[error("{0}. Name the columns with --map FIELD=HEADER, such as --map vendor_code=Код")]
+    #[error("{0}")]
     Header(#[from] HeaderError),
     /// The products cannot be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl TableError {
+    /// Names the file, the reason and the way out.
+    pub(super) fn told_of(self, path: &Path) -> AppError {
+        let error = match self {
+            Self::Io(reason) => return files::unread(path, &reason),
+            Self::Store(reason) => return reason.into(),
+            Self::Header(reason) => AppError::new(
+                Code::BadInput,
+                reason.to_string(),
+                "Name the columns with --map FIELD=HEADER, such as --map vendor_code=Код",
+            ),
+            other => AppError::of(Code::BadInput, &other, "Save it as CSV and import that."),
+        };
+        AppError {
+            message: format!("{}: {}", path.display(), error.message),
+            ..error
+        }
+        .param("path", path.display())
+    }
 }
 
 /// What was recognised in a file before its first product.

@@ -71,7 +71,12 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
     let outcome = tokio::select! {
         outcome = demo.run(&backend) => outcome,
         // The folder goes all the same.
-        () = stop::requested() => Err(AppError::new(Code::Cancelled, "the demo was stopped").into()),
+        () = stop::requested() => Err(AppError::new(
+            Code::Cancelled,
+            "the demo was stopped",
+            "Nothing of it is left. Start it again: artel demo",
+        )
+        .into()),
     };
     scratch
         .close()

@@ -489,10 +489,13 @@ impl Node {
     /// Whether this node's member may do something in a space.
     pub(super) fn may(&self, space: &SpaceId, permission: Permission) -> Result<(), CommandError> {
         let roster = &self.spaces.get(space).ok_or(CommandError::NoSpace)?.roster;
-        let role = roster
-            .member(&self.member())
-            .filter(|m| m.state == MemberState::Member)
-            .map(|m| m.role);
+        let me = roster.member(&self.member());
+        if me.is_some_and(|me| me.state == MemberState::Removed) {
+            return Err(CommandError::Removed);
+        }
+        let role = me
+            .filter(|me| me.state == MemberState::Member)
+            .map(|me| me.role);
         if role.is_some() && !self.is_inside(space) {
             return Err(CommandError::NotEnrolled);
         }
@@ -585,13 +588,7 @@ impl Node {
             .of_device(&record.feed.device)
             .is_some_and(|m| m.id == self.member());
         match content {
-            Content::Edit { .. } if !own => {
-                let role = roster.member(&self.member()).map(|m| m.role);
-                Err(CommandError::Forbidden {
-                    what: "edit others' messages",
-                    role,
-                })
-            }
+            Content::Edit { .. } if !own => Err(CommandError::NotAuthor),
             Content::Delete { target, mut edits } => {
                 if !own {
                     self.may(space, Permission::DeleteOthers)?;

@@ -46,7 +46,7 @@ fn one_who_is_removed_hears_of_it_and_is_cut_off() {
             },
         )
     });
-    assert!(matches!(refused, Err(CommandError::Forbidden { .. })));
+    assert!(matches!(refused, Err(CommandError::Removed)));
 }
 
 /// Who was removed knows the old secret, and is told nothing for it; who was only away comes in with it all the same.

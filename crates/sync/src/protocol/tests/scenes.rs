@@ -269,10 +269,7 @@ fn a_deletion_erases_everywhere_also_what_comes_later() {
     let refused = world.with(0, |node, ledger, now| {
         node.send(ledger, now, space, room, by_other)
     });
-    assert_eq!(
-        refused.unwrap_err().to_string(),
-        "owner may not edit others' messages"
-    );
+    assert!(matches!(refused, Err(CommandError::NotAuthor)));
     let delete = Content::Delete {
         target,
         edits: Vec::new(),
