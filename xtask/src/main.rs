@@ -10,6 +10,7 @@ mod direction;
 mod generated;
 mod icons;
 mod included;
+mod lab;
 mod licences;
 mod outside;
 mod run;
@@ -28,6 +29,10 @@ Usage: cargo xtask TASK
   run [ARG]...    set up, build, open the window; without a display run the demo
   test            every check and every test; the last line counts them
   bench [NAME]... the benchmarks there are
+  sim [--nodes N] [--seeds N] [--from SEED] [--steps N]
+                  seeded classes in virtual time, on all cores
+  fuzz [TARGET]... [--minutes N]
+                  fuzz what comes from outside; what is found lies in fuzz/found
   lint            the checks of `test` that run no tests
   bindings        write ui/src/bindings from the commands and events in Rust
   schema          write docs/schema.sql from the migrations
@@ -57,6 +62,8 @@ fn dispatch() -> Result<ExitCode> {
         "lint" => Ok(test::lint(&workspace)),
         "screens" => test::screens(&workspace).map(done),
         "bench" => bench::bench(&workspace, &rest),
+        "sim" => lab::sim(&workspace, &rest),
+        "fuzz" => lab::fuzz(&workspace, &rest),
         "bindings" => generated::write(&workspace, generated::BINDINGS).map(done),
         "schema" => generated::write(&workspace, generated::SCHEMA).map(done),
         "icons" => icons::render(&workspace).map(done),

@@ -4,6 +4,7 @@
 //! carries the bytes: libp2p over TCP, found by mDNS, by remembered and by typed addresses.
 //! Neither knows the other; the application stands between them.
 
+#[cfg(feature = "net")]
 pub mod net;
 mod ports;
 pub mod protocol;

@@ -271,7 +271,7 @@ impl Node {
         Ok(())
     }
 
-    /// Sends the tags of everything this node has: spaces it is in, and joins under way.
+    /// Sends the tags of everything this node has: spaces it is or was in, and joins under way.
     pub(super) fn send_tags(&mut self, peer: &Peer) {
         let me = self.device();
         let Some(session) = self.sessions.get_mut(peer) else {
@@ -284,18 +284,11 @@ impl Node {
             nonce_from: session.mine,
             nonce_to: theirs,
         };
-        let member = self.identity.member.id();
-        let spaces = self.spaces.values().filter(|space| {
-            space
-                .roster
-                .member(&member)
-                .is_none_or(|m| m.state != MemberState::Removed)
-                || self
-                    .joins
-                    .values()
-                    .any(|joining| joining.code.leads_to(&space.id()))
-        });
-        let mut tags: Vec<Tag> = spaces
+        // Also of spaces that this member was removed from: one who knows better, since the removal does not stand or was
+        // followed by a return, expects this device and can say so. Nobody else recognises these.
+        let mut tags: Vec<Tag> = self
+            .spaces
+            .values()
             .flat_map(|space| session.meeting_keys(space, peer))
             .map(|key| way.tag(&key))
             .collect();

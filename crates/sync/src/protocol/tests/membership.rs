@@ -655,3 +655,47 @@ fn what_does_not_count_keeps_nobody_apart() {
     world.run(29_000);
     assert!(world.sent - before <= 4, "{} frames", world.sent - before);
 }
+
+/// The owner decides otherwise at the same time, and the owner's word stands: the one who was removed meanwhile hears of
+/// that, too.
+#[test]
+fn one_whose_removal_does_not_stand_is_told() {
+    let mut world = World::new(47, 4);
+    let (space, room) = world.found();
+    let teacher = world.hosts[1].node.member();
+    let pupil = world.hosts[2].node.member();
+    let promote = |world: &mut World, whom| {
+        world
+            .with(0, |node, ledger, now| {
+                node.set_role(ledger, now, space, whom, Role::Teacher)
+            })
+            .unwrap();
+    };
+    promote(&mut world, teacher);
+    world.run(3_000);
+    for other in 1..4 {
+        world.cut(0, other);
+    }
+    promote(&mut world, pupil);
+    remove(&mut world, 1, 2, false);
+    world.run(5_000);
+    assert_eq!(world.state(2, space, pupil), MemberState::Removed);
+    world.link(0, 1);
+    world.link(0, 3);
+    world.run(5_000);
+    for host in [0, 1, 3] {
+        assert_eq!(
+            world.state(host, space, pupil),
+            MemberState::Member,
+            "{host}"
+        );
+    }
+    world.link(2, 3);
+    world.run(5_000);
+    assert_eq!(world.state(2, space, pupil), MemberState::Member);
+    world.link(0, 2);
+    world.run(5_000);
+    world.say(2, space, room, "back");
+    world.run(5_000);
+    assert_eq!(world.texts(0, room), ["back"]);
+}

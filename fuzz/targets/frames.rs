@@ -1,0 +1,18 @@
+//! Cuts the bytes of one case into frames.
+
+/// A length of one or two bytes goes before each frame, as far as the bytes reach.
+pub fn cut(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (head, rest) = bytes.split_first()?;
+        let (length, rest) = match head {
+            0..=199 => (usize::from(*head), rest),
+            _ => {
+                let (low, rest) = rest.split_first()?;
+                (usize::from(head - 200) * 256 + usize::from(*low), rest)
+            }
+        };
+        let (frame, rest) = rest.split_at(length.min(rest.len()));
+        bytes = rest;
+        Some(frame)
+    })
+}
