@@ -26,6 +26,20 @@ describe('first run', () => {
     expect(fake.world().profile).toBe('Анна Смирнова');
   });
 
+  it('shows what there is to tell while a profile opens', async () => {
+    fake.world().open = false;
+    await show();
+    const profile = await shell.call('profile.show', {});
+    fake.answer('profile.show', () => {
+      fake.tell({ type: 'notice', level: 'warning', code: 'socket_off', message: 'why' });
+      return profile;
+    });
+    await type('first-run-passphrase', 'right');
+    await press('first-run-open');
+    await until(() => expect(has('rail-rooms')).toBe(true));
+    expect(find('toast').textContent).toContain('Commands in a terminal');
+  });
+
   it('says that a passphrase is wrong, and what to do, and keeps it for another try', async () => {
     fake.world().open = false;
     await show();

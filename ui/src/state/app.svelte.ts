@@ -45,13 +45,13 @@ export async function start(): Promise<void> {
 
 /** Opens a profile and starts its network; the rest works without one. */
 export async function open(name: string, passphrase: string): Promise<void> {
+  forgetNotices();
   await shell.openProfile(name, passphrase);
   await opened();
 }
 
 async function opened(): Promise<void> {
   app.profile = await shell.call('profile.show', {});
-  forgetNotices();
   app.place = 'rooms';
   app.phase = 'open';
   shell.call('node.start', { no_mdns: false, listen: [] }).catch(complain);
