@@ -556,14 +556,14 @@ fn whoever_is_in_agrees_on_who_is_in() {
     }
 }
 
-/// What `cargo xtask sim` asks for, by the environment; a few seeds of a class without it.
+/// What `cargo xtask sim` asks for, by the environment; two dozen seeds of a class without it.
 #[test]
 fn a_class() {
     let asked = |name: &str, otherwise: u64| {
         std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
     };
-    let honest = usize::try_from(asked("ARTEL_SIM_NODES", 12)).unwrap();
-    let (from, seeds) = (asked("ARTEL_SIM_FROM", 1), asked("ARTEL_SIM_SEEDS", 2));
+    let honest = usize::try_from(asked("ARTEL_SIM_NODES", 30)).unwrap();
+    let (from, seeds) = (asked("ARTEL_SIM_FROM", 1), asked("ARTEL_SIM_SEEDS", 24));
     let plan = Plan {
         honest: honest.max(TEACHERS.end + 2),
         steps: usize::try_from(asked("ARTEL_SIM_STEPS", 100)).unwrap(),
