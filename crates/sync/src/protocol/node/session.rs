@@ -284,15 +284,8 @@ impl Node {
             nonce_from: session.mine,
             nonce_to: theirs,
         };
-        // Also of spaces that this member was removed from: one who knows better, since the removal does not stand or was
-        // followed by a return, expects this device and can say so. Nobody else recognises these.
-        let mut tags: Vec<Tag> = self
-            .spaces
-            .values()
-            .flat_map(|space| session.meeting_keys(space, peer))
-            .map(|key| way.tag(&key))
-            .collect();
         session.tags_sent += 1;
+        let mut tags: Vec<Tag> = Vec::new();
         for invite in self.joins.keys() {
             tags.push(way.tag(&invite_meeting_key(invite)));
             session
@@ -300,6 +293,17 @@ impl Node {
                 .entry(*invite)
                 .or_insert(Asked::Tagged(session.tags_sent));
         }
+        // Also of spaces that this member was removed from, but last: one who knows better, since the removal does not stand
+        // or was followed by a return, expects this device and can say so. Nobody else recognises these.
+        let member = self.identity.member.id();
+        let is_out = |space: &&Space| {
+            let me = space.roster.member(&member);
+            me.is_some_and(|me| me.state == MemberState::Removed)
+        };
+        let (out, inside): (Vec<&Space>, Vec<&Space>) = self.spaces.values().partition(is_out);
+        let keys = inside.into_iter().chain(out);
+        let keys = keys.flat_map(|space| session.meeting_keys(space, peer));
+        tags.extend(keys.map(|key| way.tag(&key)));
         tags.truncate(MAX_TAGS);
         while tags.len() < TAG_PAD || !tags.len().is_multiple_of(TAG_PAD) {
             let Ok(pad) = self.entropy.draw() else { return };
