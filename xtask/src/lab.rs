@@ -57,7 +57,7 @@ impl Words {
     }
 }
 
-/// Many seeded runs of a class in virtual time, on all cores. The first seed that fails ends it, and is named.
+/// Many seeded runs of a class in virtual time, on all cores. A seed that fails is named.
 pub(crate) fn sim(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     let words = Words::read(args, &["nodes", "seeds", "from", "steps"])?;
     if let Some(word) = words.others.first() {
@@ -65,6 +65,10 @@ pub(crate) fn sim(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     }
     let program = test_program(workspace, "artel-sync")?;
     let (from, seeds) = (words.number("from", 1), words.number("seeds", 100));
+    ensure!(seeds > 0, "--seeds needs a number above 0");
+    let known =
+        shell::output(std::process::Command::new(&program).args([CLASS, "--exact", "--list"]))?;
+    ensure!(known.contains(CLASS), "the simulator has no test {CLASS}");
     let workers = thread::available_parallelism()
         .map_or(1, |cores| cores.get() as u64)
         .min(seeds.max(1));
@@ -139,7 +143,8 @@ pub(crate) fn fuzz(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     shell::run(
         shell::cargo()
             .current_dir(&folder)
-            .args(["build", "--release", "--target", &host, "--target-dir"])
+            .args(["build", "--release", "--locked"])
+            .args(["--target", &host, "--target-dir"])
             .arg(&built)
             .env("RUSTFLAGS", COVERAGE),
     )?;

@@ -94,7 +94,7 @@ impl AppError {
     /// An error of a library whose words may have the way out after a semicolon, or else this one.
     pub(crate) fn of(code: Code, reason: &impl ToString, otherwise: &str) -> Self {
         let text = reason.to_string();
-        match text.split_once("; ") {
+        match text.rsplit_once("; ") {
             Some((message, hint)) => Self::new(code, message, sentence(hint)),
             None => Self::new(code, text, otherwise),
         }
@@ -143,13 +143,14 @@ impl AppError {
 /// What to do about a file or folder that the system does not give.
 pub(crate) fn way_out(reason: &std::io::Error) -> &'static str {
     use std::io::ErrorKind::{
-        InvalidData, InvalidInput, IsADirectory, NotFound, PermissionDenied, QuotaExceeded,
-        ReadOnlyFilesystem, StorageFull,
+        InvalidData, InvalidFilename, InvalidInput, IsADirectory, NotFound, PermissionDenied,
+        QuotaExceeded, ReadOnlyFilesystem, StorageFull,
     };
     match reason.kind() {
         NotFound => "Check the path.",
         IsADirectory => "That is a folder. Name a file.",
         InvalidInput => "Name a file.",
+        InvalidFilename => "Rename it first.",
         InvalidData => "Save it as text in UTF-8.",
         StorageFull | QuotaExceeded => "Free some space, or choose another disk.",
         PermissionDenied | ReadOnlyFilesystem => {

@@ -39,9 +39,11 @@ pub(crate) const KIND: &str = "images";
 const THUMBNAIL: u32 = 320;
 /// Thumbnails that are kept; each is some 15 kB.
 const THUMBNAILS: usize = 256;
-/// Space that the result of a large photo takes in bytes, as measured with the recipe `web`; one of a small file takes no
-/// more than that.
+/// Space that the result of a large photo takes in bytes, as measured with the recipe `web`. One of a small file mostly
+/// takes no more than that.
 const RESULT_BYTES: u64 = 600 << 10;
+/// And what it is taken to need at least.
+const SMALL_RESULT: u64 = 64 << 10;
 /// Rows after which a batch's CSV is made durable, unless asked otherwise.
 const EVERY: u32 = 1000;
 
@@ -234,7 +236,7 @@ fn table_file(export: &Path) -> Result<PathBuf, AppError> {
 struct Count {
     pictures: u64,
     others: u64,
-    /// What the results take, at most.
+    /// What the results take, as estimated.
     space: u64,
 }
 
@@ -244,7 +246,7 @@ fn count(inputs: &[PathBuf]) -> Count {
         match seen {
             Seen::Picture(found) => {
                 count.pictures += 1;
-                count.space += found.bytes.min(RESULT_BYTES);
+                count.space += found.bytes.clamp(SMALL_RESULT, RESULT_BYTES);
             }
             Seen::Unreadable(_) => count.pictures += 1,
             Seen::Other => count.others += 1,

@@ -283,14 +283,17 @@ impl From<EngineError> for AppError {
                 "See which there are: artel jobs list",
             )
             .param("job", job),
-            EngineError::WrongState { job, state, .. } => {
+            EngineError::WrongState { job, state, wish } => {
                 let hint = match state {
                     JobState::DoneInPart | JobState::Failed => {
                         format!("Try its failed items again: artel jobs retry {job}")
                     }
                     JobState::Running => format!("Pause it first: artel jobs pause {job}"),
-                    JobState::Done | JobState::Cancelled => {
+                    JobState::Done | JobState::Cancelled if wish == "resumed" => {
                         "Start the same work anew: what is done already is skipped.".to_owned()
+                    }
+                    JobState::Done | JobState::Cancelled => {
+                        format!("It is over. See how it ended: artel jobs show {job}")
                     }
                     JobState::Waiting | JobState::Paused | JobState::Interrupted => {
                         format!("Go on with it: artel jobs resume {job}")

@@ -790,6 +790,8 @@ export const en = {
   'error.cancelled': 'It was cancelled',
   'error.stopped': 'The job stopped before its end',
   'error.internal': 'Something went wrong in Artel',
+  'hint.bad_input': 'Mend the file and try again, or choose another.',
+  'hint.damaged': 'Restore a backup; what is here stays as it is.',
   'hint.wrong_passphrase': 'Check the keyboard language and Caps Lock, and type it again.',
   'hint.in_use': 'Close the other window or stop the other process, then try again.',
   'hint.invite_wrong': 'Compare it letter by letter with the one you were given.',

@@ -35,15 +35,17 @@ export function go(place: Place): void {
 export async function start(): Promise<void> {
   try {
     const state = await shell.sessionState();
-    if (state.open) await opened();
-    else app.phase = 'closed';
+    if (state.open) {
+      await opened();
+      shell.call('node.start', { no_mdns: false, listen: [] }).catch(complain);
+    } else app.phase = 'closed';
   } catch (reason) {
     app.phase = 'closed';
     complain(reason);
   }
 }
 
-/** Opens a profile and starts its network; the rest works without one. */
+/** Opens a profile, which starts its network; the rest works without one. */
 export async function open(name: string, passphrase: string): Promise<void> {
   forgetNotices();
   await shell.openProfile(name, passphrase);
@@ -54,7 +56,6 @@ async function opened(): Promise<void> {
   app.profile = await shell.call('profile.show', {});
   app.place = 'rooms';
   app.phase = 'open';
-  shell.call('node.start', { no_mdns: false, listen: [] }).catch(complain);
 }
 
 /** Saves what is typed and locks the profile; asks first when something could not be saved. */

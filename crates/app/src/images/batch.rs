@@ -359,7 +359,8 @@ fn unread_folder(folder: &Path, name: &str) -> String {
             "the folder {name} cannot be read: {reason}. Allow it, then run the batch again: what is done is skipped"
         ),
         Ok(_) => format!(
-            "the folder {name} could not be read when the batch was listed, or lies too deep. Run the batch again: what is done is skipped"
+            "the folder {name} was not listed: it could not be read then, or lies too deep. Run another batch for it: artel images run \"{}\"",
+            folder.display()
         ),
     }
 }

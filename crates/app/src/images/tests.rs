@@ -418,7 +418,7 @@ async fn a_folder_that_is_not_listed_fails_alone_and_says_so() {
     let failed = session.handle(failed).await.unwrap();
     let reason = failed.items[0].error.as_deref().unwrap();
     assert!(
-        reason.contains("lies too deep. Run the batch again"),
+        reason.contains("lies too deep. Run another batch for it"),
         "{reason}"
     );
     session.close().await;

@@ -364,7 +364,7 @@ fn named_after(path: &Path, format: Format) -> Result<String, AppError> {
 /// taken as some of the symbol's only series, where the last falls in step with that.
 fn told(core: &Core, symbol: &str, survey: &Survey) -> Result<Interval, Refusal> {
     let known = match survey.last_row {
-        Some(time) if survey.bars == 1 || survey.interval.is_none() => {
+        Some(time) if !survey.steady => {
             let stored = core
                 .store()
                 .read(|connection| market::of_symbol(connection, symbol))?;
@@ -378,7 +378,7 @@ fn told(core: &Core, symbol: &str, survey: &Survey) -> Result<Interval, Refusal>
                 .ok()
                 .filter(|interval| match interval {
                     Interval::Fixed(span) => (time - only.last_ms) % span == 0,
-                    Interval::Months(_) => true,
+                    Interval::Months(_) => survey.bars == 1,
                 })
         }
         _ => None,

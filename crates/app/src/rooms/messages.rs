@@ -48,6 +48,9 @@ impl Handle<api::RoomNew> for Session {
             .driver
             .ask(move |work| {
                 let space = names::space(work.node, &command.space)?;
+                if space.state == MemberState::Removed {
+                    return Err(names::removed(work.node, &space).into());
+                }
                 let audience = names::audience(work.node, &space.space, &command.readers)?;
                 let word = audience_word(&audience).to_owned();
                 let rooms = work.node.rooms(&space.space);

@@ -139,7 +139,7 @@ impl Handle<api::SpaceLeave> for Session {
             .ask(move |work| {
                 let view = names::space(work.node, &command.space)?;
                 if view.state == MemberState::Removed {
-                    return Err(names::removed(&view).into());
+                    return Err(names::removed(work.node, &view).into());
                 }
                 let me = work.node.member();
                 let members = work.node.members(&view.space).into_iter();

@@ -81,14 +81,23 @@ fn short(id: &str) -> &str {
 
 /// The space that a text names.
 pub(super) fn space(node: &Node, text: &str) -> Result<SpaceView, AppError> {
-    choose(
-        "space",
-        text,
-        node.spaces(),
-        |space| space.space.to_string(),
-        |space| space.name.clone(),
-        |space| space.name.clone(),
-    )
+    let named = |spaces| {
+        choose(
+            "space",
+            text,
+            spaces,
+            |space: &SpaceView| space.space.to_string(),
+            |space| space.name.clone(),
+            |space| space.name.clone(),
+        )
+    };
+    // One that this member was removed from may have the name of another one by now.
+    let mut spaces = node.spaces();
+    spaces.retain(|space| space.state != MemberState::Removed);
+    match named(spaces) {
+        Err(error) if error.code == Code::NotFound => named(node.spaces()),
+        found => found,
+    }
 }
 
 /// The room that a text names, also as `SPACE/ROOM`.
@@ -118,7 +127,7 @@ pub(super) fn room(node: &Node, text: &str) -> Result<(SpaceView, RoomView), App
         |(space, room)| format!("{}/{}", space.name, room.name),
     )
     .map_err(|error| match removed_from(node, text) {
-        Some(space) if error.code == Code::NotFound => removed(&space),
+        Some(space) if error.code == Code::NotFound => removed(node, &space),
         _ => error,
     })
 }
@@ -126,21 +135,26 @@ pub(super) fn room(node: &Node, text: &str) -> Result<(SpaceView, RoomView), App
 /// The space that a room's full name begins with, or the only one, where this member was removed from it.
 fn removed_from(node: &Node, text: &str) -> Option<SpaceView> {
     let spaces = node.spaces();
-    let named = text.split_once('/').map(|(space, _)| space.to_lowercase());
-    let mut fitting = spaces.into_iter().filter(|space| match &named {
-        Some(name) => space.name.to_lowercase() == *name,
-        None => true,
-    });
-    let only = fitting.next()?;
-    (fitting.next().is_none() && only.state == MemberState::Removed).then_some(only)
+    if let [only] = spaces.as_slice() {
+        return (only.state == MemberState::Removed).then(|| only.clone());
+    }
+    let (named, _) = text.trim().split_once('/')?;
+    let found = space(node, named).ok()?;
+    (found.state == MemberState::Removed).then_some(found)
 }
 
 /// Nothing can be read or written any more in a space that one was removed from.
-pub(super) fn removed(space: &SpaceView) -> AppError {
+pub(super) fn removed(node: &Node, space: &SpaceView) -> AppError {
+    let mut members = node.members(&space.space).into_iter();
+    let hint = if members.any(|member| member.me && member.barred) {
+        "You were blocked there. Ask a teacher to unblock you, and then for a new invite."
+    } else {
+        "A new invite leads back: artel space join INVITE"
+    };
     AppError::new(
         Code::NotAllowed,
         format!("you are no member of {} any more", space.name),
-        "A new invite leads back: artel space join INVITE",
+        hint,
     )
     .param("name", &space.name)
 }

@@ -179,7 +179,7 @@ fn unfinished(job: &JobInfo, state: &str) -> AppError {
     let id = job.job;
     let go_on = || format!("Go on with: artel jobs resume {id}");
     match (state, &job.error) {
-        ("failed", _) if job.failed > 0 => AppError::new(
+        ("failed", _) if job.failed > 0 && job.done + job.skipped == 0 => AppError::new(
             Code::BadInput,
             format!("every one of the {} items failed", job.failed),
             format!("Each one's reason: artel jobs failed {id}"),

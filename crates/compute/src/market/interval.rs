@@ -91,6 +91,11 @@ impl Steps {
         }
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
     /// The interval: the calendar's when most steps are of its length, otherwise the commonest
     /// step, the shorter one of two equally common. `None` without steps or below a second.
     pub(super) fn interval(&self) -> Option<Interval> {

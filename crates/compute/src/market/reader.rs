@@ -37,6 +37,8 @@ pub struct Survey {
     /// Interval told from the times; `None` where there are too few. A single bar at the beginning
     /// of a day (UTC) is taken as a day's.
     pub interval: Option<Interval>,
+    /// Whether any two bars stand beside each other, so that the file has a rhythm of its own.
+    pub steady: bool,
     /// Time of the file's last usable row, Unix milliseconds.
     pub last_row: Option<i64>,
     /// Bars that were given to the sink.
@@ -97,6 +99,7 @@ pub fn read<R: Read, E>(
     Ok(Survey {
         format: layout.format,
         interval: series.steps.interval().or_else(|| series.single_day()),
+        steady: !series.steps.is_empty(),
         last_row: series.last.map(|bar| bar.time),
         bars: series.bars,
         has_volume: layout.volume.is_some(),
@@ -241,7 +244,10 @@ struct Series<S> {
     batch: Vec<Bar>,
     bars: u64,
     steps: Steps,
+    /// Whether a row was left out since the last one that was read.
     gap: bool,
+    /// Whether one was left out since the last bar.
+    broken: bool,
     problems: Vec<RowProblem>,
     problems_total: u64,
 }
@@ -271,6 +277,7 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
             bars: 0,
             steps: Steps::default(),
             gap: false,
+            broken: false,
             problems: Vec::new(),
             problems_total: 0,
         }
@@ -330,6 +337,7 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
             bar,
             after_gap,
         } = placed;
+        self.broken |= after_gap;
         if let Some(last) = self.last {
             let step = match self.order {
                 Order::NewestFirst => last.time.saturating_sub(bar.time),
@@ -338,6 +346,7 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
             if step == 0 {
                 if bar != last {
                     let time = time::show(bar.time);
+                    self.broken = true;
                     self.problem(
                         line,
                         format!("time {time} stands here twice with different figures"),
@@ -346,6 +355,7 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
                 return Ok(());
             }
             if step < 0 {
+                self.broken = true;
                 let (this, above) = (time::show(bar.time), time::show(last.time));
                 let relation = if matches!(self.order, Order::NewestFirst) {
                     "after"
@@ -365,10 +375,11 @@ impl<E, S: FnMut(&[Bar]) -> Result<(), E>> Series<S> {
                 );
                 return Ok(());
             }
-            if !after_gap {
+            if !self.broken {
                 self.steps.add(step);
             }
         }
+        self.broken = false;
         self.last = Some(bar);
         self.bars += 1;
         self.batch.push(bar);

@@ -89,6 +89,12 @@ fn rows_left_out_tell_nothing_of_the_interval() {
     let daily = Some(Interval::Fixed(86_400_000));
     let rows = [day(1), bad.to_owned(), day(3), day(4)].concat();
     assert_eq!(read(&rows), daily);
+    // Also where the row above is one that is there twice, or is refused only for its place.
+    let rows = [day(1), bad.to_owned(), day(1), day(3)].concat();
+    assert_eq!(read(&rows), None);
+    let twice = "2024-01-02,3,5,2,4\n";
+    let rows = [day(2), twice.to_owned(), day(4)].concat();
+    assert_eq!(read(&rows), None);
     // Newest first as well.
     let rows = [day(8), day(7), bad.to_owned(), day(5), day(3), day(2)].concat();
     assert_eq!(read(&rows), daily);

@@ -296,7 +296,7 @@ pub enum CommandError {
     #[error("only its author may edit a message; answer it with one of your own")]
     NotAuthor,
     /// This node's member was removed from the space.
-    #[error("you are no member of this space any more; a new invite leads back")]
+    #[error("you are no member of this space any more; ask a teacher to let you back in")]
     Removed,
     /// The member has no such device in use.
     #[error("there is no such device in this space")]

@@ -294,16 +294,21 @@ impl Node {
                 .or_insert(Asked::Tagged(session.tags_sent));
         }
         // Also of spaces that this member was removed from, but last: one who knows better, since the removal does not stand
-        // or was followed by a return, expects this device and can say so. Nobody else recognises these.
+        // or was followed by a return, expects this device and can say so. Only by the key of the pair: one who left by
+        // themselves still has the members' own, and is nobody's business any more.
         let member = self.identity.member.id();
         let is_out = |space: &&Space| {
             let me = space.roster.member(&member);
             me.is_some_and(|me| me.state == MemberState::Removed)
         };
         let (out, inside): (Vec<&Space>, Vec<&Space>) = self.spaces.values().partition(is_out);
-        let keys = inside.into_iter().chain(out);
-        let keys = keys.flat_map(|space| session.meeting_keys(space, peer));
-        tags.extend(keys.map(|key| way.tag(&key)));
+        let all = inside
+            .into_iter()
+            .flat_map(|space| session.meeting_keys(space, peer));
+        let pairs = out
+            .into_iter()
+            .filter_map(|space| session.pair_key(space, peer));
+        tags.extend(all.chain(pairs).map(|key| way.tag(&key)));
         tags.truncate(MAX_TAGS);
         while tags.len() < TAG_PAD || !tags.len().is_multiple_of(TAG_PAD) {
             let Ok(pad) = self.entropy.draw() else { return };
@@ -669,17 +674,22 @@ impl Session {
     /// Keys under which this node and a peer recognise a space: the members' own, and one of the two devices alone, by
     /// which they meet even if one of them was away while the members' key changed.
     fn meeting_keys(&self, space: &Space, peer: &Peer) -> Vec<[u8; 32]> {
+        let pair = self.pair_key(space, peer);
+        space.meeting_key().into_iter().chain(pair).collect()
+    }
+
+    /// The key of the two devices, where a member is expected at the peer's.
+    fn pair_key(&self, space: &Space, peer: &Peer) -> Option<[u8; 32]> {
         let expected = self.granted.contains(&space.id())
             || space
                 .roster
                 .standing_of(peer)
                 .is_some_and(|(_, state)| state == MemberState::Member);
-        let pair = self.pairing.as_ref().filter(|_| expected).map(|pairing| {
+        self.pairing.as_ref().filter(|_| expected).map(|pairing| {
             let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 pair meeting");
             hasher.update(&**pairing).update(space.id().as_bytes());
             *hasher.finalize().as_bytes()
-        });
-        space.meeting_key().into_iter().chain(pair).collect()
+        })
     }
 }
 

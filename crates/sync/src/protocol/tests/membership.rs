@@ -699,3 +699,29 @@ fn one_whose_removal_does_not_stand_is_told() {
     world.run(5_000);
     assert_eq!(world.texts(0, room), ["back"]);
 }
+
+/// Who left by themselves has the members' key until the next epoch, and leaves them alone all the same.
+#[test]
+fn one_who_left_meets_nobody() {
+    let mut world = World::new(48, 3);
+    let (space, _) = world.found();
+    let me = world.hosts[2].node.member();
+    world
+        .with(2, |node, ledger, now| {
+            node.remove(ledger, now, space, me, false)
+        })
+        .unwrap();
+    world.run(5_000);
+    assert_eq!(world.state(0, space, me), MemberState::Removed);
+    for host in &mut world.hosts {
+        host.dropped.clear();
+    }
+    world.cut(0, 2);
+    world.cut(1, 2);
+    world.link_all();
+    world.run(10_000);
+    for host in &world.hosts {
+        assert!(host.dropped.is_empty(), "{:?}", host.dropped);
+    }
+    assert!(world.linked(0, 2) && world.linked(1, 2));
+}

@@ -39,7 +39,10 @@ struct Model {
     written: BTreeMap<MessageId, Written>,
     /// Who was ever removed or lost a role: some of what they wrote may lie beyond a cut.
     cut: BTreeSet<usize>,
-    /// What others took back. Where a deletion lies beyond a cut its message counts again, and nobody may have kept it.
+    /// What anybody took back.
+    deleted: BTreeSet<MessageId>,
+    /// What others than its author took back. Where such a deletion lies beyond a cut its message counts again, and nobody
+    /// may have kept it.
     taken: BTreeSet<MessageId>,
 }
 
@@ -189,10 +192,14 @@ impl Lab {
             Content::Delete { target, edits }
         };
         let space = self.space;
+        let deletes = matches!(content, Content::Delete { .. });
         // What was erased already cannot be edited; that is an answer, too.
-        let _ = self.world.with(host, |node, ledger, now| {
+        let done = self.world.with(host, |node, ledger, now| {
             node.send(ledger, now, space, room, content)
         });
+        if deletes && done.is_ok() {
+            self.model.deleted.insert(target);
+        }
     }
 
     /// The class falls into two parts.
@@ -318,6 +325,7 @@ impl Lab {
             node.send(ledger, now, space, room, content)
         });
         if done.is_ok() {
+            self.model.deleted.insert(target);
             self.model.taken.insert(target);
         }
     }
@@ -411,9 +419,24 @@ impl Lab {
     /// Everyone who reads a room shows the same of it.
     fn check_rooms(&self, host: usize, inside: &[usize]) {
         let seed = self.seed;
+        let for_all = |host: usize| {
+            let mut rooms = self.rooms(host);
+            rooms.retain(|room| room.audience == Audience::All);
+            rooms
+        };
+        assert_eq!(for_all(host), for_all(0), "seed {seed}: rooms of {host}");
         for room in self.rooms(host) {
-            let reads = |other: &&usize| self.rooms(**other).contains(&room);
-            let first = inside.iter().find(reads).copied().unwrap_or(host);
+            let same = |other: &usize| {
+                let rooms = self.rooms(*other).into_iter();
+                rooms.into_iter().find(|known| known.room == room.room)
+            };
+            let first = inside.iter().find(|other| same(other).is_some());
+            let first = *first.expect("at least this host");
+            assert_eq!(
+                same(&first).as_ref(),
+                Some(&room),
+                "seed {seed}: {host} and {first}"
+            );
             assert_eq!(
                 self.shown(host, room.room),
                 self.shown(first, room.room),
@@ -466,7 +489,10 @@ impl Lab {
             assert_eq!(row.author, self.member(*author), "seed {seed}");
             match &row.content {
                 Some(Content::Text { text: shown, .. }) => assert_eq!(shown, text, "seed {seed}"),
-                None => assert!(row.erased, "seed {seed}: {host} has no words of {text:?}"),
+                None => assert!(
+                    row.erased && self.model.deleted.contains(id),
+                    "seed {seed}: {host} has no words of {text:?}"
+                ),
                 other => panic!("seed {seed}: {other:?} in place of {text:?}"),
             }
             assert!(!row.provisional, "seed {seed}: {text:?} never settled");
