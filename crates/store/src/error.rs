@@ -114,6 +114,12 @@ pub enum StoreError {
 }
 
 /// Whether an error says that nothing more fits: on the disk, or in what this user may take of it.
+/// Whether the disk of a file has less room than a database needs to be opened.
+fn is_out_of_room(file: &Path) -> bool {
+    let folder = file.parent().unwrap_or(file);
+    fs4::available_space(folder).is_ok_and(|free| free < 64 << 10)
+}
+
 fn is_full(reason: &io::Error) -> bool {
     matches!(
         reason.kind(),
@@ -149,6 +155,10 @@ impl StoreError {
             Self::Corrupt { path: None, reason } => Self::Corrupt {
                 path: Some(file.to_owned()),
                 reason,
+            },
+            // A disk without any room lets a database not even be read, and the system says no more than that.
+            Self::Unusable { path: None, .. } if is_out_of_room(file) => Self::Full {
+                path: Some(file.to_owned()),
             },
             Self::Unusable { path: None, reason } => Self::Unusable {
                 path: Some(file.to_owned()),

@@ -457,6 +457,7 @@ export const en = {
   'import.added': { one: '{n} new', other: '{n} new' },
   'import.replaced': { one: '{n} replaced', other: '{n} replaced' },
   'import.changed': { one: '{n} changed', other: '{n} changed' },
+  'import.nothing': 'Nothing of this file was imported.',
   'import.skip': 'Import without bad rows',
   'import.left': { one: '{n} row was left out', other: '{n} rows were left out' },
   'import.line': 'line {line}',

@@ -504,6 +504,7 @@ export const ru: SlavicOf<typeof en> = {
   'import.added': { one: '{n} новый', few: '{n} новых', many: '{n} новых', other: '{n} нового' },
   'import.replaced': { one: '{n} заменён', few: '{n} заменены', many: '{n} заменены', other: '{n} заменено' },
   'import.changed': { one: '{n} изменён', few: '{n} изменены', many: '{n} изменены', other: '{n} изменено' },
+  'import.nothing': 'Из этого файла ничего не взято.',
   'import.skip': 'Загрузить без плохих строк',
   'import.left': {
     one: 'Пропущена {n} строка',

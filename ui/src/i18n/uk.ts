@@ -504,6 +504,7 @@ export const uk: SlavicOf<typeof en> = {
     other: '{n} замінено',
   },
   'import.changed': { one: '{n} змінено', few: '{n} змінено', many: '{n} змінено', other: '{n} змінено' },
+  'import.nothing': 'З цього файлу нічого не взято.',
   'import.skip': 'Завантажити без поганих рядків',
   'import.left': {
     one: 'Пропущено {n} рядок',

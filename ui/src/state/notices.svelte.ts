@@ -48,13 +48,17 @@ export function forgetNotices(): void {
 /** Whether a way out leads over the command line, which is none for those who use the window. */
 const isForTerminals = (hint: string) => /\bartel [a-z]|(^|\s)--[a-z]/.test(hint);
 
+/** Errors that name nothing which the reader did not just type. */
+const plain = ['wrong_passphrase', 'passphrase_needed', 'invite_wrong', 'locked'];
+
 /** What an error is called in the reader's language, and what to do. */
 export function wordsOf(error: CallError): { title: string; detail: string; hint: string | undefined } {
   const hint = maybe(`hint.${error.code}`, error.params);
   const told = error.hint !== undefined && isForTerminals(error.hint) ? undefined : error.hint;
   return {
     title: maybe(`error.${error.code}`, error.params) ?? maybe('error.internal') ?? error.message,
-    detail: error.message,
+    // Where the title says it all, the core's English adds nothing.
+    detail: language() !== 'en' && plain.includes(error.code) ? '' : error.message,
     // English words from outside know the case; ours are for those who read another language.
     hint: language() === 'en' ? (told ?? hint) : (hint ?? told),
   };
@@ -63,7 +67,7 @@ export function wordsOf(error: CallError): { title: string; detail: string; hint
 /** Says that something failed. */
 export function complain(reason: unknown): void {
   const words = wordsOf(CallError.from(reason));
-  notify('bad', words.title, { detail: words.hint ? `${words.detail} ${words.hint}` : words.detail });
+  notify('bad', words.title, { detail: [words.detail, words.hint].filter(Boolean).join(' ') });
 }
 
 /** Notices whose message is the reason. */

@@ -653,7 +653,10 @@ impl Inside {
                             self.releases.push(Release::Outcome(event));
                         }
                         Event::Attachment { .. } => self.files = true,
-                        Event::InStep { space, whole, .. } => self.in_step.note(space, whole),
+                        Event::InStep { space, whole, .. } => {
+                            self.in_step.note(space, whole);
+                            self.releases.push(Release::Outcome(event));
+                        }
                         Event::Cloned => self.cloned = true,
                         _ => {}
                     }

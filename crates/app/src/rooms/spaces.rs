@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use artel_domain::{InviteCode, InviteId, MemberId, Role};
+use artel_domain::{InviteCode, InviteId, MemberId, Role, SpaceId};
 use artel_store::{Connection, restored, rooms};
 use artel_sync::protocol::{
     Event, InviteTerms, InviteView, MemberState, MemberView, Node, Refusal, SpaceView,
@@ -29,6 +29,8 @@ const SEATS: u32 = 40;
 const LIFETIME_S: u64 = 24 * 60 * 60;
 /// How long to look for a member unless given.
 const LOOK_FOR: Duration = Duration::from_secs(30);
+/// How long what was said before is waited for, once one is in: what is written before it came would stand above it.
+const HISTORY: Duration = Duration::from_secs(10);
 /// After a member refused, others may not: how long they are waited for.
 const SECOND_OPINION: Duration = Duration::from_secs(3);
 /// After a peer did not know the invite, members may still be found: how long they are waited for.
@@ -344,6 +346,7 @@ async fn await_join(
 ) -> Result<api::Joined, AppError> {
     let mut deadline = Instant::now() + wait;
     let mut refused = None;
+    let mut inside: Option<(SpaceId, api::Joined)> = None;
     loop {
         let outcome = match timeout_at(deadline, outcomes.recv()).await {
             Ok(Ok(outcome)) => outcome,
@@ -352,7 +355,10 @@ async fn await_join(
                 return Err(driver::closed());
             }
             Err(_) => {
-                return Err(refused.map_or_else(|| nobody(wait), refusal_error));
+                return match inside {
+                    Some((_, joined)) => Ok(joined),
+                    None => Err(refused.map_or_else(|| nobody(wait), refusal_error)),
+                };
             }
         };
         match outcome {
@@ -366,12 +372,18 @@ async fn await_join(
                     })
                     .await?
                     .unwrap_or_default();
-                return Ok(api::Joined {
+                let joined = api::Joined {
                     space: space.to_string(),
                     name,
                     state: "member".to_owned(),
-                });
+                };
+                inside = Some((space, joined));
+                deadline = Instant::now() + HISTORY;
             }
+            Event::InStep { space, .. } => match inside.take() {
+                Some((joined, reply)) if joined == space => return Ok(reply),
+                other => inside = other,
+            },
             Event::Pending {
                 space,
                 name,

@@ -244,7 +244,9 @@ pub enum Refusal {
     #[error("the invite was revoked; ask for a new one")]
     Revoked,
     /// The joiner was removed from the space.
-    #[error("this member was removed from the space; only a new invite made after that leads back")]
+    #[error(
+        "this member was removed from the space; a newer invite leads back, and for one who was blocked only after a teacher unblocks them"
+    )]
     Removed,
     /// The peer may not countersign.
     #[error("this peer only observes and cannot let anyone in; look for another member")]

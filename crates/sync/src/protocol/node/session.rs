@@ -299,7 +299,9 @@ impl Node {
         let member = self.identity.member.id();
         let is_out = |space: &&Space| {
             let me = space.roster.member(&member);
+            let mut joins = self.joins.values();
             me.is_some_and(|me| me.state == MemberState::Removed)
+                && !joins.any(|joining| joining.code.leads_to(&space.id()))
         };
         let (out, inside): (Vec<&Space>, Vec<&Space>) = self.spaces.values().partition(is_out);
         let all = inside
