@@ -248,9 +248,8 @@ fn walk(window: &Window, anna: &Person, look: &Look) -> Result<()> {
     window.part("toast")?;
     picture("notice")?;
     // A notice is as tall as its words; what lies around it stays free.
-    let height = window.script(
-        "return document.querySelector('.toasts').getBoundingClientRect().height",
-    )?;
+    let height =
+        window.script("return document.querySelector('.toasts').getBoundingClientRect().height")?;
     ensure!(
         height.as_f64().is_some_and(|height| height < 120.0),
         "the notice is {height} pixels tall"
