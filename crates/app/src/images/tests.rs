@@ -73,6 +73,18 @@ async fn run(session: &Session, command: ImagesRun) -> JobInfo {
     ended(session, started.job.job).await
 }
 
+/// Why the first item that failed did.
+async fn first_failure(session: &Session, job: i64) -> String {
+    let failed = JobItems {
+        job,
+        state: Some("failed".to_owned()),
+        offset: 0,
+        limit: None,
+    };
+    let mut failed = session.handle(failed).await.unwrap();
+    failed.items.remove(0).error.unwrap()
+}
+
 /// Every file below a folder with its content.
 fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
@@ -387,14 +399,7 @@ async fn a_name_that_is_not_unicode_fails_with_the_way_out() {
     fs::copy(input.join("1.png"), input.join(name)).unwrap();
     let job = run(&session, batch(&input, &out)).await;
     assert_eq!((job.done, job.failed), (1, 1));
-    let items = JobItems {
-        job: job.job,
-        state: Some("failed".to_owned()),
-        offset: 0,
-        limit: None,
-    };
-    let failed = session.handle(items).await.unwrap();
-    let reason = failed.items[0].error.as_deref().unwrap();
+    let reason = first_failure(&session, job.job).await;
     assert!(reason.contains("rename"), "{reason}");
     session.close().await;
 }
@@ -409,14 +414,7 @@ async fn a_folder_that_is_not_listed_fails_alone_and_says_so() {
     picture(&deepest.join("b.png"), 2, 64);
     let job = run(&session, batch(&photos, &place.path().join("out"))).await;
     assert_eq!((job.total, job.done, job.failed), (2, 1, 1), "{job:?}");
-    let failed = JobItems {
-        job: job.job,
-        state: Some("failed".to_owned()),
-        offset: 0,
-        limit: None,
-    };
-    let failed = session.handle(failed).await.unwrap();
-    let reason = failed.items[0].error.as_deref().unwrap();
+    let reason = first_failure(&session, job.job).await;
     assert!(
         reason.contains("lies too deep. Run another batch for it"),
         "{reason}"

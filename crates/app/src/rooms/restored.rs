@@ -105,15 +105,15 @@ pub(super) fn waits(space: &str, backup_at: i64) -> AppError {
             local.strftime(" of %Y-%m-%d %H:%M").to_string()
         },
     );
-    AppError::new(
-        Code::WrongState,
-        format!(
-            "the messages of {space} were restored from the backup{date}, and what was deleted since is not known yet"
-        ), format!(
+    let message = format!(
+        "the messages of {space} were restored from the backup{date}, and what was deleted since is not known yet"
+    );
+    let hint = format!(
         "Connect to a member: artel node. Or show them as they were: artel space show \"{space}\" --as-backed-up"
-    ))
-    .param("space", space)
-    .param("backup_at", backup_at)
+    );
+    AppError::new(Code::WrongState, message, hint)
+        .param("space", space)
+        .param("backup_at", backup_at)
 }
 
 impl Session {

@@ -439,6 +439,15 @@ impl World {
         .id
     }
 
+    /// A host leaves a space by itself.
+    pub(super) fn leave(&mut self, host: usize, space: SpaceId) {
+        let me = self.hosts[host].node.member();
+        self.with(host, |node, ledger, now| {
+            node.remove(ledger, now, space, me, false)
+        })
+        .unwrap();
+    }
+
     /// A member's standing as a host sees it.
     pub(super) fn state(
         &self,

@@ -118,12 +118,7 @@ fn a_refusal_is_the_same_each_time() {
 fn one_who_left_comes_back_in_the_same_session() {
     let mut world = World::new(82, 3);
     let (space, room) = world.found();
-    let member = world.hosts[1].node.member();
-    world
-        .with(1, |node, ledger, now| {
-            node.remove(ledger, now, space, member, false)
-        })
-        .unwrap();
+    world.leave(1, space);
     world.run(5_000);
     let code = invite(&mut world, space, false, 86_400_000);
     world.run(2_000);

@@ -706,11 +706,7 @@ fn one_who_left_meets_nobody() {
     let mut world = World::new(48, 3);
     let (space, _) = world.found();
     let me = world.hosts[2].node.member();
-    world
-        .with(2, |node, ledger, now| {
-            node.remove(ledger, now, space, me, false)
-        })
-        .unwrap();
+    world.leave(2, space);
     world.run(5_000);
     assert_eq!(world.state(0, space, me), MemberState::Removed);
     for host in &mut world.hosts {
