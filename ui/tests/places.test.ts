@@ -361,7 +361,9 @@ describe('market', () => {
   it('offers the files that it reads', async () => {
     const picks = vi.spyOn(shell, 'pickFiles');
     await visit('market');
+    find('market-import').focus();
     await press('market-import');
+    expect(document.activeElement).toBe(find('drop-market-path'));
     const buttons = [...find('drop-market').querySelectorAll('button')];
     buttons.find((button) => button.textContent?.includes('Files'))?.click();
     await settle();
