@@ -1,4 +1,4 @@
--- The schema of an Artel database, version 7.
+-- The schema of an Artel database, version 9.
 -- Generated from crates/store/migrations; ARTEL_BLESS=1 with the test `schema_document_is_current` rewrites it.
 
 CREATE TABLE settings (
@@ -403,3 +403,17 @@ CREATE TABLE pending_deletions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX pending_deletions_by_due ON pending_deletions (due_ms);
+
+CREATE TABLE messages_ahead (
+    message BLOB NOT NULL PRIMARY KEY CHECK (length(message) = 32),
+    space BLOB NOT NULL CHECK (length(space) = 32),
+    room BLOB NOT NULL CHECK (length(room) = 32)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX messages_ahead_by_space ON messages_ahead (space);
+
+CREATE TABLE file_rooms (
+    file BLOB NOT NULL CHECK (length(file) = 32),
+    room BLOB NOT NULL CHECK (length(room) = 32),
+    PRIMARY KEY (file, room)
+) STRICT, WITHOUT ROWID;

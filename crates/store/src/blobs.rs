@@ -1,6 +1,6 @@
 //! Contents of files in verified chunks of 64 KiB, each content once.
 
-use artel_domain::FileId;
+use artel_domain::{FileId, RoomId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::StoreError;
@@ -101,6 +101,29 @@ pub fn holding(connection: &Connection, file: &FileId) -> Result<Holding, StoreE
         chunks,
         list: chunk_list(connection, file)?.is_some(),
     })
+}
+
+/// Whether what is here of a file was received or sent in a room.
+pub fn is_file_of(
+    connection: &Connection,
+    file: &FileId,
+    room: &RoomId,
+) -> Result<bool, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM file_rooms WHERE file = ?1 AND room = ?2)")?
+        .query_row(params![file.as_bytes(), room.as_bytes()], |row| row.get(0))?)
+}
+
+/// Notes that what is here of a file was received or sent in a room.
+pub fn put_file_of(
+    connection: &Connection,
+    file: &FileId,
+    room: &RoomId,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO file_rooms (file, room) VALUES (?1, ?2)")?
+        .execute(params![file.as_bytes(), room.as_bytes()])?;
+    Ok(())
 }
 
 /// The first missing chunks at or after `from`, of a file that has `count`.

@@ -392,6 +392,67 @@ pub fn room_records(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The latest shown records of a room, the last first.
+pub fn latest(
+    connection: &Connection,
+    space: &SpaceId,
+    room: &RoomId,
+    most: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let Some(place) = find_place(connection, space, room)? else {
+        return Ok(Vec::new());
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "{RECORD} WHERE records.place = ?1 AND records.shown = 1
+         ORDER BY records.lamport DESC, records.id DESC LIMIT ?2"
+    ))?;
+    let rows = statement.query_map(params![place, limit(most)], read_record)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Messages of a space that are shown ahead of their records, with their rooms.
+pub fn ahead(
+    connection: &Connection,
+    space: &SpaceId,
+) -> Result<Vec<(MessageId, RoomId)>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT message, room FROM messages_ahead WHERE space = ?1")?;
+    let rows = statement.query_map([space.as_bytes()], |row| {
+        Ok((
+            MessageId::from_bytes(row.get(0)?),
+            RoomId::from_bytes(row.get(1)?),
+        ))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Notes that a message is shown ahead of its record.
+pub fn put_ahead(
+    connection: &Connection,
+    space: &SpaceId,
+    room: &RoomId,
+    message: &MessageId,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO messages_ahead (message, space, room) VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![
+            message.as_bytes(),
+            space.as_bytes(),
+            room.as_bytes()
+        ])?;
+    Ok(())
+}
+
+/// A message is not shown ahead of its record any longer.
+pub fn drop_ahead(connection: &Connection, message: &MessageId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM messages_ahead WHERE message = ?1")?
+        .execute([message.as_bytes()])?;
+    Ok(())
+}
+
 /// The ends of all feeds of a space.
 pub fn heads(connection: &Connection, space: &SpaceId) -> Result<Vec<Head>, StoreError> {
     let mut statement = connection.prepare_cached(

@@ -127,7 +127,7 @@ pub struct Summary {
     pub last: Option<(String, i64)>,
 }
 
-/// Shows a message; one that is shown already stays as it is.
+/// Shows a message; of one that was shown ahead of its record, it is now known where it stands.
 pub fn insert(connection: &Connection, message: &NewMessage<'_>) -> Result<(), StoreError> {
     let feed = feeds::feed(connection, &message.feed)?;
     let place = feeds::place(connection, &message.feed.space, &message.feed.room)?;
@@ -150,6 +150,17 @@ pub fn insert(connection: &Connection, message: &NewMessage<'_>) -> Result<(), S
             !message.mine && !message.erased
         ])?;
     if added == 0 {
+        // It was shown ahead of its record.
+        connection
+            .prepare_cached("UPDATE messages SET late = ?2, provisional = ?3 WHERE id = ?1")?
+            .execute(params![
+                message.id.as_bytes(),
+                message.late,
+                message.provisional
+            ])?;
+        if message.erased {
+            erase(connection, &message.id)?;
+        }
         return Ok(());
     }
     if let Some(content) = &message.content {

@@ -231,6 +231,33 @@ impl Ledger for SqlLedger<'_> {
         Ok(records.into_iter().map(to_record).collect())
     }
 
+    fn latest(
+        &self,
+        space: &SpaceId,
+        room: &RoomId,
+        limit: usize,
+    ) -> LedgerResult<Vec<StoredRecord>> {
+        let records = feeds::latest(self.tx, space, room, limit).map_err(failed)?;
+        Ok(records.into_iter().map(to_record).collect())
+    }
+
+    fn ahead(&self, space: &SpaceId) -> LedgerResult<Vec<(MessageId, RoomId)>> {
+        feeds::ahead(self.tx, space).map_err(failed)
+    }
+
+    fn put_ahead(
+        &mut self,
+        space: &SpaceId,
+        room: &RoomId,
+        record: &MessageId,
+    ) -> LedgerResult<()> {
+        feeds::put_ahead(self.tx, space, room, record).map_err(failed)
+    }
+
+    fn drop_ahead(&mut self, record: &MessageId) -> LedgerResult<()> {
+        feeds::drop_ahead(self.tx, record).map_err(failed)
+    }
+
     fn heads(&self, space: &SpaceId) -> LedgerResult<Vec<Head>> {
         let heads = feeds::heads(self.tx, space).map_err(failed)?;
         Ok(heads
@@ -356,6 +383,14 @@ impl Ledger for SqlLedger<'_> {
     fn chunks_here(&self, file: &FileId) -> LedgerResult<u32> {
         let holding = blobs::holding(self.tx, file).map_err(failed)?;
         Ok(holding.chunks)
+    }
+
+    fn is_file_of(&self, file: &FileId, room: &RoomId) -> LedgerResult<bool> {
+        blobs::is_file_of(self.tx, file, room).map_err(failed)
+    }
+
+    fn put_file_of(&mut self, file: &FileId, room: &RoomId) -> LedgerResult<()> {
+        blobs::put_file_of(self.tx, file, room).map_err(failed)
     }
 
     fn missing_chunks(

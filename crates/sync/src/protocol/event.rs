@@ -102,6 +102,8 @@ pub struct Shown {
     pub late: bool,
     /// Something that it builds on is still missing; its position is only claimed.
     pub provisional: bool,
+    /// It is shown ahead of its record, which is still to come: it comes again with that, or is withdrawn.
+    pub ahead: bool,
 }
 
 /// What a node tells the application.

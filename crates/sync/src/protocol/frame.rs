@@ -2,7 +2,8 @@
 
 use artel_domain::{
     DeviceId, Incarnation, InviteId, JoinClaim, MessageId, RoomId, SpaceId, SpaceSecret,
-    limits::MAX_FRAME, signed::decode_exact,
+    limits::{CHUNK, MAX_FILE, MAX_FRAME},
+    signed::decode_exact,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,10 @@ pub(crate) const MAX_LISTED: usize = 4_000;
 pub(crate) const MAX_BODIES: usize = 64;
 /// Most secrets in one frame.
 pub(crate) const MAX_SECRETS: usize = 256;
+/// Chunks in one [`Frame::Gained`].
+pub(crate) const MAX_GAINED: usize = 256;
+/// Bytes that have a bit for each chunk of the largest file.
+const MAX_BITS: usize = (MAX_FILE / CHUNK as u64 / 8) as usize;
 /// Chunk hashes in one frame.
 pub(crate) const LIST_PAGE: usize = 4_096;
 
@@ -182,6 +187,33 @@ pub(crate) enum Frame {
         record: MessageId,
         records: Vec<Carried>,
     },
+    /// The sender fetches an attachment and holds these of its chunks, a bit each; asks what the receiver holds.
+    WantHolding {
+        message: MessageId,
+        index: u8,
+        bits: Vec<u8>,
+    },
+    /// The sender holds these chunks of an attachment; `follows` if it fetches it as well and is to be told of more.
+    Holding {
+        message: MessageId,
+        index: u8,
+        bits: Vec<u8>,
+        follows: bool,
+    },
+    /// The sender came to hold these as well.
+    Gained {
+        message: MessageId,
+        index: u8,
+        chunks: Vec<u32>,
+    },
+    /// Asks for the latest messages of a room, to be shown before the rest has come.
+    WantLatest { space: SpaceId, room: RoomId },
+    /// The latest messages of a room with their edits, ascending, each with its body and without its change.
+    Latest {
+        space: SpaceId,
+        room: RoomId,
+        records: Vec<Carried>,
+    },
 }
 
 /// Why bytes are not a frame.
@@ -212,9 +244,9 @@ impl Frame {
             Self::Tags(tags) => tags.len() <= MAX_TAGS,
             Self::Rooms { rooms, .. } => rooms.len() <= MAX_LISTED,
             Self::Heads { feeds, .. } => feeds.len() <= MAX_LISTED,
-            Self::Records { records, .. } | Self::Branch { records, .. } => {
-                records.len() <= MAX_RECORDS
-            }
+            Self::Records { records, .. }
+            | Self::Branch { records, .. }
+            | Self::Latest { records, .. } => records.len() <= MAX_RECORDS,
             Self::WantBodies { records, .. } => records.len() <= MAX_BODIES,
             Self::Bodies { bodies, .. } => bodies.len() <= MAX_BODIES,
             Self::Secrets { epochs, .. } => epochs.len() <= MAX_SECRETS,
@@ -222,6 +254,8 @@ impl Frame {
                 hashes.len() <= LIST_PAGE * 32 && hashes.len().is_multiple_of(32)
             }
             Self::WantChunks { chunks, .. } => chunks.len() <= 4,
+            Self::WantHolding { bits, .. } | Self::Holding { bits, .. } => bits.len() <= MAX_BITS,
+            Self::Gained { chunks, .. } => chunks.len() <= MAX_GAINED,
             _ => true,
         };
         if within {
@@ -265,7 +299,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..27) {
+        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..32) {
             let _ = Frame::decode(&bytes);
             bytes.splice(0..0, [VERSION, variant]);
             let _ = Frame::decode(&bytes);

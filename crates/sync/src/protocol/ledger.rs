@@ -253,6 +253,24 @@ pub trait Ledger {
     fn put_chunk(&mut self, file: &FileId, index: u32, bytes: &[u8]) -> LedgerResult<()>;
     /// How many different chunks of a file are here.
     fn chunks_here(&self, file: &FileId) -> LedgerResult<u32>;
+    /// Whether what is here of a file was received or sent in a room: only there it is given to others.
+    fn is_file_of(&self, file: &FileId, room: &RoomId) -> LedgerResult<bool>;
+    /// Notes that.
+    fn put_file_of(&mut self, file: &FileId, room: &RoomId) -> LedgerResult<()>;
+    /// The latest shown records of a room, the last first.
+    fn latest(
+        &self,
+        space: &SpaceId,
+        room: &RoomId,
+        limit: usize,
+    ) -> LedgerResult<Vec<StoredRecord>>;
+    /// Messages of a space that are shown ahead of their records, with their rooms.
+    fn ahead(&self, space: &SpaceId) -> LedgerResult<Vec<(MessageId, RoomId)>>;
+    /// Notes that a message is shown ahead of its record.
+    fn put_ahead(&mut self, space: &SpaceId, room: &RoomId, record: &MessageId)
+    -> LedgerResult<()>;
+    /// The record came, or the message is withdrawn.
+    fn drop_ahead(&mut self, record: &MessageId) -> LedgerResult<()>;
     /// The first missing chunks at or after `from`, ascending, at most `limit`; `count` is how many the file has.
     fn missing_chunks(
         &self,

@@ -29,6 +29,8 @@ pub struct MemoryLedger {
     delivered: BTreeMap<(FeedKey, DeviceId), u64>,
     lists: BTreeMap<FileId, Vec<u8>>,
     chunks: BTreeMap<FileId, BTreeMap<u32, Vec<u8>>>,
+    ahead: BTreeMap<MessageId, (SpaceId, RoomId)>,
+    files_of: BTreeSet<(FileId, RoomId)>,
 }
 
 impl MemoryLedger {
@@ -40,6 +42,15 @@ impl MemoryLedger {
     /// How many records it holds.
     pub fn record_count(&self) -> usize {
         self.records.len()
+    }
+
+    /// Changes a chunk that is here, as a disk or a liar does.
+    #[cfg(test)]
+    pub(super) fn spoil_chunk(&mut self, file: &FileId, index: u32) {
+        let chunk = self.chunks.get_mut(file).and_then(|of| of.get_mut(&index));
+        if let Some(byte) = chunk.and_then(|bytes| bytes.first_mut()) {
+            *byte ^= 1;
+        }
     }
 
     fn listed(&self, ids: impl Iterator<Item = MessageId>, limit: usize) -> Vec<StoredRecord> {
@@ -171,6 +182,40 @@ impl Ledger for MemoryLedger {
                 .map(|(_, id)| *id),
             limit,
         ))
+    }
+
+    fn latest(
+        &self,
+        space: &SpaceId,
+        room: &RoomId,
+        limit: usize,
+    ) -> LedgerResult<Vec<StoredRecord>> {
+        let places = self.by_room.get(&(*space, *room)).into_iter().flatten();
+        let records = places
+            .rev()
+            .filter_map(|(_, id)| self.records.get(id))
+            .filter(|record| record.shown);
+        Ok(records.take(limit).cloned().collect())
+    }
+
+    fn ahead(&self, space: &SpaceId) -> LedgerResult<Vec<(MessageId, RoomId)>> {
+        let of_space = self.ahead.iter().filter(|(_, (of, _))| of == space);
+        Ok(of_space.map(|(id, (_, room))| (*id, *room)).collect())
+    }
+
+    fn put_ahead(
+        &mut self,
+        space: &SpaceId,
+        room: &RoomId,
+        record: &MessageId,
+    ) -> LedgerResult<()> {
+        self.ahead.insert(*record, (*space, *room));
+        Ok(())
+    }
+
+    fn drop_ahead(&mut self, record: &MessageId) -> LedgerResult<()> {
+        self.ahead.remove(record);
+        Ok(())
     }
 
     fn heads(&self, space: &SpaceId) -> LedgerResult<Vec<Head>> {
@@ -341,6 +386,15 @@ impl Ledger for MemoryLedger {
             .chunks
             .get(file)
             .map_or(0, |chunks| u32::try_from(chunks.len()).unwrap_or(u32::MAX)))
+    }
+
+    fn is_file_of(&self, file: &FileId, room: &RoomId) -> LedgerResult<bool> {
+        Ok(self.files_of.contains(&(*file, *room)))
+    }
+
+    fn put_file_of(&mut self, file: &FileId, room: &RoomId) -> LedgerResult<()> {
+        self.files_of.insert((*file, *room));
+        Ok(())
     }
 
     fn missing_chunks(

@@ -426,6 +426,9 @@ impl Node {
         content: Content,
     ) -> Result<Sent, CommandError> {
         let content = self.allowed(ledger, &space, &room, content)?;
+        for attachment in content.attachments() {
+            ledger.put_file_of(&attachment.file, &room)?;
+        }
         self.write(ledger, now, space, room, content)
     }
 

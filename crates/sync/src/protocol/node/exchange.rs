@@ -14,6 +14,7 @@ use super::{
     Fault, Node,
     documents::unsealed,
     ingest::{Asked, Taken, is_body_of},
+    latest::FAR_BEHIND,
     space::{EMPTY, MAX_BRANCHES},
 };
 
@@ -175,6 +176,7 @@ impl Node {
         }
         if self.is_member(peer, &id) {
             let (me, common) = (self.member(), self.rooms_in_common(peer, &id));
+            self.end_ahead(ledger, id, &common)?;
             let mut whole = false;
             if let Some(space) = self.spaces.get_mut(&id) {
                 space.was_in_step = true;
@@ -235,7 +237,8 @@ impl Node {
             return Ok(());
         }
         let mut strangers = Vec::new();
-        let mut behind = false;
+        let mut wanted = Vec::new();
+        let mut missing = 0_u64;
         for FeedEnds {
             device,
             incarnation,
@@ -261,6 +264,7 @@ impl Node {
             }
             let mine = space.last_place(&feed);
             let mut from = None;
+            let last_place = ends.iter().map(|(sequence, _)| *sequence).max();
             for (sequence, last) in ends {
                 if ledger
                     .record(&last)?
@@ -276,17 +280,20 @@ impl Node {
             match from {
                 Some(from) if stranger => strangers.push((feed, from)),
                 Some(from) => {
-                    behind = true;
-                    self.want(now, peer, feed, from);
+                    let more = last_place.unwrap_or(0).saturating_sub(mine);
+                    missing = missing.saturating_add(more);
+                    wanted.push((feed, from));
                 }
                 None => {}
             }
         }
         // A device may have vouched for itself. Most are made known by what is still missing, so that comes first.
-        if !behind {
-            for (feed, from) in strangers {
-                self.want(now, peer, feed, from);
-            }
+        if !control && missing > FAR_BEHIND {
+            self.want_latest(now, peer, id, room);
+        }
+        let wanted = if wanted.is_empty() { strangers } else { wanted };
+        for (feed, from) in wanted {
+            self.want(now, peer, feed, from);
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ mod exchange;
 mod files;
 mod ingest;
 mod joining;
+mod latest;
 mod pages;
 mod secrets;
 mod session;
@@ -182,6 +183,7 @@ impl Node {
                 space.put_head(None, head);
             }
             space.secrets = ledger.secrets(&id)?.into_iter().collect();
+            space.ahead = ledger.ahead(&id)?.into_iter().collect();
             node.spaces.insert(id, space);
             node.load_control(ledger, id)?;
             if let Some(space) = node.spaces.get_mut(&id) {
@@ -432,6 +434,31 @@ impl Node {
                 self.on_listening(peer, ports);
                 Ok(())
             }
+            Frame::WantHolding {
+                message,
+                index,
+                bits,
+            } => self.on_want_holding(ledger, now, peer, (message, index), bits),
+            Frame::Holding {
+                message,
+                index,
+                bits,
+                follows,
+            } => self.on_holding(ledger, now, peer, (message, index), bits, follows),
+            Frame::Gained {
+                message,
+                index,
+                chunks,
+            } => {
+                self.on_gained(now, peer, (message, index), &chunks);
+                Ok(())
+            }
+            Frame::WantLatest { space, room } => self.on_want_latest(ledger, peer, space, room),
+            Frame::Latest {
+                space,
+                room,
+                records,
+            } => self.on_latest(ledger, peer, space, room, records),
         }
     }
 
@@ -458,6 +485,13 @@ impl Node {
                 5 + many(feeds.iter().map(|feed| feed.ends.len()).sum()) / 64
             }
             Frame::WantList { .. } | Frame::WantBodies { .. } | Frame::WantSecrets { .. } => 5,
+            Frame::WantLatest { .. } => latest::COST,
+            Frame::Latest {
+                space,
+                room,
+                records,
+            } if !self.is_asked_latest(peer, space, room) => many(records.len()).max(1),
+            Frame::Latest { .. } => 0,
             Frame::WantBranch { .. } => SEARCH_COST,
             Frame::Branch {
                 space,
@@ -484,9 +518,14 @@ impl Node {
                 if asked { 0 } else { many(records.len()).max(1) }
             }
             Frame::Branch { .. } => 0,
+            Frame::WantHolding { .. } => 5,
+            Frame::Holding { .. } => 2,
             Frame::Chunk { message, index, .. } | Frame::List { message, index, .. } => {
-                let asked = self.fetches.get(&(*message, *index));
-                let asked = asked.is_some_and(|fetch| fetch.is_of(peer));
+                let fetch = self.fetches.get(&(*message, *index));
+                let asked = fetch.is_some_and(|fetch| match frame {
+                    Frame::Chunk { chunk, .. } => fetch.is_waiting(peer, *chunk),
+                    _ => fetch.is_listed_by(peer),
+                });
                 if asked { 0 } else { 20 }
             }
             _ => 1,

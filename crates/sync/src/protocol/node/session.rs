@@ -260,6 +260,13 @@ impl Node {
             .is_none_or(|session| session.bucket.take(now, cost))
     }
 
+    /// Gives back what an input has cost a peer.
+    pub(super) fn refund(&mut self, peer: &Peer, cost: i64) {
+        if let Some(session) = self.sessions.get_mut(peer) {
+            session.bucket.tokens = (session.bucket.tokens + cost).min(Bucket::FULL);
+        }
+    }
+
     pub(super) fn on_hello(&mut self, peer: &Peer, nonce: [u8; 32]) -> Result<(), Fault> {
         let Some(session) = self.sessions.get_mut(peer) else {
             return Ok(());
@@ -547,6 +554,7 @@ impl Node {
         } else if is && !was {
             self.send_summary(now, peer, space);
             self.tell_ports(peer);
+            self.fetches_due(&space);
         }
         Ok(())
     }

@@ -85,6 +85,7 @@ impl Node {
         match view {
             View::Shown(author, body) if !record.shown => {
                 ledger.update_record(&record.id, record.standing, true, record.late)?;
+                self.caught_up(ledger, &space, &record.id)?;
                 queue.extend(erases(body.as_deref()));
                 self.outputs
                     .push(Output::Event(Event::Shown(Box::new(Shown {
@@ -99,11 +100,19 @@ impl Node {
                         body: body.map(|body| *body),
                         late: record.late,
                         provisional: record.standing == Standing::Provisional,
+                        ahead: false,
                     }))));
             }
             View::Hidden if record.shown => {
                 ledger.update_record(&record.id, record.standing, false, record.late)?;
                 queue.extend(erases(here(ledger, &record)?.as_ref()));
+                self.outputs.push(Output::Event(Event::Withdrawn {
+                    space,
+                    room,
+                    id: record.id,
+                }));
+            }
+            View::Hidden if self.caught_up(ledger, &space, &record.id)? => {
                 self.outputs.push(Output::Event(Event::Withdrawn {
                     space,
                     room,

@@ -54,6 +54,10 @@ pub(super) struct Space {
     pub(super) was_in_step: bool,
     /// Rooms of which a member was found to hold the same since then.
     pub(super) rooms_in_step: BTreeSet<RoomId>,
+    /// Messages that are shown ahead of their records, with their rooms.
+    pub(super) ahead: BTreeMap<MessageId, RoomId>,
+    /// Of whom the latest messages of a room were asked, and until when an answer is waited for.
+    pub(super) asked_latest: BTreeMap<RoomId, (DeviceId, i64)>,
 }
 
 impl Space {
@@ -80,6 +84,8 @@ impl Space {
             lacking: VecDeque::new(),
             was_in_step: false,
             rooms_in_step: BTreeSet::new(),
+            ahead: BTreeMap::new(),
+            asked_latest: BTreeMap::new(),
         }
     }
 

@@ -19,6 +19,7 @@ pub(super) struct Row {
     pub(super) erased: bool,
     pub(super) provisional: bool,
     pub(super) late: bool,
+    pub(super) ahead: bool,
 }
 
 /// What an application keeps in the same transaction as the ledger.
@@ -49,6 +50,7 @@ impl View {
                     erased,
                     late,
                     provisional,
+                    ahead,
                     ..
                 } = (**shown).clone();
                 let content = body.map(|b| b.content);
@@ -58,13 +60,14 @@ impl View {
                     erased,
                     provisional,
                     late,
+                    ahead,
                 };
                 let old = self
                     .rooms
                     .entry(room)
                     .or_default()
                     .insert((lamport, id), row);
-                assert!(old.is_none(), "shown twice: {id:?}");
+                assert!(old.is_none_or(|old| old.ahead), "shown twice: {id:?}");
             }
             Event::Settled { room, id, .. } => {
                 self.row(*room, *id)
@@ -122,6 +125,8 @@ pub(super) struct World {
     pub(super) told: BTreeSet<(usize, usize)>,
     pub(super) sent: u64,
     pub(super) sent_file_bytes: u64,
+    /// Of those, how many each host sent.
+    pub(super) file_bytes_of: BTreeMap<usize, u64>,
 }
 
 fn key(seed: u64, host: usize, kind: &str) -> [u8; 32] {
@@ -143,6 +148,7 @@ impl World {
             told: BTreeSet::new(),
             sent: 0,
             sent_file_bytes: 0,
+            file_bytes_of: BTreeMap::new(),
         };
         for host in 0..count {
             world.add_host(host);
@@ -207,6 +213,7 @@ impl World {
                     assert!(bytes.len() <= artel_domain::limits::MAX_FRAME);
                     if lane == Lane::File {
                         self.sent_file_bytes += bytes.len() as u64;
+                        *self.file_bytes_of.entry(host).or_default() += bytes.len() as u64;
                     }
                     let frames = if self.hostile == Some(host) {
                         super::hostile::bend(bytes, &self.hosts[host].identity, &mut self.rng)

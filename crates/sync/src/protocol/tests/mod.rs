@@ -2,10 +2,12 @@
 
 mod any_frame;
 mod attacks;
+mod files;
 mod fold;
 mod hostile;
 mod hosts;
 mod joining;
+mod latest;
 mod membership;
 mod pages;
 mod restored;

@@ -1,0 +1,278 @@
+//! One file and many who want it.
+
+use artel_domain::{
+    Attachment, Audience, Content, FileDigest, FileId, MessageId, RoomId, SpaceId, limits::CHUNK,
+};
+
+use super::{
+    super::{Event, Ledger as _, MemoryLedger, frame::Frame},
+    attacks::give,
+    hosts::World,
+};
+
+/// A made-up file of so many chunks, the last one short.
+struct File {
+    bytes: Vec<u8>,
+    list: Vec<[u8; 32]>,
+    attachment: Attachment,
+}
+
+impl File {
+    fn new(chunks: usize, kind: u8) -> Self {
+        let bytes: Vec<u8> = (0..chunks * CHUNK - 9)
+            .map(|i| u8::try_from((i / CHUNK + i) % 251).unwrap() ^ kind)
+            .collect();
+        let mut digest = FileDigest::new();
+        for chunk in bytes.chunks(CHUNK) {
+            digest.chunk(chunk).unwrap();
+        }
+        let (attachment, list) = digest.finish("звіт.pdf", "application/pdf").unwrap();
+        Self {
+            bytes,
+            list,
+            attachment,
+        }
+    }
+
+    fn id(&self) -> FileId {
+        self.attachment.file
+    }
+
+    fn keep(&self, ledger: &mut MemoryLedger) {
+        let (file, size) = (self.id(), self.bytes.len() as u64);
+        ledger
+            .put_chunk_list(&file, size, &self.list.concat())
+            .unwrap();
+        for (i, chunk) in (0..).zip(self.bytes.chunks(CHUNK)) {
+            ledger.put_chunk(&file, i, chunk).unwrap();
+        }
+    }
+
+    fn content(&self) -> Content {
+        Content::Text {
+            text: String::new(),
+            reply_to: None,
+            attachments: vec![self.attachment.clone()],
+        }
+    }
+
+    fn post(&self, world: &mut World, host: usize, at: (SpaceId, RoomId)) -> MessageId {
+        let content = self.content();
+        world
+            .with(host, |node, ledger, now| {
+                node.send(ledger, now, at.0, at.1, content)
+            })
+            .unwrap()
+            .id
+    }
+
+    fn is_whole_at(&self, world: &World, host: usize) -> bool {
+        let ledger = &world.hosts[host].ledger;
+        self.bytes
+            .chunks(CHUNK)
+            .zip(0..)
+            .all(|(chunk, i)| ledger.chunk(&self.id(), i).unwrap().as_deref() == Some(chunk))
+    }
+}
+
+fn fetch(world: &mut World, host: usize, message: MessageId) {
+    world
+        .with(host, |node, ledger, now| {
+            node.fetch(ledger, now, message, 0)
+        })
+        .unwrap();
+}
+
+fn file_frames(world: &World, host: usize) -> u64 {
+    world.file_bytes_of.get(&host).copied().unwrap_or(0)
+}
+
+#[test]
+fn a_class_takes_little_more_than_one_copy_from_the_author() {
+    const CLASS: usize = 16;
+    let mut world = World::new(1, CLASS);
+    let at = world.found();
+    let file = File::new(60, 0);
+    file.keep(&mut world.hosts[0].ledger);
+    let message = file.post(&mut world, 0, at);
+    world.run(2_000);
+    for host in 1..CLASS {
+        fetch(&mut world, host, message);
+    }
+    world.run(20_000);
+    for host in 1..CLASS {
+        assert!(file.is_whole_at(&world, host), "host {host}");
+    }
+    let copies = file_frames(&world, 0) as f64 / file.bytes.len() as f64;
+    assert!(copies < 4.0, "the author gave {copies:.1} copies");
+}
+
+#[test]
+fn one_who_has_a_part_gives_it_and_the_rest_comes_from_others() {
+    let mut world = World::new(2, 4);
+    let at = world.found();
+    let file = File::new(20, 0);
+    file.keep(&mut world.hosts[0].ledger);
+    let message = file.post(&mut world, 0, at);
+    world.run(2_000);
+    fetch(&mut world, 1, message);
+    world.run(200);
+    // The author goes in the middle; what two have between them is not yet whole.
+    for other in 1..4 {
+        world.cut(0, other);
+    }
+    let part = world.hosts[1].ledger.chunks_here(&file.id()).unwrap();
+    assert!((1..20).contains(&part), "{part}");
+    fetch(&mut world, 2, message);
+    world.run(10_000);
+    let got = world.hosts[2].ledger.chunks_here(&file.id()).unwrap();
+    assert_eq!(got, part, "all that is in reach");
+    // It comes back, and both end what they began.
+    world.link(0, 2);
+    world.run(40_000);
+    assert!(file.is_whole_at(&world, 1) && file.is_whole_at(&world, 2));
+}
+
+#[test]
+fn files_that_nobody_has_keep_no_other_waiting() {
+    let mut world = World::new(3, 2);
+    let at = world.found();
+    let lost: Vec<File> = (1..20).map(|kind| File::new(2, kind)).collect();
+    let file = File::new(3, 0);
+    file.keep(&mut world.hosts[0].ledger);
+    let missing: Vec<MessageId> = lost.iter().map(|f| f.post(&mut world, 0, at)).collect();
+    let message = file.post(&mut world, 0, at);
+    world.run(2_000);
+    for lost in missing {
+        fetch(&mut world, 1, lost);
+    }
+    fetch(&mut world, 1, message);
+    world.run(10_000);
+    assert!(file.is_whole_at(&world, 1));
+}
+
+#[test]
+fn who_claims_to_have_a_file_and_gives_other_bytes_harms_nothing() {
+    let mut world = World::new(4, 3);
+    let at = world.found();
+    let file = File::new(12, 0);
+    file.keep(&mut world.hosts[0].ledger);
+    let message = file.post(&mut world, 0, at);
+    world.run(2_000);
+    // Host 2 has every chunk, each a little wrong.
+    file.keep(&mut world.hosts[2].ledger);
+    for i in 0..12 {
+        world.hosts[2].ledger.spoil_chunk(&file.id(), i);
+    }
+    let id = file.id();
+    world
+        .with(2, |_, ledger, _| ledger.put_file_of(&id, &at.1))
+        .unwrap();
+    fetch(&mut world, 1, message);
+    world.run(20_000);
+    assert!(file.is_whole_at(&world, 1));
+}
+
+#[test]
+fn what_was_received_in_another_room_is_not_given_in_this_one() {
+    let mut world = World::new(5, 3);
+    let (space, everyone) = world.found();
+    let staff = world
+        .with(0, |node, ledger, now| {
+            node.create_room(ledger, now, space, "Staff", Audience::Teachers)
+        })
+        .unwrap();
+    let file = File::new(6, 0);
+    file.keep(&mut world.hosts[0].ledger);
+    file.post(&mut world, 0, (space, staff));
+    world.run(2_000);
+    // A student who knows what the file is, and has none of it, names it where all read.
+    let bait = file.post(&mut world, 1, (space, everyone));
+    world.run(2_000);
+    fetch(&mut world, 1, bait);
+    fetch(&mut world, 2, bait);
+    // Also when the owner looks at it.
+    fetch(&mut world, 0, bait);
+    world.run(60_000);
+    for host in [1, 2] {
+        assert_eq!(world.hosts[host].ledger.chunks_here(&file.id()).unwrap(), 0);
+    }
+}
+
+#[test]
+fn a_file_that_is_also_in_another_room_is_given_in_both() {
+    let mut world = World::new(6, 3);
+    let (space, everyone) = world.found();
+    let few = Audience::Chosen(vec![
+        world.hosts[0].node.member(),
+        world.hosts[1].node.member(),
+    ]);
+    let few = world
+        .with(0, |node, ledger, now| {
+            node.create_room(ledger, now, space, "Few", few)
+        })
+        .unwrap();
+    let file = File::new(6, 0);
+    file.keep(&mut world.hosts[0].ledger);
+    let first = file.post(&mut world, 0, (space, few));
+    world.run(2_000);
+    fetch(&mut world, 1, first);
+    world.run(5_000);
+    assert!(file.is_whole_at(&world, 1));
+    let second = file.post(&mut world, 0, (space, everyone));
+    world.run(2_000);
+    fetch(&mut world, 1, second);
+    world.run(5_000);
+    // The author is gone: the second gives what it has shown to have received in this room as well.
+    for other in [1, 2] {
+        world.cut(0, other);
+    }
+    fetch(&mut world, 2, second);
+    world.run(5_000);
+    assert!(file.is_whole_at(&world, 2));
+}
+
+#[test]
+fn holdings_of_any_size_and_from_anyone_are_borne() {
+    let mut world = World::new(7, 3);
+    let at = world.found();
+    let file = File::new(11, 0);
+    file.keep(&mut world.hosts[0].ledger);
+    let message = file.post(&mut world, 0, at);
+    world.run(2_000);
+    fetch(&mut world, 1, message);
+    let index = 0;
+    for frame in [
+        Frame::Holding {
+            message,
+            index,
+            bits: vec![0xff; 4_096],
+            follows: true,
+        },
+        Frame::Gained {
+            message,
+            index,
+            chunks: (0..256).map(|i| u32::MAX - i).collect(),
+        },
+        Frame::WantHolding {
+            message,
+            index: 9,
+            bits: vec![0xff; 4_096],
+        },
+        Frame::Holding {
+            message: MessageId::from_bytes([3; 32]),
+            index,
+            bits: Vec::new(),
+            follows: false,
+        },
+        Frame::NoChunks { message, index },
+    ] {
+        give(&mut world, 2, 1, &frame.encode());
+    }
+    world.run(30_000);
+    assert!(file.is_whole_at(&world, 1));
+    let told = world.hosts[1].view.events.iter();
+    let ended =
+        told.filter(|event| matches!(event, Event::Attachment { have, size, .. } if have == size));
+    assert_eq!(ended.count(), 1, "it is told once that the file is here");
+}
