@@ -1,4 +1,4 @@
--- The schema of an Artel database, version 7.
+-- The schema of an Artel database, version 8.
 -- Generated from crates/store/migrations; ARTEL_BLESS=1 with the test `schema_document_is_current` rewrites it.
 
 CREATE TABLE settings (
@@ -403,3 +403,12 @@ CREATE TABLE pending_deletions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX pending_deletions_by_due ON pending_deletions (due_ms);
+
+CREATE TABLE registers (
+    place INTEGER NOT NULL REFERENCES places (key),
+    device BLOB NOT NULL CHECK (length(device) = 32),
+    topic INTEGER NOT NULL,
+    subject BLOB NOT NULL CHECK (length(subject) = 32),
+    wire BLOB NOT NULL,
+    PRIMARY KEY (place, device, topic, subject)
+) STRICT, WITHOUT ROWID;

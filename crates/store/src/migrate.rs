@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     5 "0005_catalog.sql",
     6 "0006_restored.sql",
     7 "0007_pending_deletions.sql",
+    8 "0008_registers.sql",
 };
 
 /// Version of the schema that this build writes.

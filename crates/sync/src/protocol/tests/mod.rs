@@ -8,6 +8,7 @@ mod hosts;
 mod joining;
 mod membership;
 mod pages;
+mod registers;
 mod restored;
 mod scenes;
 mod simulator;
