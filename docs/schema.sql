@@ -1,4 +1,4 @@
--- The schema of an Artel database, version 9.
+-- The schema of an Artel database, version 10.
 -- Generated from crates/store/migrations; ARTEL_BLESS=1 with the test `schema_document_is_current` rewrites it.
 
 CREATE TABLE settings (
@@ -416,4 +416,13 @@ CREATE TABLE file_rooms (
     file BLOB NOT NULL CHECK (length(file) = 32),
     room BLOB NOT NULL CHECK (length(room) = 32),
     PRIMARY KEY (file, room)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE registers (
+    place INTEGER NOT NULL REFERENCES places (key),
+    device BLOB NOT NULL CHECK (length(device) = 32),
+    topic INTEGER NOT NULL,
+    subject BLOB NOT NULL CHECK (length(subject) = 32),
+    wire BLOB NOT NULL,
+    PRIMARY KEY (place, device, topic, subject)
 ) STRICT, WITHOUT ROWID;

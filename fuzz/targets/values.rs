@@ -3,7 +3,7 @@
 #![no_main]
 
 use artel_domain::{
-    Body, DeviceCertificate, Envelope, Genesis, InviteCode, Signed,
+    Body, DeviceCertificate, Envelope, Genesis, InviteCode, Register, Signed,
 };
 use artel_sync::protocol::is_frame;
 use libfuzzer_sys::fuzz_target;
@@ -17,6 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let _ = Signed::<Envelope>::open(bytes);
     let _ = Signed::<Genesis>::open(bytes);
+    let _ = Signed::<Register>::open(bytes);
     let _ = Signed::<DeviceCertificate>::open(bytes);
     if let Ok(text) = str::from_utf8(bytes)
         && let Ok(code) = text.parse::<InviteCode>()

@@ -114,6 +114,7 @@ function write(room: string, more: Partial<Message>): Message {
     id: `m${(world.theNext += 1)}`,
     at: Date.now(),
     reactions: [],
+    read_by: [],
     attachments: [],
     text: '',
     ...more,
@@ -431,6 +432,21 @@ const answers: Answers = {
       if (asked === world && waits) erase(message);
     }, 10_000);
     return { message, state: 'waiting', until };
+  },
+  'room.react': ({ message, emoji: sign }) => {
+    const emoji = sign ?? null;
+    const known = [...world.messages.values()].flat().find((one) => one.id === message);
+    const mine = { member: data.key(0), name: world.profile };
+    const others = (known?.reactions ?? []).map((one) => ({
+      ...one,
+      mine: false,
+      members: one.members.filter((person) => person.member !== mine.member),
+    }));
+    const same = others.find((one) => one.emoji === emoji);
+    if (same) Object.assign(same, { mine: true, members: [...same.members, mine] });
+    else if (emoji !== null) others.push({ emoji, members: [mine], mine: true });
+    changeMessage(message, { reactions: others.filter((one) => one.members.length > 0) });
+    return { message, emoji };
   },
   'room.undelete': ({ message }) => {
     changeMessage(message, { deleting_until: null });

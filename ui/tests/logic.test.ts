@@ -34,6 +34,7 @@ function message(id: string, author: string, at: number, more: Partial<Message> 
     deleting_until: null,
     reply_to: null,
     attachments: [],
+    read_by: [],
     reactions: [],
     result: null,
     mine: author === 'me',

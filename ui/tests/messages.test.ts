@@ -25,6 +25,11 @@ function within(id: string, testid: string): HTMLElement {
 const tools = (id: string): (string | undefined)[] =>
   [...row(id).querySelectorAll<HTMLElement>('[role="toolbar"] button')].map((one) => one.dataset['testid']);
 
+async function click(target: HTMLElement): Promise<void> {
+  target.click();
+  await settle();
+}
+
 function last(mine: boolean): Message {
   const found = messages().findLast((message) => message.mine === mine && message.result === null);
   if (!found) throw new Error('no such message');
@@ -45,15 +50,15 @@ async function student(): Promise<void> {
 describe('the tools of a message', () => {
   it('are all for ones own, and deleting for what others wrote', async () => {
     await show();
-    expect(tools(last(true).id)).toEqual(['reply', 'edit', 'copy-text', 'delete']);
-    expect(tools(last(false).id)).toEqual(['reply', 'copy-text', 'delete']);
+    expect(tools(last(true).id)).toEqual(['reply', 'react', 'edit', 'copy-text', 'delete']);
+    expect(tools(last(false).id)).toEqual(['reply', 'react', 'copy-text', 'delete']);
     await accessible();
   });
 
   it('of others delete nothing for a student', async () => {
     await student();
-    expect(tools(last(true).id)).toEqual(['reply', 'edit', 'copy-text', 'delete']);
-    expect(tools(last(false).id)).toEqual(['reply', 'copy-text']);
+    expect(tools(last(true).id)).toEqual(['reply', 'react', 'edit', 'copy-text', 'delete']);
+    expect(tools(last(false).id)).toEqual(['reply', 'react', 'copy-text']);
   });
 
   it('are only copying for an observer', async () => {
@@ -69,8 +74,8 @@ describe('the tools of a message', () => {
     expect(stops()).toBe(1);
     within(id, 'reply').focus();
     await key(within(id, 'reply'), 'ArrowRight');
-    expect(document.activeElement).toBe(within(id, 'edit'));
-    await key(within(id, 'edit'), 'End');
+    expect(document.activeElement).toBe(within(id, 'react'));
+    await key(within(id, 'react'), 'End');
     expect(document.activeElement).toBe(within(id, 'delete'));
     await key(within(id, 'delete'), 'ArrowRight');
     expect(document.activeElement).toBe(within(id, 'reply'));
@@ -89,7 +94,13 @@ describe('the tools of a message', () => {
     find('composer').focus();
     expect(await call(within(id, 'message-text'), { clientX: 500, clientY: 300 })).toBe(false);
     const shown = [...find('message-menu').querySelectorAll<HTMLElement>('[role="menuitem"]')];
-    expect(shown.map((one) => one.textContent?.trim())).toEqual(['Reply', 'Edit', 'Copy text', 'Delete']);
+    expect(shown.map((one) => one.textContent?.trim())).toEqual([
+      'Reply',
+      'React',
+      'Edit',
+      'Copy text',
+      'Delete',
+    ]);
     expect(find('message-menu').parentElement?.style.left).toBe('500px');
     expect(document.activeElement).toBe(shown[0]);
     await accessible();
@@ -322,5 +333,71 @@ describe('deleting', () => {
     await new Promise((done) => setTimeout(done, 120));
     await settle();
     expect(all('message').length).toBe(before);
+  });
+});
+
+describe('signs under a message', () => {
+  const signs = (id: string): (string | undefined)[] =>
+    [...row(id).querySelectorAll('[data-testid="reaction"]')].map((one) =>
+      one.textContent?.replace(/\s+/g, ''),
+    );
+
+  it('are put there from a small choice, and taken back by a press', async () => {
+    await show();
+    const { id } = last(false);
+    await click(within(id, 'react'));
+    expect(row(id).querySelectorAll('[data-testid="sign"]')).toHaveLength(6);
+    await accessible();
+    await click(within(id, 'sign'));
+    await until(() => expect(signs(id)).toEqual(['👍1']));
+    expect(within(id, 'reaction').getAttribute('aria-pressed')).toBe('true');
+    expect(row(id).querySelector('[data-testid="sign"]')).toBeNull();
+    await click(within(id, 'reaction'));
+    await until(() => expect(signs(id)).toEqual([]));
+  });
+
+  it('are counted, with who put them there', async () => {
+    await show();
+    const liked = messages().find((message) => message.reactions.length > 0);
+    if (!liked) throw new Error('no message with a sign');
+    expect(signs(liked.id)).toEqual(['👍3']);
+    for (const { name } of liked.reactions[0]?.members ?? []) {
+      expect(within(liked.id, 'reaction').title).toContain(name);
+    }
+    await click(within(liked.id, 'reaction'));
+    await until(() => expect(signs(liked.id)).toEqual(['👍2']));
+    expect(within(liked.id, 'reaction').getAttribute('aria-pressed')).toBe('false');
+  });
+
+  it('are only looked at by an observer', async () => {
+    fake.world().spaces = fake.world().spaces.map((space) => ({ ...space, role: 'observer' }));
+    await show();
+    const liked = messages().find((message) => message.reactions.length > 0);
+    expect(within(liked?.id ?? '', 'reaction')).toHaveProperty('disabled', true);
+  });
+});
+
+describe('who has read a message', () => {
+  it('is told of ones own only', async () => {
+    await show();
+    const mine = last(true);
+    expect(within(mine.id, 'message-read').textContent).toContain('Read by 3 people');
+    expect(row(last(false).id).querySelector('[data-testid="message-read"]')).toBeNull();
+  });
+
+  it('is asked for again once somebody read on', async () => {
+    await show();
+    const mine = last(true);
+    const list = messages();
+    const [one] = mine.read_by;
+    fake.world().messages.set(
+      'r1',
+      list.map((message) => (message.id === mine.id && one ? { ...message, read_by: [one] } : message)),
+    );
+    vi.useFakeTimers({ shouldAdvanceTime: true });
+    fake.tell({ type: 'reads', room: 'r1' });
+    await vi.advanceTimersByTimeAsync(2_500);
+    vi.useRealTimers();
+    await until(() => expect(within(mine.id, 'message-read').textContent).toContain('Read by 1 person'));
   });
 });

@@ -28,7 +28,18 @@ const BACKUP_DAYS: Known = Known {
     },
 };
 
-const KNOWN: &[Known] = &[BACKUP_DAYS];
+/// Whether others are told how far one has read.
+const READ_RECEIPTS: Known = Known {
+    key: "rooms.read_receipts",
+    default: "on",
+    summary: "Whether others see how far you have read their rooms: on or off",
+    check: |value| match value {
+        "on" | "off" => Ok(()),
+        _ => Err("on or off"),
+    },
+};
+
+const KNOWN: &[Known] = &[BACKUP_DAYS, READ_RECEIPTS];
 
 impl Known {
     fn setting(&self, value: Option<String>) -> api::Setting {
@@ -56,6 +67,11 @@ impl Known {
 pub(crate) async fn backup_days(core: &Core) -> Result<Option<i64>, AppError> {
     let days = BACKUP_DAYS.value(core).await?.parse().unwrap_or(0);
     Ok((days > 0).then_some(days))
+}
+
+/// Whether others are told how far this person has read.
+pub(crate) async fn tells_reads(core: &Core) -> Result<bool, AppError> {
+    Ok(READ_RECEIPTS.value(core).await? == "on")
 }
 
 impl Handle<api::SettingsList> for Session {

@@ -8,7 +8,8 @@
 //! | [`id`] | public keys and hashes under their own types |
 //! | [`key`] | secret keys; erased from memory when dropped |
 //! | [`signed`] | a value together with the exact bytes that were signed |
-//! | [`genesis`], [`certificate`], [`envelope`] | the three things that are signed |
+//! | [`genesis`], [`certificate`], [`envelope`] | the three things that are signed for good |
+//! | [`register`] | signed values that replace one another |
 //! | [`body`], [`attachment`], [`control`] | what a record says |
 //! | [`role`] | who may do what |
 //! | [`secret`] | what the members of a space share |
@@ -27,6 +28,7 @@ pub mod id;
 pub mod invite;
 pub mod key;
 pub mod limits;
+pub mod register;
 pub mod role;
 pub mod secret;
 pub mod signed;
@@ -44,6 +46,7 @@ pub use id::{
 };
 pub use invite::InviteCode;
 pub use key::{DeviceKey, InviteKey, MemberKey};
+pub use register::{Register, Topic};
 pub use role::{Permission, Role};
 pub use secret::{SecretHash, SpaceSecret};
 pub use signed::{RecordError, Signed};

@@ -34,6 +34,14 @@ pub const MAX_PAGE_OPERATIONS: usize = 2 * MAX_PAGE_TEXT;
 pub const MAX_PAGE_HISTORY: usize = 1_000_000;
 /// Files attached to one message.
 pub const MAX_ATTACHMENTS: usize = 32;
+/// A signed register on the wire.
+pub const MAX_REGISTER: usize = 512;
+/// What a register says, where its topic has no limit of its own.
+pub const MAX_REGISTER_VALUE: usize = 256;
+/// Registers of one device in one room that count: those with the highest turns.
+pub const MAX_REGISTERS: usize = 1_000;
+/// The sign of a reaction.
+pub const MAX_EMOJI: usize = 32;
 /// Name and value pairs of a result.
 pub const MAX_FACTS: usize = 32;
 /// One name or value of a result's facts.

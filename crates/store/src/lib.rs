@@ -28,6 +28,7 @@ pub mod identity;
 pub mod jobs;
 pub mod market;
 pub mod profile;
+pub mod registers;
 pub mod restored;
 pub mod rooms;
 pub mod settings;

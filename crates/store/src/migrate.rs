@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     7 "0007_pending_deletions.sql",
     8 "0008_messages_ahead.sql",
     9 "0009_file_rooms.sql",
+    10 "0010_registers.sql",
 };
 
 /// Version of the schema that this build writes.

@@ -18,7 +18,11 @@ room: string,
 /**
  * The message.
  */
-message: Message, } | { "type": "spaces" } | { "type": "peers" } | { "type": "notes", 
+message: Message, } | { "type": "spaces" } | { "type": "peers" } | { "type": "reads", 
+/**
+ * Room id.
+ */
+room: string, } | { "type": "notes", 
 /**
  * Room id.
  */

@@ -78,6 +78,7 @@ import type { ProfileLock } from "./ProfileLock";
 import type { ProfileNew } from "./ProfileNew";
 import type { ProfilePasswd } from "./ProfilePasswd";
 import type { ProfileShow } from "./ProfileShow";
+import type { Reacted } from "./Reacted";
 import type { RecipeInfo } from "./RecipeInfo";
 import type { Restored } from "./Restored";
 import type { RoomDelete } from "./RoomDelete";
@@ -85,6 +86,7 @@ import type { RoomEdit } from "./RoomEdit";
 import type { RoomInfo } from "./RoomInfo";
 import type { RoomList } from "./RoomList";
 import type { RoomNew } from "./RoomNew";
+import type { RoomReact } from "./RoomReact";
 import type { RoomRead } from "./RoomRead";
 import type { RoomSeen } from "./RoomSeen";
 import type { RoomSend } from "./RoomSend";
@@ -148,6 +150,7 @@ export interface Commands {
   "room.edit": { args: RoomEdit, reply: Edited },
   "room.delete": { args: RoomDelete, reply: Deletion },
   "room.undelete": { args: RoomUndelete, reply: Deletion },
+  "room.react": { args: RoomReact, reply: Reacted },
   "room.read": { args: RoomRead, reply: Page },
   "room.seen": { args: RoomSeen, reply: null },
   "room.save": { args: AttachmentSave, reply: Saved },

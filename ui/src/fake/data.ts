@@ -7,6 +7,7 @@ import type { ItemInfo } from '../bindings/ItemInfo';
 import type { JobInfo } from '../bindings/JobInfo';
 import type { MemberInfo } from '../bindings/MemberInfo';
 import type { Message } from '../bindings/Message';
+import type { Person } from '../bindings/Person';
 import type { ProductRow } from '../bindings/ProductRow';
 import type { RoomInfo } from '../bindings/RoomInfo';
 import type { SpaceInfo } from '../bindings/SpaceInfo';
@@ -203,6 +204,8 @@ const talk: [author: number, minutesAgo: number, text: string][] = [
   [14, 2, 'Anyone else done with part two?'],
 ];
 
+const person = (at: number): Person => ({ member: key(at), name: members[at]?.name ?? '' });
+
 export function messages(now: number): Message[] {
   const list = talk.map(([author, ago, text], at): Message => {
     const who = members[author];
@@ -218,12 +221,13 @@ export function messages(now: number): Message[] {
       deleting_until: null,
       reply_to: null,
       attachments: [],
-      reactions: at === 6 ? [{ emoji: '👍', members: [key(0), key(4), key(5)] }] : [],
+      reactions: at === 6 ? [{ emoji: '👍', members: [0, 4, 5].map(person), mine: true }] : [],
       result: null,
       mine: author === 0,
       late: false,
       provisional: false,
       delivered: author === 0 ? 27 : 0,
+      read_by: author === 0 ? [3, 4, 6].map(person) : [],
     };
   });
   const change = (at: number, more: Partial<Message>): void => {

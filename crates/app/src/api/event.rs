@@ -25,6 +25,11 @@ pub enum Event {
     Spaces,
     /// Peers came or went; ask again.
     Peers,
+    /// Somebody has read on in a room; ask again for who has read what.
+    Reads {
+        /// Room id.
+        room: String,
+    },
     /// The notes of a room changed; ask again.
     Notes {
         /// Room id.

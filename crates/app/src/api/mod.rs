@@ -149,6 +149,7 @@ commands! {
         "room.edit" rooms::RoomEdit => rooms::Edited,
         "room.delete" rooms::RoomDelete => rooms::Deletion,
         "room.undelete" rooms::RoomUndelete => rooms::Deletion,
+        "room.react" rooms::RoomReact => rooms::Reacted,
         "room.read" rooms::RoomRead => rooms::Page,
         "room.seen" rooms::RoomSeen => (),
         "room.save" rooms::AttachmentSave => rooms::Saved,

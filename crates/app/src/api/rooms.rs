@@ -185,6 +185,15 @@ pub struct RoomDelete {
     pub now: bool,
 }
 
+/// Puts a sign under a message, in place of the one that the caller had put there.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct RoomReact {
+    /// Id of the message.
+    pub message: String,
+    /// One sign, such as an emoji; none takes the caller's back.
+    pub emoji: Option<String>,
+}
+
 /// Takes a deletion back that was not signed yet. Nobody else learns of it.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct RoomUndelete {
@@ -440,6 +449,15 @@ pub struct Edited {
     pub state: String,
 }
 
+/// How the caller's sign under a message stands.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Reacted {
+    /// Id of the message.
+    pub message: String,
+    /// The sign that is there now, if any.
+    pub emoji: Option<String>,
+}
+
 /// How the deletion of a message stands.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct Deletion {
@@ -489,7 +507,7 @@ pub struct Message {
     pub reply_to: Option<String>,
     /// Attached files.
     pub attachments: Vec<Attachment>,
-    /// Reactions.
+    /// Signs that members put under it, the most frequent first.
     pub reactions: Vec<Reaction>,
     /// A shared result, if this message carries one.
     pub result: Option<ResultInfo>,
@@ -501,6 +519,8 @@ pub struct Message {
     pub provisional: bool,
     /// How many peers confirmed that they stored it; only known for the caller's own.
     pub delivered: u32,
+    /// Others who have read it, as far as they let that be known; only told of the caller's own.
+    pub read_by: Vec<Person>,
 }
 
 /// An attached file.
@@ -520,13 +540,24 @@ pub struct Attachment {
     pub have: u64,
 }
 
-/// A reaction and who gave it.
+/// A sign under a message, and who put it there.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct Reaction {
-    /// The emoji.
+    /// The sign.
     pub emoji: String,
-    /// Member keys, hexadecimal.
-    pub members: Vec<String>,
+    /// Who; at least one.
+    pub members: Vec<Person>,
+    /// Whether the caller is one of them.
+    pub mine: bool,
+}
+
+/// A member, in short.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Person {
+    /// Member key, hexadecimal.
+    pub member: String,
+    /// Name.
+    pub name: String,
 }
 
 /// A shared result: a picture batch or an indicator run.

@@ -108,6 +108,7 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
         | CommandError::NotAuthor
         | CommandError::Removed
         | CommandError::LastOwner
+        | CommandError::Spent
         | CommandError::NotEnrolled => Code::NotAllowed,
         CommandError::Page(PageError::Failed) => Code::Internal,
         CommandError::Record(_) | CommandError::Page(_) => Code::BadArguments,
@@ -146,6 +147,9 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
             Some(Role::Student | Role::Observer) => "Ask a teacher or an owner of the space.",
             None => "Wait until you are let in, or ask for a new invite.",
         },
+        CommandError::Spent => {
+            "See your machines and end the one that is not in your hands: artel device list"
+        }
         CommandError::AlreadyMember => "Go in: artel room list",
         CommandError::Record(_) => "Nothing was done. Mend it and try again.",
         CommandError::Ledger(_)

@@ -6,10 +6,11 @@ use artel_domain::{
 use artel_store::{
     Connection, StoreError, blobs, feeds,
     identity::{self, Beginning, Reason},
+    registers,
 };
 use artel_sync::protocol::{
-    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, SpaceRow, Standing, StoredBody,
-    StoredRecord,
+    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, RegisterKey, SpaceRow, Standing,
+    StoredBody, StoredRecord,
 };
 
 use crate::installation::now_ms;
@@ -45,6 +46,16 @@ fn key(feed: &feeds::Feed) -> FeedKey {
         room: feed.room,
         device: feed.device,
         incarnation: feed.incarnation,
+    }
+}
+
+fn register(key: &RegisterKey) -> registers::Key {
+    registers::Key {
+        space: key.space,
+        room: key.room,
+        device: key.device,
+        topic: key.topic,
+        subject: key.subject,
     }
 }
 
@@ -354,6 +365,22 @@ impl Ledger for SqlLedger<'_> {
 
     fn references(&self, target: &MessageId) -> LedgerResult<Vec<MessageId>> {
         feeds::references(self.tx, target).map_err(failed)
+    }
+
+    fn registers(&self, space: &SpaceId) -> LedgerResult<Vec<Vec<u8>>> {
+        registers::all(self.tx, space).map_err(failed)
+    }
+
+    fn register(&self, key: &RegisterKey) -> LedgerResult<Option<Vec<u8>>> {
+        registers::get(self.tx, &register(key)).map_err(failed)
+    }
+
+    fn put_register(&mut self, key: &RegisterKey, wire: &[u8]) -> LedgerResult<()> {
+        registers::put(self.tx, &register(key), wire).map_err(failed)
+    }
+
+    fn remove_register(&mut self, key: &RegisterKey) -> LedgerResult<()> {
+        registers::remove(self.tx, &register(key)).map_err(failed)
     }
 
     fn delivered(&self, key: &FeedKey, peer: &DeviceId) -> LedgerResult<u64> {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use artel_domain::{Audience, Content, Role};
 use artel_store::{feeds, restored, rooms};
-use artel_sync::protocol::{MemberState, Sent, SpaceView};
+use artel_sync::protocol::{CommandError, MemberState, Sent, SpaceView};
 use tokio::time::{Instant, timeout_at};
 
 use super::{attachments, ledger, names, restored::waits, view};
@@ -12,6 +12,7 @@ use crate::{
     api::{self as wire, Command, Handle, rooms as api},
     error::{AppError, Code},
     session::Session,
+    settings,
 };
 
 /// Messages of a page unless given, and at most.
@@ -240,15 +241,11 @@ impl Handle<api::RoomRead> for Session {
         let limit = command.limit.unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
         let before = command.before.as_deref().map(names::message).transpose()?;
         let text = command.room;
-        let (space, room, people) = self
+        let (space, room) = self
             .rooms
-            .look(move |node| {
-                let (space, room) = names::room(node, &text)?;
-                let people = view::People::of(node, &space.space);
-                Ok::<_, AppError>((space, room.room, people))
-            })
+            .look(move |node| names::room(node, &text))
             .await??;
-        let id = space.space;
+        let (id, room) = (space.space, room.room);
         let (held, mut page) = self
             .core
             .read(move |connection| {
@@ -265,6 +262,14 @@ impl Handle<api::RoomRead> for Session {
         }
         let missing = page.iter().flat_map(view::missing_previews).collect();
         self.rooms.inner.driver.want_files(missing);
+        let messages: Vec<_> = page.iter().map(|message| message.id).collect();
+        let people = self
+            .rooms
+            .look(move |node| {
+                let messages = messages.iter().map(|message| (&id, &room, message));
+                view::People::around(node, messages)
+            })
+            .await?;
         Ok(api::Page {
             messages: page
                 .into_iter()
@@ -281,10 +286,63 @@ impl Handle<api::RoomSeen> for Session {
         command: api::RoomSeen,
     ) -> Result<<api::RoomSeen as Command>::Reply, AppError> {
         let id = names::message(&command.message)?;
-        let changed = self.core.write(move |tx| rooms::seen(tx, &id)).await?;
+        let told = settings::tells_reads(&self.core).await?;
+        let changed = self
+            .rooms
+            .inner
+            .driver
+            .ask(move |work| {
+                let message = rooms::message(work.tx, &id)?.filter(|found| !found.provisional);
+                if let Some(message) = message.filter(|_| told) {
+                    let (space, room) = (message.space, message.room);
+                    let at = (message.lamport, id);
+                    match work.node.mark_read(work.ledger, work.now, space, room, at) {
+                        Err(CommandError::Ledger(reason)) => return Err(reason.into()),
+                        // One who is not in any more reads what is here, and tells nobody.
+                        Err(_) | Ok(()) => {}
+                    }
+                }
+                Ok(rooms::seen(work.tx, &id)?)
+            })
+            .await?;
         if changed {
             self.core.tell(wire::Event::Spaces);
         }
         Ok(())
+    }
+}
+
+impl Handle<api::RoomReact> for Session {
+    async fn handle(
+        &self,
+        command: api::RoomReact,
+    ) -> Result<<api::RoomReact as Command>::Reply, AppError> {
+        let api::RoomReact { message, emoji } = command;
+        let id = names::message(&message)?;
+        let emoji = emoji.map(|emoji| emoji.trim().to_owned());
+        let put = emoji.clone();
+        self.rooms
+            .inner
+            .driver
+            .ask(move |work| {
+                let found = rooms::message(work.tx, &id)?.filter(|found| !found.deleted);
+                let Some(found) = found else {
+                    return Err(AppError::new(
+                        Code::NotFound,
+                        format!("there is no message {id}"),
+                        "Ids stand beside the messages: artel room read ROOM --json",
+                    )
+                    .into());
+                };
+                let (space, room) = (found.space, found.room);
+                work.node
+                    .react(work.ledger, work.now, space, room, id, put)?;
+                Ok(())
+            })
+            .await?;
+        Ok(api::Reacted {
+            message: id.to_string(),
+            emoji,
+        })
     }
 }

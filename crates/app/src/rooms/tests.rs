@@ -6,7 +6,7 @@ use artel_store::profile;
 
 use super::*;
 use crate::{
-    api::{Event, Handle, care, notes, profile as profiles, rooms as api},
+    api::{Event, Handle, care, machine, notes, profile as profiles, rooms as api},
     error::Code,
     installation::{NewDevice, new_member},
 };
@@ -121,6 +121,33 @@ impl Host {
             self.name,
             self.texts(room).await
         );
+    }
+
+    async fn until_page(&self, room: &str, reached: impl Fn(&[api::Message]) -> bool) {
+        let waited = tokio::time::timeout(SOON, async {
+            while !reached(&self.page(room).await) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        let page = self.page(room).await;
+        assert!(waited.is_ok(), "{} has {page:?}", self.name);
+    }
+
+    async fn react(&self, message: &str, emoji: Option<&str>) -> Result<api::Reacted, AppError> {
+        let command = api::RoomReact {
+            message: message.to_owned(),
+            emoji: emoji.map(str::to_owned),
+        };
+        self.session.handle(command).await
+    }
+
+    async fn seen(&self, message: &str) {
+        let command = api::RoomSeen {
+            room: "General".to_owned(),
+            message: message.to_owned(),
+        };
+        self.session.handle(command).await.unwrap();
     }
 
     async fn invite(&self, space: &str, expires_s: u64) -> String {
@@ -366,6 +393,57 @@ async fn wrong_and_expired_invites_say_so() {
     assert_eq!(again.code, Code::Exists);
     ann.session.close().await;
     ben.session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signs_and_reads_reach_the_other_side_and_reads_can_be_kept() {
+    let (mut ann, ben) = (Host::new("Ann").await, Host::new("Ben").await);
+    ann.found("Room").await;
+    let at_ann = ann.start().await;
+    ben.start().await;
+    let invite = ann.invite("Room", 3600).await;
+    ben.join(&invite, &at_ann).await.unwrap();
+    let first = ann.send("General", "one").await.message;
+    ben.until_texts("General", &["one"]).await;
+    ben.react(&first, Some("👍")).await.unwrap();
+    ben.seen(&first).await;
+    ann.until_page("General", |page| {
+        page[0].reactions.len() == 1 && page[0].read_by.len() == 1
+    })
+    .await;
+    let [message] = ann.page("General").await.try_into().unwrap();
+    let reaction = &message.reactions[0];
+    assert_eq!((reaction.emoji.as_str(), reaction.mine), ("👍", false));
+    assert_eq!(reaction.members[0].name, "Ben");
+    assert_eq!(message.read_by[0].name, "Ben");
+    let at_ben = &ben.page("General").await[0];
+    assert!(at_ben.reactions[0].mine);
+    assert!(at_ben.read_by.is_empty(), "told of one's own only");
+
+    let keep = machine::SettingsSet {
+        key: "rooms.read_receipts".to_owned(),
+        value: "off".to_owned(),
+    };
+    ben.session.handle(keep).await.unwrap();
+    let second = ann.send("General", "two").await.message;
+    ben.until_texts("General", &["one", "two"]).await;
+    ben.seen(&second).await;
+    ben.react(&first, None).await.unwrap();
+    ben.react(&second, Some("❤️")).await.unwrap();
+    ann.until_page("General", |page| {
+        page[0].reactions.is_empty() && page[1].reactions.len() == 1
+    })
+    .await;
+    assert!(ann.page("General").await[1].read_by.is_empty());
+
+    let words = ben.react(&second, Some("nice")).await.unwrap_err();
+    assert_eq!(words.code, Code::BadArguments);
+    let nowhere = ben.react(&"ab".repeat(32), Some("👍")).await.unwrap_err();
+    assert_eq!(nowhere.code, Code::NotFound);
+
+    ann.restart().await;
+    let page = ann.page("General").await;
+    assert_eq!((page[0].read_by.len(), page[1].reactions.len()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

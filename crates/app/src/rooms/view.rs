@@ -1,16 +1,16 @@
 //! What is shown, kept in step with what the sync core says, in its transaction.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use artel_domain::{
-    Attachment, Body, Content, FileId, MemberId, MessageId, RoomId, SpaceId,
+    Attachment, Body, Content, FileId, MemberId, MessageId, RoomId, SpaceId, Topic,
     attachment::chunk_count, limits::CHUNK,
 };
 use artel_store::{
     Connection, StoreError, restored,
     rooms::{self, MessageFile, NewContent, NewMessage},
 };
-use artel_sync::protocol::{Event, MemberView, Node, Shown};
+use artel_sync::protocol::{Event, MemberView, Node, Reaction, Shown};
 use serde::{Deserialize, Serialize};
 
 use super::{attachments::AttachmentId, ledger};
@@ -57,6 +57,8 @@ pub(super) struct Changes {
     messages: BTreeSet<MessageId>,
     /// Rooms whose notes changed.
     notes: BTreeSet<RoomId>,
+    /// Rooms in which somebody has read on.
+    reads: BTreeSet<RoomId>,
     files: HashMap<FileId, u64>,
     /// Attachments to ask for at once.
     pub wanted: Vec<(MessageId, u8)>,
@@ -130,6 +132,13 @@ pub(super) fn apply(
         Event::PageChanged { room, .. } => {
             changes.notes.insert(*room);
         }
+        Event::Register { register, .. } => match &register.topic {
+            Topic::Reaction { target, .. } => changes.touch(*target),
+            Topic::Read { .. } => {
+                changes.reads.insert(register.room);
+            }
+            Topic::Prekey(_) | Topic::Unknown { .. } => {}
+        },
         Event::Delivered { last, .. } => {
             changes.delivered = true;
             changes.touch(*last);
@@ -255,21 +264,32 @@ fn new_content<'a>(body: &'a Body, result: &'a str) -> NewContent<'a> {
     }
 }
 
-/// Names and roles of the members of some spaces.
+/// Names and roles of the members of some spaces, and what they say of messages without writing.
 #[derive(Debug, Default)]
 pub(super) struct People {
+    me: Option<MemberId>,
     spaces: HashMap<SpaceId, HashMap<MemberId, (String, &'static str)>>,
+    signs: HashMap<MessageId, Vec<Reaction>>,
+    reads: HashMap<RoomId, BTreeMap<MemberId, (u64, MessageId)>>,
 }
 
 impl People {
-    /// Those of one space.
-    pub(super) fn of(node: &Node, space: &SpaceId) -> Self {
-        let mut people = Self::default();
-        people.learn(node, space);
+    /// What is to be known to show these messages.
+    pub(super) fn around<'a>(
+        node: &Node,
+        messages: impl IntoIterator<Item = (&'a SpaceId, &'a RoomId, &'a MessageId)>,
+    ) -> Self {
+        let mut people = Self {
+            me: Some(node.member()),
+            ..Self::default()
+        };
+        for (space, room, message) in messages {
+            people.learn(node, space, room, message);
+        }
         people
     }
 
-    fn learn(&mut self, node: &Node, space: &SpaceId) {
+    fn learn(&mut self, node: &Node, space: &SpaceId, room: &RoomId, message: &MessageId) {
         self.spaces.entry(*space).or_insert_with(|| {
             node.members(space)
                 .into_iter()
@@ -280,6 +300,46 @@ impl People {
                 )
                 .collect()
         });
+        let reads = self.reads.entry(*room);
+        reads.or_insert_with(|| node.reads(space, room));
+        let signs = node.reactions(space, room, message);
+        if !signs.is_empty() {
+            self.signs.insert(*message, signs);
+        }
+    }
+
+    fn person(&self, space: &SpaceId, member: &MemberId) -> wire::Person {
+        wire::Person {
+            member: member.to_string(),
+            name: self.name_and_role(space, member).0,
+        }
+    }
+
+    /// The signs under a message, the most frequent first.
+    fn reactions(&self, message: &rooms::Message) -> Vec<wire::Reaction> {
+        let mut reactions: BTreeMap<&str, wire::Reaction> = BTreeMap::new();
+        for Reaction { member, emoji } in self.signs.get(&message.id).into_iter().flatten() {
+            let reaction = reactions.entry(emoji).or_insert_with(|| wire::Reaction {
+                emoji: emoji.clone(),
+                members: Vec::new(),
+                mine: false,
+            });
+            reaction.members.push(self.person(&message.space, member));
+            reaction.mine |= self.me == Some(*member);
+        }
+        let mut reactions: Vec<_> = reactions.into_values().collect();
+        reactions.sort_by_key(|reaction| std::cmp::Reverse(reaction.members.len()));
+        reactions
+    }
+
+    /// Others who have read a message.
+    fn readers(&self, message: &rooms::Message) -> Vec<wire::Person> {
+        let at = (message.lamport, message.id);
+        let reads = self.reads.get(&message.room).into_iter().flatten();
+        reads
+            .filter(|(member, through)| **member != message.author && **through >= at)
+            .map(|(member, _)| self.person(&message.space, member))
+            .collect()
     }
 
     fn name_and_role(&self, space: &SpaceId, member: &MemberId) -> (String, &'static str) {
@@ -334,7 +394,18 @@ pub(super) fn to_wire(message: rooms::Message, people: &People) -> wire::Message
                 .preview
                 .map(|position| attachment_id(position).to_string()),
         });
+    let deleted = message.deleted;
     wire::Message {
+        read_by: if message.mine && !deleted {
+            people.readers(&message)
+        } else {
+            Vec::new()
+        },
+        reactions: if deleted {
+            Vec::new()
+        } else {
+            people.reactions(&message)
+        },
         id: message.id.to_string(),
         author: message.author.to_string(),
         name,
@@ -358,7 +429,6 @@ pub(super) fn to_wire(message: rooms::Message, people: &People) -> wire::Message
                 have: have(file),
             })
             .collect(),
-        reactions: Vec::new(),
         result,
         mine: message.mine,
         late: message.late,
@@ -388,14 +458,14 @@ pub(super) fn events(
     changes: &mut Changes,
 ) -> Result<Vec<api::Event>, StoreError> {
     let mut events = Vec::new();
-    let mut people = People::default();
+    let mut people = People::around(node, []);
     for id in std::mem::take(&mut changes.messages) {
         if let Some(message) = rooms::message(tx, &id)? {
             if restored::held(tx, &message.space)?.is_some() {
                 changes.spaces = true;
                 continue;
             }
-            people.learn(node, &message.space);
+            people.learn(node, &message.space, &message.room, &message.id);
             events.push(api::Event::Message {
                 room: message.room.to_string(),
                 message: Box::new(to_wire(message, &people)),
@@ -422,6 +492,13 @@ pub(super) fn events(
         std::mem::take(&mut changes.notes)
             .into_iter()
             .map(|room| api::Event::Notes {
+                room: room.to_string(),
+            }),
+    );
+    events.extend(
+        std::mem::take(&mut changes.reads)
+            .into_iter()
+            .map(|room| api::Event::Reads {
                 room: room.to_string(),
             }),
     );

@@ -13,8 +13,8 @@ use artel_app::{
         Event,
         notes::{MAX_TEXT, NotesEdit, NotesOpen, NotesShow},
         rooms::{
-            AttachmentSave, Deletion, Message, NodeStart, Page, RoomDelete, RoomEdit, RoomList,
-            RoomNew, RoomRead, RoomSeen, RoomSend, RoomUndelete,
+            AttachmentSave, Deletion, Message, NodeStart, Page, Person, RoomDelete, RoomEdit,
+            RoomList, RoomNew, RoomReact, RoomRead, RoomSeen, RoomSend, RoomUndelete,
         },
     },
     error::{AppError, Code},
@@ -78,6 +78,11 @@ pub(crate) enum RoomCommand {
         /// The new text; may be empty when the message has files
         text: String,
     },
+    /// Put a sign under a message, or take yours back
+    #[command(after_help = "Examples:\n  artel room react MESSAGE 👍\n  \
+        artel room react MESSAGE --remove\n\n\
+        Each member has one sign under a message; another one takes its place.")]
+    React(ReactArgs),
     /// Delete a message: yours, or as an owner or teacher anyone's
     #[command(
         after_help = "Examples:\n  artel room delete MESSAGE\n  artel room delete MESSAGE --undo\n\n\
@@ -130,6 +135,19 @@ pub(crate) struct ReadArgs {
     /// Go on with new messages until Ctrl-C
     #[arg(long, conflicts_with = "before")]
     follow: bool,
+}
+
+/// Arguments of `room react`.
+#[derive(Args)]
+pub(crate) struct ReactArgs {
+    /// Id of the message
+    message: String,
+    /// One sign, such as an emoji
+    #[arg(required_unless_present = "remove")]
+    emoji: Option<String>,
+    /// Take your sign back
+    #[arg(long, conflicts_with = "emoji")]
+    remove: bool,
 }
 
 /// Arguments of `room delete`.
@@ -252,6 +270,13 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow
             output.one(&edited, || match edited.state.as_str() {
                 "unchanged" => format!("It said that already. {}", edited.message),
                 _ => format!("Edited. {}", edited.message),
+            })?;
+        }
+        RoomCommand::React(ReactArgs { message, emoji, .. }) => {
+            let reacted = client.call(RoomReact { message, emoji }).await?;
+            output.one(&reacted, || match &reacted.emoji {
+                Some(emoji) => format!("{emoji} {}", reacted.message),
+                None => format!("Taken back. {}", reacted.message),
             })?;
         }
         RoomCommand::Delete(args) => delete(context, client, args).await?,
@@ -624,5 +649,19 @@ fn in_words(message: &Message) -> String {
             file.name, file.size, file.id
         ));
     }
+    for reaction in &message.reactions {
+        let (count, names) = (reaction.members.len(), names(&reaction.members));
+        lines.push(format!("    {} {count}: {names}", reaction.emoji));
+    }
+    if !message.read_by.is_empty() {
+        let (count, names) = (message.read_by.len(), names(&message.read_by));
+        lines.push(format!("    read by {count}: {names}"));
+    }
     lines.join("\n")
+}
+
+/// Names for people, in a line.
+fn names(people: &[Person]) -> String {
+    let names: Vec<&str> = people.iter().map(|person| person.name.as_str()).collect();
+    names.join(", ")
 }

@@ -1,7 +1,7 @@
 //! What a node asks of its driver and what it tells.
 
 use artel_domain::{
-    Body, DeviceId, FileId, Incarnation, InviteId, MemberId, MessageId, RoomId, SpaceId,
+    Body, DeviceId, FileId, Incarnation, InviteId, MemberId, MessageId, Register, RoomId, SpaceId,
 };
 use thiserror::Error;
 
@@ -160,6 +160,14 @@ pub enum Event {
         /// Room that the page belongs to.
         room: RoomId,
     },
+    /// A register has a new value, this device's own ones included. What stands among a member's devices is another
+    /// question: ask for it.
+    Register {
+        /// Whose device wrote it.
+        member: MemberId,
+        /// The register.
+        register: Box<Register>,
+    },
     /// A peer holds this device's own records with `from < sequence <= through` of this feed, durably.
     Delivered {
         /// Feed of this device.
@@ -299,6 +307,9 @@ pub enum CommandError {
     /// Others' messages are theirs to edit.
     #[error("only its author may edit a message; answer it with one of your own")]
     NotAuthor,
+    /// A place whose highest turn there can be was written: no honest machine ever gets there.
+    #[error("a machine with your key has written the last value that this can have")]
+    Spent,
     /// This node's member was removed from the space.
     #[error("you are no member of this space any more; ask a teacher to let you back in")]
     Removed,

@@ -30,6 +30,10 @@ pub(crate) const MAX_SECRETS: usize = 256;
 pub(crate) const MAX_GAINED: usize = 256;
 /// Bytes that have a bit for each chunk of the largest file.
 const MAX_BITS: usize = (MAX_FILE / CHUNK as u64 / 8) as usize;
+/// Most registers in one frame.
+pub(crate) const MAX_REGISTERS: usize = 1_000;
+/// Most cells of registers asked for at once.
+pub(crate) const MAX_CELLS: usize = 32;
 /// Chunk hashes in one frame.
 pub(crate) const LIST_PAGE: usize = 4_096;
 
@@ -45,6 +49,23 @@ pub(crate) struct Carried {
     pub(crate) change: Vec<u8>,
     /// Absent where the sender has none: erased, or not here yet.
     pub(crate) body: Option<Vec<u8>>,
+}
+
+/// What a device has in one cell of a room's registers: the cell's number, and a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cell {
+    pub(crate) device: DeviceId,
+    pub(crate) number: u8,
+    pub(crate) digest: [u8; 16],
+}
+
+/// Of an answer in several frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Part {
+    /// Others follow.
+    More,
+    /// The last.
+    Last,
 }
 
 /// The ends of a feed; more than one only for a copied profile.
@@ -214,6 +235,31 @@ pub(crate) enum Frame {
         room: RoomId,
         records: Vec<Carried>,
     },
+    /// Digest of the registers of all rooms in common, the control room among them.
+    RegisterSummary { space: SpaceId, digest: Digest },
+    /// Digests of the registers of each room.
+    RegisterRooms {
+        space: SpaceId,
+        rooms: Vec<(RoomId, Digest)>,
+    },
+    /// What the sender has of a room's registers.
+    RegisterCells {
+        space: SpaceId,
+        room: RoomId,
+        cells: Vec<Cell>,
+    },
+    /// Asks for the registers of these cells.
+    WantRegisters {
+        space: SpaceId,
+        room: RoomId,
+        cells: Vec<(DeviceId, u8)>,
+    },
+    /// Registers in their wire form: the sender's own, or some of those that were asked for.
+    Registers {
+        space: SpaceId,
+        registers: Vec<Vec<u8>>,
+        answer: Option<Part>,
+    },
 }
 
 /// Why bytes are not a frame.
@@ -242,7 +288,12 @@ impl Frame {
         let frame: Self = decode_exact(payload).ok_or(FrameError::Damaged)?;
         let within = match &frame {
             Self::Tags(tags) => tags.len() <= MAX_TAGS,
-            Self::Rooms { rooms, .. } => rooms.len() <= MAX_LISTED,
+            Self::Rooms { rooms, .. } | Self::RegisterRooms { rooms, .. } => {
+                rooms.len() <= MAX_LISTED
+            }
+            Self::RegisterCells { cells, .. } => cells.len() <= MAX_LISTED,
+            Self::WantRegisters { cells, .. } => cells.len() <= MAX_CELLS,
+            Self::Registers { registers, .. } => registers.len() <= MAX_REGISTERS,
             Self::Heads { feeds, .. } => feeds.len() <= MAX_LISTED,
             Self::Records { records, .. }
             | Self::Branch { records, .. }
@@ -299,7 +350,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..32) {
+        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..37) {
             let _ = Frame::decode(&bytes);
             bytes.splice(0..0, [VERSION, variant]);
             let _ = Frame::decode(&bytes);

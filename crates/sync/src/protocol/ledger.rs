@@ -4,8 +4,8 @@
 //! nothing in memory that [`super::Node::load`] cannot rebuild from it. [`super::MemoryLedger`] is the model of it.
 
 use artel_domain::{
-    BodyHash, ChangeHash, DeviceId, Envelope, FileId, Incarnation, InviteId, MessageId, RoomId,
-    SpaceId, SpaceSecret,
+    BodyHash, ChangeHash, DeviceId, Envelope, FileId, Incarnation, InviteId, MessageId, Register,
+    RoomId, SpaceId, SpaceSecret, register::Subject,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -39,6 +39,34 @@ impl FeedKey {
             room: record.room,
             device: record.device,
             incarnation: record.incarnation,
+        }
+    }
+}
+
+/// The place of a register: of all values that were ever written there, the latest stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegisterKey {
+    /// Space.
+    pub space: SpaceId,
+    /// Room.
+    pub room: RoomId,
+    /// Device.
+    pub device: DeviceId,
+    /// Number of its topic.
+    pub topic: u16,
+    /// What of the topic it is about.
+    pub subject: Subject,
+}
+
+impl RegisterKey {
+    /// The place of a register.
+    pub fn of(register: &Register) -> Self {
+        Self {
+            space: register.space,
+            room: register.room,
+            device: register.device,
+            topic: register.topic.number(),
+            subject: register.topic.subject(),
         }
     }
 }
@@ -237,6 +265,15 @@ pub trait Ledger {
     fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()>;
     /// Records that edit or delete `target`, ascending by id.
     fn references(&self, target: &MessageId) -> LedgerResult<Vec<MessageId>>;
+
+    /// The registers of a space in their wire forms, in any order.
+    fn registers(&self, space: &SpaceId) -> LedgerResult<Vec<Vec<u8>>>;
+    /// The register of a place.
+    fn register(&self, key: &RegisterKey) -> LedgerResult<Option<Vec<u8>>>;
+    /// Keeps a register in place of the one that was there.
+    fn put_register(&mut self, key: &RegisterKey, wire: &[u8]) -> LedgerResult<()>;
+    /// Forgets one; none there is no error.
+    fn remove_register(&mut self, key: &RegisterKey) -> LedgerResult<()>;
 
     /// Up to where a peer holds a feed of this device; 0 if nothing is known.
     fn delivered(&self, feed: &FeedKey, peer: &DeviceId) -> LedgerResult<u64>;

@@ -7,8 +7,8 @@ use artel_domain::{
 };
 
 use super::ledger::{
-    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, SpaceRow, Standing, StoredBody,
-    StoredRecord,
+    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, RegisterKey, SpaceRow, Standing,
+    StoredBody, StoredRecord,
 };
 
 /// A ledger in memory. A clone is a snapshot: keep one to roll back to, or to restart from.
@@ -26,6 +26,7 @@ pub struct MemoryLedger {
     waits: BTreeMap<MessageId, BTreeSet<MessageId>>,
     references: BTreeMap<MessageId, BTreeSet<MessageId>>,
     bodies: BTreeMap<MessageId, StoredBody>,
+    registers: BTreeMap<RegisterKey, Vec<u8>>,
     delivered: BTreeMap<(FeedKey, DeviceId), u64>,
     lists: BTreeMap<FileId, Vec<u8>>,
     chunks: BTreeMap<FileId, BTreeMap<u32, Vec<u8>>>,
@@ -345,6 +346,25 @@ impl Ledger for MemoryLedger {
             .flatten()
             .copied()
             .collect())
+    }
+
+    fn registers(&self, space: &SpaceId) -> LedgerResult<Vec<Vec<u8>>> {
+        let of_space = self.registers.iter().filter(|(key, _)| key.space == *space);
+        Ok(of_space.map(|(_, wire)| wire.clone()).collect())
+    }
+
+    fn register(&self, key: &RegisterKey) -> LedgerResult<Option<Vec<u8>>> {
+        Ok(self.registers.get(key).cloned())
+    }
+
+    fn put_register(&mut self, key: &RegisterKey, wire: &[u8]) -> LedgerResult<()> {
+        self.registers.insert(*key, wire.to_vec());
+        Ok(())
+    }
+
+    fn remove_register(&mut self, key: &RegisterKey) -> LedgerResult<()> {
+        self.registers.remove(key);
+        Ok(())
     }
 
     fn delivered(&self, feed: &FeedKey, peer: &DeviceId) -> LedgerResult<u64> {

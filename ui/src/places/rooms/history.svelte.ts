@@ -10,6 +10,8 @@ import { firstUnread, rowsOf, stands, upsert } from './rows';
 
 /** Messages in one page. */
 const page = 100;
+/** How long news of who has read what is gathered, in milliseconds: a class reads all at once. */
+const gathering = 2_000;
 /** Pages looked through for a quoted message. */
 const farthest = 20;
 
@@ -28,6 +30,7 @@ export class History {
   #turn = 0;
   #fresh = true;
   #older: Promise<void> | undefined;
+  #reads: ReturnType<typeof setTimeout> | undefined;
   /** What was heard during each load under way: an answer may be older than that. */
   readonly #heard = new Set<Change[]>();
   /** Messages that came before the first answer was here. */
@@ -70,12 +73,20 @@ export class History {
       on('attachment', ({ attachment, have }) =>
         this.#change((messages) => arrived(messages, attachment, have)),
       ),
+      on('reads', ({ room: where }) => {
+        if (where !== room || !this.messages.some((message) => message.mine)) return;
+        this.#reads ??= setTimeout(() => {
+          this.#reads = undefined;
+          this.#again();
+        }, gathering);
+      }),
       on('missed', () => this.#again()),
     ];
     void this.newest.reload();
   }
 
   stop(): void {
+    clearTimeout(this.#reads);
     this.#stops.forEach((stop) => stop());
   }
 

@@ -539,6 +539,8 @@ impl Node {
                 self.match_tags(&peer);
             }
             self.want_secrets(id);
+            self.erase_registers(ledger, id)?;
+            self.inherit_registers(ledger, now, id)?;
             self.arrived(ledger, id)?;
         }
         Ok(())

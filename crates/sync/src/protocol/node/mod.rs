@@ -18,6 +18,7 @@ use documents::Documents;
 use exchange::{Want, place_of};
 use files::Fetch;
 use joining::Joining;
+use registers::Paces;
 use session::Session;
 use space::Space;
 
@@ -31,6 +32,7 @@ mod ingest;
 mod joining;
 mod latest;
 mod pages;
+mod registers;
 mod secrets;
 mod session;
 mod showing;
@@ -39,6 +41,7 @@ mod views;
 
 pub use entropy::Entropy;
 pub use pages::PageView;
+pub use registers::Reaction;
 pub use views::{InviteView, MemberView, RoomView, SpaceView};
 
 /// Who this node is.
@@ -118,6 +121,8 @@ pub struct Node {
     unfolded: BTreeSet<SpaceId>,
     /// Feeds of which a record came at which what counts of them ends.
     recut: BTreeSet<FeedKey>,
+    /// Registers that left this device lately.
+    paces: Paces,
     /// Where this node listens.
     ports: Ports,
     outputs: Vec<Output>,
@@ -171,6 +176,7 @@ impl Node {
             fetches: BTreeMap::new(),
             unfolded: BTreeSet::new(),
             recut: BTreeSet::new(),
+            paces: Paces::default(),
             ports: Ports::default(),
             outputs: Vec::new(),
         };
@@ -189,6 +195,7 @@ impl Node {
             if let Some(space) = node.spaces.get_mut(&id) {
                 space.refold();
             }
+            node.load_registers(ledger, id)?;
         }
         node.unfolded.clear();
         for row in ledger.joins()? {
@@ -300,6 +307,7 @@ impl Node {
         self.tell_time(now);
         self.banned.retain(|_, until| *until > now);
         self.tick_exchange(ledger, now)?;
+        self.tick_registers(ledger, now)?;
         self.search_branches(ledger, now)?;
         self.tick_secrets(now);
         self.tick_sessions(ledger, now)?;
@@ -430,6 +438,27 @@ impl Node {
                 record,
                 records,
             } => self.on_branch(ledger, now, peer, space, record, records),
+            Frame::RegisterSummary { space, digest } => {
+                self.on_register_summary(peer, space, digest);
+                Ok(())
+            }
+            Frame::RegisterRooms { space, rooms } => {
+                self.on_register_rooms(peer, space, &rooms);
+                Ok(())
+            }
+            Frame::RegisterCells { space, room, cells } => {
+                self.on_register_cells(now, peer, space, room, cells);
+                Ok(())
+            }
+            Frame::WantRegisters { space, room, cells } => {
+                self.on_want_registers(ledger, peer, space, room, &cells)?;
+                Ok(())
+            }
+            Frame::Registers {
+                space,
+                registers,
+                answer,
+            } => self.on_registers(ledger, now, peer, space, registers, answer),
             Frame::Listening(ports) => {
                 self.on_listening(peer, ports);
                 Ok(())
@@ -520,6 +549,16 @@ impl Node {
             Frame::Branch { .. } => 0,
             Frame::WantHolding { .. } => 5,
             Frame::Holding { .. } => 2,
+            Frame::RegisterCells { cells, .. } => 5 + many(cells.len()) / 64,
+            Frame::WantRegisters { .. } => 5,
+            Frame::Registers {
+                registers, answer, ..
+            } => {
+                let session = self.sessions.get(peer);
+                let asked = session.is_some_and(|session| session.registers.is_open());
+                let each = if asked && answer.is_some() { 16 } else { 1 };
+                1 + many(registers.len()) / each
+            }
             Frame::Chunk { message, index, .. } | Frame::List { message, index, .. } => {
                 let fetch = self.fetches.get(&(*message, *index));
                 let asked = fetch.is_some_and(|fetch| match frame {

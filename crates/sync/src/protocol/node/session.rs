@@ -21,6 +21,7 @@ use super::{
         roster::MemberState,
     },
     Fault, Node,
+    registers::Asking,
     space::Space,
 };
 use crate::Ports;
@@ -83,6 +84,9 @@ pub(super) struct Link {
     pub(super) summarised: u64,
     /// When the last summary was sent.
     pub(super) summarised_at: i64,
+    /// Version of the space's registers at the last digest of them that was sent, if any was, and when.
+    pub(super) registers: Option<u64>,
+    pub(super) registers_at: i64,
 }
 
 /// How a join stands with one peer.
@@ -113,6 +117,8 @@ pub(super) struct Session {
     pub(super) hopeless: BTreeMap<FeedKey, i64>,
     /// Feeds to ask the peer for, once it has answered other questions.
     pub(super) queue: VecDeque<(FeedKey, u64)>,
+    /// Registers to ask the peer for.
+    pub(super) registers: Asking,
     /// When the link is closed, because the peer was removed.
     leaves_at: Option<i64>,
     /// What only this device and the peer's can compute.
@@ -162,6 +168,7 @@ impl Node {
             opened_at: now,
             hopeless: BTreeMap::new(),
             queue: VecDeque::new(),
+            registers: Asking::default(),
             pairing: self.identity.device.agree(&peer),
             granted: BTreeSet::new(),
             theirs: None,

@@ -6,10 +6,13 @@ use artel_domain::{
     DeviceId, Genesis, Incarnation, MessageId, RoomId, Signed, SpaceId, SpaceSecret,
 };
 
-use super::super::{
-    frame::{Digest, FeedEnds, MAX_LISTED},
-    ledger::{FeedKey, Head, SpaceRow},
-    roster::{ControlSet, Roster},
+use super::{
+    super::{
+        frame::{Digest, FeedEnds, MAX_LISTED},
+        ledger::{FeedKey, Head, SpaceRow},
+        roster::{ControlSet, Roster},
+    },
+    registers::Registers,
 };
 
 /// Branches of one feed; more come from no honest mistake.
@@ -28,7 +31,9 @@ pub(super) struct Space {
     pub(super) roster: Roster,
     /// Secrets of the epochs, by the entries that began them.
     pub(super) secrets: BTreeMap<MessageId, SpaceSecret>,
-    /// Grows with everything that a digest covers.
+    /// Values that replace one another.
+    pub(super) registers: Registers,
+    /// Grows with everything that a digest of feeds covers.
     pub(super) version: u64,
     feeds: BTreeMap<RoomId, Feeds>,
     digests: BTreeMap<RoomId, Digest>,
@@ -69,6 +74,7 @@ impl Space {
             control,
             roster: Roster::default(),
             secrets: BTreeMap::new(),
+            registers: Registers::default(),
             version: 1,
             feeds: BTreeMap::new(),
             digests: BTreeMap::new(),
@@ -102,6 +108,7 @@ impl Space {
         }
         self.version += 1;
         self.digests.clear();
+        self.registers.refolded();
         Some(std::mem::replace(&mut self.roster, new))
     }
 

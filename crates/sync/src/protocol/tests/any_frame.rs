@@ -10,7 +10,7 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use super::{
     super::{
         Ledger as _, Refusal, StoredBody,
-        frame::{Carried, FeedEnds, Frame, Verdict},
+        frame::{Carried, Cell, FeedEnds, Frame, Part, Verdict},
     },
     attacks::give,
     hosts::World,
@@ -26,6 +26,7 @@ struct Parts {
     lives: Vec<Incarnation>,
     invite: InviteId,
     records: Vec<(MessageId, Carried)>,
+    registers: Vec<Vec<u8>>,
     genesis: Vec<u8>,
     certificate: Vec<u8>,
 }
@@ -63,6 +64,7 @@ impl Parts {
             lives: heads.iter().map(|head| head.feed.incarnation).collect(),
             invite,
             records,
+            registers: ledger.registers(&space).unwrap(),
             genesis: ledger.spaces().unwrap()[0].genesis.clone(),
             certificate: certificate.wire().to_vec(),
         }
@@ -279,11 +281,43 @@ impl Parts {
                 space,
                 record: message,
             },
-            _ => Frame::Branch {
+            24 => Frame::Branch {
                 space,
                 record: message,
                 records: self.carried(),
             },
+            25 => Frame::RegisterSummary {
+                space,
+                digest: self.rng.random(),
+            },
+            26 => Frame::RegisterRooms {
+                space,
+                rooms: vec![(room, self.rng.random())],
+            },
+            27 => Frame::RegisterCells {
+                space,
+                room,
+                cells: (0..33)
+                    .map(|number| Cell {
+                        device,
+                        number,
+                        digest: self.rng.random(),
+                    })
+                    .collect(),
+            },
+            28 => Frame::WantRegisters {
+                space,
+                room,
+                cells: (0..32).map(|number| (device, number)).collect(),
+            },
+            _ => {
+                let registers = self.registers.clone().into_iter();
+                Frame::Registers {
+                    space,
+                    registers: registers.map(|wire| self.bent(wire)).collect(),
+                    answer: [None, Some(Part::More), Some(Part::Last)][self.rng.random_range(0..3)],
+                }
+            }
         }
     }
 }
@@ -292,13 +326,21 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_frame_of_a_member_harms_nobody_else(seed: u64, kinds in prop::collection::vec(0_usize..25, 1..60)) {
+    fn any_frame_of_a_member_harms_nobody_else(seed: u64, kinds in prop::collection::vec(0_usize..30, 1..60)) {
         let mut world = World::new(90, 3);
         let (space, room) = world.found();
         let code = world.invite(0, space, 3);
-        world.say(0, space, room, "by the owner");
+        let target = world.say(0, space, room, "by the owner");
         world.say(1, space, room, "by the member");
         world.run(2_000);
+        for host in 0..3 {
+            world.with(host, |node, ledger, now| {
+                node.react(ledger, now, space, room, target, Some("👍".to_owned()))
+            }).unwrap();
+        }
+        world.run(1_000);
+        let signs = |world: &World| world.hosts[0].node.reactions(&space, &room, &target);
+        let signs_before = signs(&world);
         let before = world.texts(0, room);
         let records = world.hosts[0].ledger.record_count();
         let mut parts = Parts::of(&world, space, code.key().id(), seed);
@@ -312,6 +354,7 @@ proptest! {
             }
         }
         prop_assert_eq!(world.texts(0, room), before);
+        prop_assert_eq!(signs(&world), signs_before);
         prop_assert_eq!(world.hosts[0].ledger.record_count(), records);
         world.link(0, 2);
         world.say(2, space, room, "still here");

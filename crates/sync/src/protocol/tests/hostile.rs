@@ -69,6 +69,24 @@ pub(super) fn bend(bytes: Vec<u8>, identity: &Identity, rng: &mut StdRng) -> Vec
             }
             vec![Frame::Bodies { space, bodies }.encode()]
         }
+        Ok(Frame::Registers {
+            space,
+            mut registers,
+            answer,
+        }) if !registers.is_empty() => {
+            let at = rng.random_range(0..registers.len());
+            if rng.random() {
+                flip(&mut registers[at], rng);
+            } else {
+                registers.remove(at);
+            }
+            let frame = Frame::Registers {
+                space,
+                registers,
+                answer,
+            };
+            vec![frame.encode(), bytes]
+        }
         _ => match rng.random_range(0..8) {
             0 => vec![bytes.clone(), bytes],
             1 => {

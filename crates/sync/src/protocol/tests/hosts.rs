@@ -124,6 +124,7 @@ pub(super) struct World {
     /// Who told whom where it listens.
     pub(super) told: BTreeSet<(usize, usize)>,
     pub(super) sent: u64,
+    pub(super) registers_sent: u64,
     pub(super) sent_file_bytes: u64,
     /// Of those, how many each host sent.
     pub(super) file_bytes_of: BTreeMap<usize, u64>,
@@ -147,6 +148,7 @@ impl World {
             quick: false,
             told: BTreeSet::new(),
             sent: 0,
+            registers_sent: 0,
             sent_file_bytes: 0,
             file_bytes_of: BTreeMap::new(),
         };
@@ -207,8 +209,14 @@ impl World {
                 Output::Send { peer, lane, bytes } => {
                     let to = self.index(host, &peer);
                     self.sent += 1;
-                    if let Ok(Frame::Listening(_)) = Frame::decode(&bytes) {
-                        self.told.insert((host, to));
+                    match Frame::decode(&bytes) {
+                        Ok(Frame::Listening(_)) => {
+                            self.told.insert((host, to));
+                        }
+                        Ok(Frame::Registers { registers, .. }) => {
+                            self.registers_sent += registers.len() as u64;
+                        }
+                        _ => {}
                     }
                     assert!(bytes.len() <= artel_domain::limits::MAX_FRAME);
                     if lane == Lane::File {

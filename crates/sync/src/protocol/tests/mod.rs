@@ -10,6 +10,7 @@ mod joining;
 mod latest;
 mod membership;
 mod pages;
+mod registers;
 mod restored;
 mod scenes;
 mod simulator;

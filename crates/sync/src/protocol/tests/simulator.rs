@@ -120,7 +120,8 @@ impl Lab {
     fn act(&mut self) {
         let host = self.draw(self.plan.honest + 1);
         match self.draw(if self.plan.trust { 20 } else { 14 }) {
-            0..=4 => self.say(host),
+            0..=3 => self.say(host),
+            4 => self.react(host),
             5 => self.mend(host),
             6 => {
                 let other = self.draw(self.plan.honest + 1);
@@ -200,6 +201,26 @@ impl Lab {
         if deletes && done.is_ok() {
             self.model.deleted.insert(target);
         }
+    }
+
+    /// Somebody says how far they have read a room, and puts a sign under a message there, or takes it back.
+    fn react(&mut self, host: usize) {
+        let Some(room) = self.some_room(host) else {
+            return;
+        };
+        let shown: Vec<_> = self.shown(host, room).into_keys().collect();
+        let at = self.draw(shown.len());
+        let Some(at) = shown.get(at).copied() else {
+            return;
+        };
+        let emoji = ["👍", "🎉", ""][self.draw(3)];
+        let emoji = (!emoji.is_empty()).then(|| emoji.to_owned());
+        let space = self.space;
+        // One who was let in and heard of nothing yet may not.
+        let _ = self.world.with(host, |node, ledger, now| {
+            node.mark_read(ledger, now, space, room, at)?;
+            node.react(ledger, now, space, room, at.1, emoji)
+        });
     }
 
     /// The class falls into two parts.
@@ -441,6 +462,22 @@ impl Lab {
                 self.shown(host, room.room),
                 self.shown(first, room.room),
                 "seed {seed}: {host} and {first} differ in {}",
+                room.name
+            );
+            let said = |host: usize| {
+                let node = &self.world.hosts[host].node;
+                let under = |(_, id)| node.reactions(&self.space, &room.room, &id);
+                let signs: Vec<_> = self
+                    .shown(first, room.room)
+                    .into_keys()
+                    .map(under)
+                    .collect();
+                (signs, node.reads(&self.space, &room.room))
+            };
+            assert_eq!(
+                said(host),
+                said(first),
+                "seed {seed}: {host} and {first} differ in what was read and liked in {}",
                 room.name
             );
             let text = |host: usize| {
