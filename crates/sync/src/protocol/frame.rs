@@ -30,6 +30,8 @@ pub(crate) const MAX_SECRETS: usize = 256;
 pub(crate) const MAX_GAINED: usize = 256;
 /// Bytes that have a bit for each chunk of the largest file.
 const MAX_BITS: usize = (MAX_FILE / CHUNK as u64 / 8) as usize;
+/// Longest encrypted invite.
+pub(crate) const MAX_SEALED: usize = 64;
 /// Chunk hashes in one frame.
 pub(crate) const LIST_PAGE: usize = 4_096;
 
@@ -214,6 +216,25 @@ pub(crate) enum Frame {
         room: RoomId,
         records: Vec<Carried>,
     },
+    /// Knocks at the door of this number: the guest's point of the key exchange by its code.
+    /// `knock` tells this knock from those before it, whose answers may still be on their way.
+    Knock {
+        door: u16,
+        knock: u32,
+        element: [u8; 32],
+    },
+    /// The door's point.
+    KnockAnswer { knock: u32, element: [u8; 32] },
+    /// The guest has the key, and so the code.
+    KnockProof { knock: u32, proof: [u8; 32] },
+    /// The door has it too, and this is the invite, encrypted.
+    DoorOpened {
+        knock: u32,
+        proof: [u8; 32],
+        sealed: Vec<u8>,
+    },
+    /// The sender has no door of this number, or the code was another; or, if `later`, its door hears nobody for a while.
+    DoorShut { knock: u32, later: bool },
 }
 
 /// Why bytes are not a frame.
@@ -256,6 +277,7 @@ impl Frame {
             Self::WantChunks { chunks, .. } => chunks.len() <= 4,
             Self::WantHolding { bits, .. } | Self::Holding { bits, .. } => bits.len() <= MAX_BITS,
             Self::Gained { chunks, .. } => chunks.len() <= MAX_GAINED,
+            Self::DoorOpened { sealed, .. } => sealed.len() <= MAX_SEALED,
             _ => true,
         };
         if within {
@@ -299,7 +321,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..32) {
+        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..37) {
             let _ = Frame::decode(&bytes);
             bytes.splice(0..0, [VERSION, variant]);
             let _ = Frame::decode(&bytes);

@@ -1,7 +1,8 @@
 //! Every decoder answers any bytes, and a node answers any frame.
 
 use artel_domain::{
-    Body, DeviceCertificate, DeviceId, DeviceKey, Envelope, Genesis, InviteCode, MemberKey, Signed,
+    Body, DeviceCertificate, DeviceId, DeviceKey, DoorCode, Envelope, Genesis, InviteCode,
+    MemberKey, Signed,
 };
 use artel_sync::protocol::{Entropy, Identity, MemoryLedger, Node, Output, is_frame};
 use proptest::prelude::*;
@@ -27,6 +28,7 @@ proptest! {
         let _ = Signed::<Genesis>::open(&bytes);
         let _ = Signed::<DeviceCertificate>::open(&bytes);
         let _ = text.parse::<InviteCode>();
+        let _ = text.parse::<DoorCode>();
     }
 
     #[test]
@@ -41,7 +43,7 @@ proptest! {
     }
 
     #[test]
-    fn a_node_answers_any_frame(frames in prop::collection::vec((0_u8..27, prop::collection::vec(any::<u8>(), 0..200)), 1..8)) {
+    fn a_node_answers_any_frame(frames in prop::collection::vec((0_u8..37, prop::collection::vec(any::<u8>(), 0..200)), 1..8)) {
         let mut ledger = MemoryLedger::new();
         let mut node = node(&mut ledger);
         node.found_space(&mut ledger, 1, "space").unwrap();
