@@ -119,12 +119,14 @@ commands! {
         "gpu.info" machine::GpuInfo => machine::GpuReport,
         "profile.list" profile::ProfileList => Vec<profile::ProfileInfo>,
         "profile.new" profile::ProfileNew => profile::ProfileCreated,
+        "profile.recover" profile::ProfileRecover => profile::RecoveryMade,
         "profile.delete" profile::ProfileDelete => (),
         "care.restore" care::CareRestore => care::Restored,
     }
     session {
         "profile.show" profile::ProfileShow => profile::ProfileDetail,
-        "profile.passwd" profile::ProfilePasswd => (),
+        "profile.passwd" profile::ProfilePasswd => profile::PassphraseChanged,
+        "profile.recovery" profile::ProfileRecovery => profile::RecoveryMade,
         "profile.lock" profile::ProfileLock => (),
         "space.new" rooms::SpaceNew => rooms::SpaceInfo,
         "space.list" rooms::SpaceList => Vec<rooms::SpaceInfo>,

@@ -40,6 +40,7 @@ impl Host {
             &path,
             name,
             "secret",
+            None,
             *member.id().as_bytes(),
             0,
             move |tx| device.create(tx, &member),
