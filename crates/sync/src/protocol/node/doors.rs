@@ -247,7 +247,7 @@ impl Node {
         };
         let space = *space;
         let password = Password::new(door.code.secret());
-        let nonces = self.sessions.get(peer).and_then(|session| session.nonces());
+        let nonces = self.sessions.get(peer).and_then(Session::nonces);
         let Some((mine, theirs)) = nonces else {
             return Err(Fault::Broke("a knock before a greeting"));
         };
