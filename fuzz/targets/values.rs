@@ -3,7 +3,7 @@
 #![no_main]
 
 use artel_domain::{
-    Body, DeviceCertificate, Envelope, Genesis, InviteCode, Register, Signed,
+    Body, DeviceCertificate, DoorCode, Envelope, Genesis, InviteCode, Register, Signed,
 };
 use artel_sync::protocol::is_frame;
 use libfuzzer_sys::fuzz_target;
@@ -23,5 +23,10 @@ fuzz_target!(|bytes: &[u8]| {
         && let Ok(code) = text.parse::<InviteCode>()
     {
         assert_eq!(code.to_string().parse::<InviteCode>().as_ref(), Ok(&code));
+    }
+    if let Ok(text) = str::from_utf8(bytes)
+        && let Ok(code) = text.parse::<DoorCode>()
+    {
+        assert_eq!(code.to_string().parse::<DoorCode>().as_ref(), Ok(&code));
     }
 });

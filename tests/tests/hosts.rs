@@ -94,6 +94,51 @@ fn history_travels_through_a_third_host_when_its_author_is_gone() -> Result<()> 
     Ok(())
 }
 
+/// A teacher holds the door open with one command; whoever types the code on another host comes in, found by mDNS alone.
+#[test]
+fn a_class_code_leads_in_across_the_lan() -> Result<()> {
+    let Some(lan) = lan("a_class_code_leads_in_across_the_lan", 3) else {
+        return Ok(());
+    };
+    let place = tempfile::tempdir()?;
+    let [h1, h2, h3] = lan.hosts() else {
+        unreachable!("three hosts were asked for")
+    };
+    let anna = Person::on(h1, place.path(), "Anna")?;
+    let boris = Person::on(h2, place.path(), "Boris")?;
+    let vera = Person::on(h3, place.path(), "Vera K")?;
+    anna.one(&["space", "new", "Class 7B"])?;
+    let mut door = anna.start(&["space", "door", "Class 7B", "--minutes", "5"])?;
+    let shown = door.first_line(PATIENCE)?;
+    let code = shown["code"].as_str().unwrap_or_default().to_owned();
+    let typed = code.to_lowercase();
+    let joined = boris.one(&["space", "join", &typed])?;
+    assert_eq!(
+        (&joined["name"], &joined["state"]),
+        (&"Class 7B".into(), &"member".into())
+    );
+    let show = ["space", "door", "Class 7B", "--show"];
+    wait::until("Boris among those who came", PATIENCE, || {
+        let came = &anna.one(&show)?["came"];
+        Ok((*came == serde_json::json!(["Boris"])).then_some(()))
+    })?;
+    anna.one(&["space", "door", "Class 7B", "--close"])?;
+    let ended = door.finish(PATIENCE)?;
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("Boris came in."), "{}", ended.stderr);
+
+    let (_node, _) = anna.node(&[])?;
+    let refused = vera.run(&["space", "join", &code])?;
+    assert_eq!(refused.status, Some(1));
+    assert_eq!(
+        refused.error()?["code"],
+        "invite_wrong",
+        "{}",
+        refused.stderr
+    );
+    Ok(())
+}
+
 /// `--wait` tells that another host has it.
 #[test]
 fn a_message_is_told_as_delivered_once_a_peer_has_it() -> Result<()> {

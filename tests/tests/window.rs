@@ -72,6 +72,7 @@ fn a_first_day() -> Result<()> {
         .part("first-run-passphrase")?
         .write("correct horse battery staple")?;
     window.part("first-run-create")?.click()?;
+    window.part("recovery-done")?.click()?;
 
     window.part("empty-new-space")?.click()?;
     window.part("space-name-input")?.write("Class 7B")?;
@@ -159,6 +160,7 @@ fn a_message_survives_the_window() -> Result<()> {
         .part("first-run-passphrase")?
         .write("a long passphrase")?;
     window.part("first-run-create")?.click()?;
+    window.part("recovery-done")?.click()?;
     window.part("empty-new-space")?.click()?;
     window.part("space-name-input")?.write("Lab")?;
     window.part("dialog-confirm")?.click()?;
@@ -195,6 +197,7 @@ fn a_room_by_hand() -> Result<()> {
         .part("first-run-passphrase")?
         .write("correct horse battery staple")?;
     window.part("first-run-create")?.click()?;
+    window.part("recovery-done")?.click()?;
     window.part("empty-new-space")?.click()?;
     window.part("space-name-input")?.write("Class 7B")?;
     window.part("dialog-confirm")?.click()?;

@@ -7,6 +7,7 @@ import { CallError } from './contract';
 import * as data from './fake/data';
 import type { Check } from './bindings/Check';
 import type { DeviceInfo } from './bindings/DeviceInfo';
+import type { DoorInfo } from './bindings/DoorInfo';
 import type { InviteState } from './bindings/InviteState';
 import type { JobInfo } from './bindings/JobInfo';
 import type { MemberInfo } from './bindings/MemberInfo';
@@ -40,6 +41,7 @@ interface World {
   backups: number;
   settings: Map<string, string>;
   invites: InviteState[];
+  door: DoorInfo | null;
   members: Map<string, MemberInfo[]>;
   devices: DeviceInfo[];
   kept: Kept[];
@@ -66,6 +68,7 @@ function fresh(): World {
     backups: 3,
     settings: new Map(),
     invites: data.invites(now),
+    door: null,
     members: data.everyone(),
     devices: data.devices(),
     kept: [],
@@ -157,6 +160,8 @@ function changeMember(space: string, member: string, more: Partial<MemberInfo>):
   return null;
 }
 
+const recovery = 'MFRGG-ZDFMZ-TWQ2L-KNNWG-23TPO-BYXEM';
+
 function mustFit(name: string, passphrase: string): void {
   if (passphrase === 'wrong')
     throw new CallError('wrong_passphrase', `The passphrase does not open “${name}”.`);
@@ -242,7 +247,19 @@ const answers: Answers = {
     if (world.profiles.includes(name))
       throw new CallError('exists', `There is a profile “${name}” already.`, 'Choose another name.');
     world.profiles.push(name);
-    return { profile: name, member: data.key(3) };
+    return { profile: name, member: data.key(3), recovery };
+  },
+  'profile.recover': ({ name, code }) => {
+    if (code.replace(/[\s-]/g, '').length !== 30)
+      throw new CallError(
+        'recovery_wrong',
+        'this is not a recovery code: a recovery code has 30 letters and digits',
+      );
+    return { profile: name, recovery };
+  },
+  'profile.recovery': ({ passphrase }) => {
+    mustFit(world.profile, passphrase);
+    return { profile: world.profile, recovery };
   },
   'profile.delete': ({ name, passphrase }) => {
     mustFit(name, passphrase);
@@ -269,7 +286,7 @@ const answers: Answers = {
   }),
   'profile.passwd': ({ old }) => {
     mustFit(world.profile, old);
-    return null;
+    return { recovery: null };
   },
   'space.new': ({ name }) => {
     const space = {
@@ -320,8 +337,27 @@ const answers: Answers = {
     const invite = 'K7QDM-3XW9A-PL2VE-8TRZC-H4NJB-6YFSG-QW1DX-M5KUA';
     return { ...made, invite, link: `artel:${invite}?at=192.168.1.17:47600`, space };
   },
+  'space.door': ({ space, invite, minutes }) => {
+    world.door = {
+      space,
+      code: 'K7QM-2XPD',
+      invite: invite ?? `i${(world.theNext += 1)}`,
+      until: Date.now() + (minutes ?? 10) * 60_000,
+      wrong: 0,
+      guests: 0,
+      came: [],
+    };
+    tell({ type: 'spaces' });
+    return world.door;
+  },
+  'space.door_show': ({ space }) => (world.door?.space === space ? world.door : null),
+  'space.door_close': () => {
+    world.door = null;
+    tell({ type: 'spaces' });
+    return null;
+  },
   'space.join': ({ invite }) => {
-    if (invite.replace(/^artel:|\?.*$|[\s-]/gi, '').length !== 40) {
+    if (![8, 40].includes(invite.replace(/^artel:|\?.*$|[\s-]/gi, '').length)) {
       throw new CallError('invite_wrong', 'The code has to be eight groups of five characters.');
     }
     const space = {

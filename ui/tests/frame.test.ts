@@ -13,7 +13,7 @@ describe('first run', () => {
     const made: unknown[] = [];
     fake.answer('profile.new', (args) => {
       made.push(args);
-      return { profile: args.name, member: 'aa' };
+      return { profile: args.name, member: 'aa', recovery: 'AAAAF-AAAAK-AAAAP-AAAAU-AAAAR-AAAA6' };
     });
     await show();
     await accessible();
@@ -24,6 +24,29 @@ describe('first run', () => {
     expect(made).toEqual([{ name: 'Анна Смирнова', passphrase: 'five words are enough here' }]);
     await until(() => expect(has('rail-rooms')).toBe(true));
     expect(fake.world().profile).toBe('Анна Смирнова');
+    // The recovery code is shown this once, until it is written down.
+    expect(find('recovery-code').dataset['code']).toBe('AAAAF-AAAAK-AAAAP-AAAAU-AAAAR-AAAA6');
+    await press('dialog-close');
+    expect(find('recovery-dialog').textContent).toContain('once you have it');
+    await accessible();
+    await press('recovery-done');
+    expect(has('recovery-dialog')).toBe(false);
+  });
+
+  it('leads back in by the recovery code, and shows the new one', async () => {
+    fake.world().open = false;
+    await show();
+    await press('first-run-forgot');
+    await type('recover-code', 'too short');
+    await type('recover-new', 'five words are enough here');
+    await type('recover-again', 'five words are enough here');
+    await press('dialog-confirm');
+    expect(find('recover-error').textContent).toContain('The recovery code does not fit');
+    await accessible();
+    await type('recover-code', 'aaaaf aaaak aaaap aaaau aaaar aaaa6');
+    await press('dialog-confirm');
+    await until(() => expect(has('rail-rooms')).toBe(true));
+    expect(has('recovery-code')).toBe(true);
   });
 
   it('shows what there is to tell while a profile opens', async () => {

@@ -59,7 +59,7 @@ describe('a change of the passphrase', () => {
     const asked: unknown[] = [];
     fake.answer('profile.passwd', (args) => {
       asked.push(args);
-      return null;
+      return { recovery: null };
     });
     await menu();
     await press('profile-passphrase');

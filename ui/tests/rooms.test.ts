@@ -556,9 +556,14 @@ describe('invites', () => {
   it('move from one list to the other by arrows', async () => {
     await show();
     await press('invite');
-    await key(find('invite-tab-new'), 'ArrowRight');
-    expect(find('invite-tab-all').getAttribute('aria-selected')).toBe('true');
-    expect(document.activeElement).toBe(find('invite-tab-all'));
+    for (const [from, to] of [
+      ['new', 'door'],
+      ['door', 'all'],
+    ]) {
+      await key(find(`invite-tab-${from}`), 'ArrowRight');
+      expect(find(`invite-tab-${to}`).getAttribute('aria-selected')).toBe('true');
+      expect(document.activeElement).toBe(find(`invite-tab-${to}`));
+    }
     await key(find('invite-tab-all'), 'ArrowRight');
     expect(has('invite-row')).toBe(false);
   });
@@ -666,6 +671,27 @@ describe('invites', () => {
     await type('join-code', 'K7QDM 3XW9A PL2VE 8TRZC H4NJB 6YFSG QW1DX M5KUA');
     await press('dialog-confirm');
     await until(() => expect(find('join-pending').textContent).toContain('has not let you in yet'));
+  });
+
+  it('open the door with a code for the room, and tell who comes in', async () => {
+    await show();
+    await press('invite');
+    await press('invite-tab-door');
+    await until(() => expect(has('door-open')).toBe(true));
+    await accessible();
+    await press('door-open');
+    await until(() => expect(find('door-code').textContent).toBe('K7QM-2XPD'));
+    expect(find('door-left').textContent).toMatch(/^(10:00|9:5\d) left$/);
+    const door = fake.world().door;
+    if (door) fake.world().door = { ...door, guests: 1, came: ['Олена'] };
+    fake.tell({ type: 'spaces' });
+    await until(() => expect(find('door-came').textContent).toContain('Олена'));
+    await accessible();
+    await press('door-large');
+    expect(find('door-wall').textContent).toContain('K7QM-2XPD');
+    await press('door-close');
+    await until(() => expect(has('door-open')).toBe(true));
+    expect(fake.world().door).toBe(null);
   });
 
   it('are taken as links as well', async () => {

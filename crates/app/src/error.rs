@@ -38,6 +38,10 @@ pub enum Code {
     WrongPassphrase,
     /// No passphrase was given.
     PassphraseNeeded,
+    /// The recovery code is mistyped, void, or of another profile.
+    RecoveryWrong,
+    /// The profile has no recovery code.
+    RecoveryNone,
     /// Another process holds the profile.
     InUse,
     /// The profile is not open.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use artel_domain::{DeviceKey, Incarnation, MemberId};
 use artel_store::{
-    StoreError, identity,
+    RecoveryCode, RecoveryError, StoreError, identity,
     profile::{self, ProfileSummary},
 };
 use zeroize::Zeroizing;
@@ -57,9 +57,13 @@ impl Handle<api::ProfilePasswd> for Session {
     ) -> Result<<api::ProfilePasswd as Command>::Reply, AppError> {
         let core = self.core.clone();
         let (old, new) = (Zeroizing::new(command.old), Zeroizing::new(command.new));
-        tokio::task::spawn_blocking(move || profile::change_passphrase(core.opened(), &old, &new))
-            .await??;
-        Ok(())
+        let made = tokio::task::spawn_blocking(move || {
+            profile::change_passphrase(core.opened(), &old, &new)
+        })
+        .await??;
+        Ok(api::PassphraseChanged {
+            recovery: made.map(|code| code.to_string()),
+        })
     }
 }
 
@@ -97,24 +101,72 @@ impl Handle<api::ProfileNew> for Host {
         let home = self.home().to_owned();
         let passphrase = Zeroizing::new(command.passphrase);
         let name = command.name;
-        let summary = tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || {
             let member = installation::new_member()?;
             let device = NewDevice::generate(identity::Reason::Created)?;
+            let recovery = RecoveryCode::random()?;
             let opened = profile::create_with(
                 &home,
                 &name,
                 &passphrase,
+                Some(&recovery),
                 *member.id().as_bytes(),
                 device.at_ms(),
                 move |tx| device.create(tx, &member),
             )?;
-            Ok::<_, AppError>(opened.summary.clone())
+            Ok::<_, AppError>(api::ProfileCreated {
+                member: member_id(&opened.summary.member_public),
+                profile: opened.summary.name.clone(),
+                recovery: recovery.to_string(),
+            })
         })
-        .await??;
-        Ok(api::ProfileCreated {
-            member: member_id(&summary.member_public),
-            profile: summary.name,
+        .await?
+    }
+}
+
+impl Handle<api::ProfileRecover> for Host {
+    async fn handle(
+        &self,
+        command: api::ProfileRecover,
+    ) -> Result<<api::ProfileRecover as Command>::Reply, AppError> {
+        let home = self.home().to_owned();
+        let passphrase = Zeroizing::new(command.passphrase);
+        let typed = Zeroizing::new(command.code);
+        let code: RecoveryCode = typed.parse().map_err(|reason: RecoveryError| {
+            AppError::new(
+                Code::RecoveryWrong,
+                format!("this is not a recovery code: {reason}"),
+                "It has six groups of five letters and digits; type it as you wrote it down.",
+            )
+        })?;
+        let profile = command.name;
+        tokio::task::spawn_blocking(move || {
+            let fresh = profile::recover(&home, &profile, &code, &passphrase)?;
+            Ok(api::RecoveryMade {
+                profile,
+                recovery: fresh.to_string(),
+            })
         })
+        .await?
+    }
+}
+
+impl Handle<api::ProfileRecovery> for Session {
+    async fn handle(
+        &self,
+        command: api::ProfileRecovery,
+    ) -> Result<<api::ProfileRecovery as Command>::Reply, AppError> {
+        let core = self.core.clone();
+        let passphrase = Zeroizing::new(command.passphrase);
+        tokio::task::spawn_blocking(move || {
+            let opened = core.opened();
+            let code = profile::new_recovery(opened, &passphrase)?;
+            Ok(api::RecoveryMade {
+                profile: opened.summary.name.clone(),
+                recovery: code.to_string(),
+            })
+        })
+        .await?
     }
 }
 
@@ -194,7 +246,15 @@ impl From<StoreError> for AppError {
             StoreError::NewerSchema { found, known } => as_code(Code::TooNew, "Install the newer version of Artel and use that. Nothing was changed.")
                 .param("found", found)
                 .param("known", known),
-            StoreError::WrongPassphrase => as_code(Code::WrongPassphrase, "Check the keyboard's language and Caps Lock. A forgotten passphrase cannot be recovered."),
+            StoreError::WrongPassphrase => as_code(Code::WrongPassphrase, "Check the keyboard's language and Caps Lock. For one that is forgotten there is the recovery code: artel profile recover NAME"),
+            StoreError::WrongRecovery => as_code(
+                Code::RecoveryWrong,
+                "It is well typed, but of another profile, or a newer one took its place. Look for a newer note, or restore a backup whose passphrase you know.",
+            ),
+            StoreError::NoRecovery => as_code(
+                Code::RecoveryNone,
+                "Nobody made one while the passphrase was known. Restore a backup whose passphrase you know: artel care backups",
+            ),
             StoreError::EmptyPassphrase => as_code(Code::PassphraseNeeded, "Choose a passphrase."),
             StoreError::InUse { profile, .. } => as_code(
                 Code::InUse,

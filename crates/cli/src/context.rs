@@ -140,10 +140,19 @@ impl Context {
 }
 
 fn ask(prompt: &str, otherwise: &str) -> anyhow::Result<Zeroizing<String>> {
+    ask_for("passphrase", prompt, otherwise)
+}
+
+/// Asks for a secret without showing it.
+pub(crate) fn ask_for(
+    what: &str,
+    prompt: &str,
+    otherwise: &str,
+) -> anyhow::Result<Zeroizing<String>> {
     if !std::io::stdin().is_terminal() {
         return Err(AppError::new(
             Code::PassphraseNeeded,
-            "no passphrase was given and there is no terminal to ask on",
+            format!("no {what} was given and there is no terminal to ask on"),
             otherwise,
         )
         .into());

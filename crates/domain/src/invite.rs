@@ -9,7 +9,7 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use thiserror::Error;
 use zeroize::Zeroize;
 
-use crate::{id::SpaceId, key::InviteKey};
+use crate::{door::is_filler, id::SpaceId, key::InviteKey};
 
 const SEED: usize = 15;
 const PREFIX: usize = 10;
@@ -110,7 +110,7 @@ impl FromStr for InviteCode {
         let mut found = 0_usize;
         let mut wrong = None;
         for c in text.chars() {
-            if c.is_whitespace() || matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '_') {
+            if is_filler(c) {
                 continue;
             }
             let upper = c.to_ascii_uppercase();

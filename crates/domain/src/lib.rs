@@ -13,7 +13,7 @@
 //! | [`body`], [`attachment`], [`control`] | what a record says |
 //! | [`role`] | who may do what |
 //! | [`secret`] | what the members of a space share |
-//! | [`invite`] | the code a person types to join |
+//! | [`invite`], [`door`] | the codes a person types to join |
 //! | [`file_name`] | names that are safe to write to a disk |
 //! | [`limits`] | every size limit, in one place |
 
@@ -21,6 +21,7 @@ pub mod attachment;
 pub mod body;
 pub mod certificate;
 pub mod control;
+pub mod door;
 pub mod envelope;
 pub mod file_name;
 pub mod genesis;
@@ -37,6 +38,7 @@ pub use attachment::{Attachment, FileDigest, FileId};
 pub use body::{Body, Content, Manifest};
 pub use certificate::DeviceCertificate;
 pub use control::{Audience, Control, Cut, JoinClaim};
+pub use door::DoorCode;
 pub use envelope::Envelope;
 pub use file_name::sanitize;
 pub use genesis::Genesis;

@@ -395,7 +395,8 @@ pub fn restore(
     let name = name_for(home, restore)?;
     let old = opening.header.public();
     let public = Public::new(&name, old.member, old.created_at_ms)?;
-    profile::build(home, public, restore.passphrase, &key, |folder| {
+    let recovery = opening.header.recovery().cloned();
+    profile::build(home, public, restore.passphrase, &key, recovery, |folder| {
         let database = folder.join(DATABASE);
         opening.unpack(restore.path, &database)?;
         examine(restore.path, &database, &key)?;

@@ -51,6 +51,12 @@ pub enum StoreError {
     /// The passphrase does not open the profile or backup.
     #[error("the passphrase is wrong")]
     WrongPassphrase,
+    /// The recovery code is of another profile, or a later one took its place.
+    #[error("the recovery code does not open this profile")]
+    WrongRecovery,
+    /// The profile has no recovery code.
+    #[error("the profile has no recovery code")]
+    NoRecovery,
     /// A passphrase must have at least one character.
     #[error("the passphrase is empty")]
     EmptyPassphrase,

@@ -3,6 +3,9 @@
 //! A copy is `ARTELHDR`, a format version (u16, little-endian), the postcard encoding of
 //! [`Header`], and the BLAKE3 hash of all that, so that damage is told apart from a wrong
 //! passphrase. The copy with the higher generation counts; the other is rewritten from it.
+//!
+//! Format 1 has no recovery code. It is still what is written where there is none, so that an
+//! older Artel can read it; format 2 has the [`Recovery`] after what format 1 has.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +14,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     StoreError, files,
     key::{Cost, DatabaseKey, Root, WRAPPED_LEN},
+    recovery::{Recovery, RecoveryCode},
 };
 
 const MAGIC: &[u8; 8] = b"ARTELHDR";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
+const WITHOUT_RECOVERY: u16 = 1;
 const HASH_LEN: usize = 32;
 
 /// No header is longer; a longer file is not one.
@@ -29,12 +34,15 @@ pub(crate) struct Header {
     public: Public,
     nonce: [u8; 24],
     wrapped: Vec<u8>,
+    /// The second way to the key. Written apart.
+    #[serde(skip)]
+    recovery: Option<Recovery>,
 }
 
 /// The part that is authenticated together with the wrapped key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Public {
-    /// Rises with every new passphrase.
+    /// Rises with every new passphrase or recovery code.
     pub generation: u64,
     /// Random; the same in a backup of this profile.
     pub profile: [u8; 16],
@@ -83,7 +91,12 @@ impl Public {
 
 impl Header {
     /// Wraps a key.
-    pub(crate) fn seal(public: Public, key: &DatabaseKey, root: &Root) -> Result<Self, StoreError> {
+    pub(crate) fn seal(
+        public: Public,
+        key: &DatabaseKey,
+        root: &Root,
+        recovery: Option<Recovery>,
+    ) -> Result<Self, StoreError> {
         let mut nonce = [0; 24];
         getrandom::fill(&mut nonce)?;
         let wrapped = root.wrap(key, &nonce, &bound(&public)?)?;
@@ -91,7 +104,19 @@ impl Header {
             public,
             nonce,
             wrapped,
+            recovery,
         })
+    }
+
+    /// The key under the recovery code, where there is one.
+    pub(crate) fn recovery(&self) -> Option<&Recovery> {
+        self.recovery.as_ref()
+    }
+
+    /// Unwraps the key by the recovery code, or says that it is not of this profile, or void.
+    pub(crate) fn recover(&self, code: &RecoveryCode) -> Result<DatabaseKey, StoreError> {
+        let recovery = self.recovery.as_ref().ok_or(StoreError::NoRecovery)?;
+        recovery.unseal(code, &self.public.member)
     }
 
     /// What is readable without a passphrase.
@@ -111,10 +136,17 @@ impl Header {
 
     /// The bytes of a copy.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, StoreError> {
+        let misuse = |_| StoreError::Misuse("a header does not encode");
         let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&FORMAT.to_le_bytes());
-        let mut bytes = postcard::to_extend(self, bytes)
-            .map_err(|_| StoreError::Misuse("a header does not encode"))?;
+        let format = match &self.recovery {
+            Some(_) => FORMAT,
+            None => WITHOUT_RECOVERY,
+        };
+        bytes.extend_from_slice(&format.to_le_bytes());
+        let mut bytes = postcard::to_extend(self, bytes).map_err(misuse)?;
+        if let Some(recovery) = &self.recovery {
+            bytes = postcard::to_extend(recovery, bytes).map_err(misuse)?;
+        }
         let hash = blake3::hash(&bytes);
         bytes.extend_from_slice(hash.as_bytes());
         Ok(bytes)
@@ -138,9 +170,13 @@ impl Header {
         if format > FORMAT {
             return Err(Flaw::Newer(format));
         }
-        let header: Self =
-            postcard::from_bytes(body).map_err(|_| Flaw::Damaged("its content does not decode"))?;
-        if header.wrapped.len() != WRAPPED_LEN {
+        let undecodable = |_| Flaw::Damaged("its content does not decode");
+        let (mut header, rest): (Self, _) = postcard::take_from_bytes(body).map_err(undecodable)?;
+        if format > WITHOUT_RECOVERY {
+            header.recovery = Some(postcard::from_bytes(rest).map_err(undecodable)?);
+        }
+        let sound = header.recovery.as_ref().is_none_or(Recovery::is_sound);
+        if header.wrapped.len() != WRAPPED_LEN || !sound {
             return Err(Flaw::Damaged("its key has the wrong length"));
         }
         if !header.public.cost.is_acceptable() {

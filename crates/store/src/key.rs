@@ -32,6 +32,16 @@ impl DatabaseKey {
         Ok(Self(key))
     }
 
+    /// The key as it was unwrapped.
+    pub(crate) fn from_bytes(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
+    /// The key, to be wrapped and for nothing else.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// SQLCipher's notation of a raw key.
     pub(crate) fn pragma(&self) -> Zeroizing<String> {
         use std::fmt::Write;

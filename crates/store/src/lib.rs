@@ -41,10 +41,12 @@ mod header;
 mod key;
 mod lock;
 mod migrate;
+mod recovery;
 mod unfinished;
 
 pub use connection::Store;
 pub use error::StoreError;
 pub use key::ProofKey;
 pub use migrate::{SCHEMA_VERSION, schema_sql};
+pub use recovery::{RecoveryCode, RecoveryError};
 pub use rusqlite::{self, Connection, OptionalExtension, Transaction, params};

@@ -17,6 +17,7 @@ use crate::{
     header::{Header, Pair, Public},
     key::{DatabaseKey, Root},
     lock::Lock,
+    recovery::{Recovery, RecoveryCode},
     unfinished::{self, Unfinished},
 };
 
@@ -152,17 +153,24 @@ pub fn create(
     member_public: [u8; 32],
     created_at_ms: i64,
 ) -> Result<Opened, StoreError> {
-    create_with(home, name, passphrase, member_public, created_at_ms, |_| {
-        Ok(())
-    })
+    create_with(
+        home,
+        name,
+        passphrase,
+        None,
+        member_public,
+        created_at_ms,
+        |_| Ok(()),
+    )
 }
 
 /// Creates a profile with its first rows and opens it. The profile appears as a whole or not at
-/// all.
+/// all. A recovery code is a second way in beside the passphrase.
 pub fn create_with(
     home: &Path,
     name: &str,
     passphrase: &str,
+    recovery: Option<&RecoveryCode>,
     member_public: [u8; 32],
     created_at_ms: i64,
     first_rows: impl FnOnce(&Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
@@ -170,9 +178,15 @@ pub fn create_with(
     let name = folder::checked_name(name)?;
     let public = Public::new(name, member_public, created_at_ms)?;
     let key = DatabaseKey::random()?;
-    build(home, public, passphrase, &key, |folder| {
-        Store::open(folder, &key, None)?.write(first_rows)
-    })
+    let recovery = recovery.map(|code| Recovery::seal(code, &key, &member_public));
+    build(
+        home,
+        public,
+        passphrase,
+        &key,
+        recovery.transpose()?,
+        |folder| Store::open(folder, &key, None)?.write(first_rows),
+    )
 }
 
 /// Builds a profile in an unfinished folder, gives it its name, and opens it. `fill` puts the
@@ -182,6 +196,7 @@ pub(crate) fn build(
     public: Public,
     passphrase: &str,
     key: &DatabaseKey,
+    recovery: Option<Recovery>,
     fill: impl FnOnce(&Path) -> Result<(), StoreError>,
 ) -> Result<Opened, StoreError> {
     let profiles = profiles_folder(home);
@@ -195,7 +210,7 @@ pub(crate) fn build(
         return Err(taken());
     }
     let root = Root::derive(passphrase, &public.salt, public.cost)?;
-    let header = Header::seal(public.clone(), key, &root)?;
+    let header = Header::seal(public.clone(), key, &root, recovery)?;
     files::create_private_folder(&profiles)?;
     unfinished::sweep(&profiles);
     let unfinished = Unfinished::begin(&profiles)?;
@@ -254,8 +269,32 @@ fn open_locked(
 
 /// Wraps the key of an open profile under a new passphrase. At any moment, a crash included,
 /// exactly one of the two passphrases opens the profile. Backups keep the passphrase they were
-/// made under.
-pub fn change_passphrase(opened: &Opened, old: &str, new: &str) -> Result<(), StoreError> {
+/// made under. A profile that had no recovery code gets one, which is returned; another's stays.
+pub fn change_passphrase(
+    opened: &Opened,
+    old: &str,
+    new: &str,
+) -> Result<Option<RecoveryCode>, StoreError> {
+    rewrap(opened, old, new, |had| match had {
+        Some(_) => Ok(None),
+        None => RecoveryCode::random().map(Some),
+    })
+}
+
+/// Gives an open profile a new recovery code. The one before is void from now on, though not for backups made before.
+pub fn new_recovery(opened: &Opened, passphrase: &str) -> Result<RecoveryCode, StoreError> {
+    let code = RecoveryCode::random()?;
+    rewrap(opened, passphrase, passphrase, |_| Ok(Some(code.clone())))?;
+    Ok(code)
+}
+
+/// Writes a new header with the passphrase, and the recovery code unless the one before is to stay.
+fn rewrap(
+    opened: &Opened,
+    old: &str,
+    new: &str,
+    recovery: impl FnOnce(Option<&Recovery>) -> Result<Option<RecoveryCode>, StoreError>,
+) -> Result<Option<RecoveryCode>, StoreError> {
     if new.is_empty() {
         return Err(StoreError::EmptyPassphrase);
     }
@@ -267,11 +306,40 @@ pub fn change_passphrase(opened: &Opened, old: &str, new: &str) -> Result<(), St
     let pair = Pair::read(&opened.path);
     let header = pair.newest()?;
     let key = header.unseal(&header.root(old)?)?;
+    let code = recovery(header.recovery())?;
+    let wrapped = match &code {
+        Some(code) => Some(Recovery::seal(code, &key, &header.public().member)?),
+        None => header.recovery().cloned(),
+    };
     let public = header.public().renewed()?;
     let root = Root::derive(new, &public.salt, public.cost)?;
-    Pair::renew(&opened.path, &Header::seal(public, &key, &root)?)?;
+    Pair::renew(&opened.path, &Header::seal(public, &key, &root, wrapped)?)?;
     *proof_key = root.proof_key();
-    Ok(())
+    Ok(code)
+}
+
+/// Lets one who forgot the passphrase back in: wraps the key under a new one and a new recovery code, which is returned.
+/// The code that was given is void from now on.
+pub fn recover(
+    home: &Path,
+    name: &str,
+    code: &RecoveryCode,
+    passphrase: &str,
+) -> Result<RecoveryCode, StoreError> {
+    let found = find(home, name)?;
+    let _lock = Lock::take(&found.path, &found.name)?;
+    let pair = Pair::read(&found.path);
+    let header = pair.newest()?;
+    let key = header.recover(code)?;
+    let fresh = RecoveryCode::random()?;
+    let wrapped = Recovery::seal(&fresh, &key, &header.public().member)?;
+    let public = header.public().renewed()?;
+    let root = Root::derive(passphrase, &public.salt, public.cost)?;
+    Pair::renew(
+        &found.path,
+        &Header::seal(public, &key, &root, Some(wrapped))?,
+    )?;
+    Ok(fresh)
 }
 
 /// Checks a passphrase and derives what proves it to the process that holds the profile.

@@ -23,7 +23,7 @@ fn profiles() -> Result<()> {
     let other = olena.named("O'Neil \"Jr\"");
     has(
         &other.one(&["profile", "new", "O'Neil \"Jr\""])?,
-        "profile:text member:text",
+        "profile:text member:text recovery:text",
     );
     let listed = olena.lines(&["profile", "list"])?;
     assert_eq!(listed.len(), 2);
@@ -65,6 +65,36 @@ fn profiles() -> Result<()> {
         said.contains("\"ambiguous\"") && said.contains("Олена"),
         "{said}"
     );
+
+    // A forgotten passphrase is set anew by the code of the last note, once.
+    let made = olena
+        .named("Forgetful")
+        .one(&["profile", "new", "Forgetful"])?;
+    let (code, chosen) = (
+        place.path().join("code.txt"),
+        place.path().join("chosen.txt"),
+    );
+    let code_file = code.to_string_lossy().into_owned();
+    let chosen_file = chosen.to_string_lossy().into_owned();
+    let recover = [
+        &["profile", "recover", "Forgetful", "--code-file", &code_file][..],
+        &["--new-passphrase-file", &chosen_file],
+    ]
+    .concat();
+    fs::write(&chosen, "a chosen one")?;
+    fs::write(&code, made["recovery"].as_str().unwrap_or_default())?;
+    let recovered = olena.one(&recover)?;
+    has(&recovered, "profile:text recovery:text");
+    assert_ne!(recovered["recovery"], made["recovery"]);
+    refuses(&olena, &recover, 1, "recovery_wrong");
+    let remembers = olena.named("Forgetful").with_passphrase("a chosen one");
+    has(
+        &remembers.one(&["profile", "recovery", "Forgetful"])?,
+        "profile:text recovery:text",
+    );
+    fs::write(&code, recovered["recovery"].as_str().unwrap_or_default())?;
+    refuses(&olena, &recover, 1, "recovery_wrong");
+    remembers.one(&["profile", "delete", "Forgetful"])?;
 
     // The new passphrase opens it, the old one no longer does.
     let new = place.path().join("new passphrase.txt");

@@ -3,4 +3,4 @@
 /**
  * Error codes. A code exists only where someone acts on it.
  */
-export type Code = "bad_arguments" | "not_found" | "ambiguous" | "exists" | "bad_name" | "wrong_passphrase" | "passphrase_needed" | "in_use" | "locked" | "damaged" | "too_new" | "disk_full" | "file" | "bad_input" | "not_allowed" | "invite_wrong" | "invite_expired" | "nobody_there" | "timeout" | "offline" | "hash_mismatch" | "too_large" | "wrong_state" | "no_gpu" | "cancelled" | "stopped" | "internal";
+export type Code = "bad_arguments" | "not_found" | "ambiguous" | "exists" | "bad_name" | "wrong_passphrase" | "passphrase_needed" | "recovery_wrong" | "recovery_none" | "in_use" | "locked" | "damaged" | "too_new" | "disk_full" | "file" | "bad_input" | "not_allowed" | "invite_wrong" | "invite_expired" | "nobody_there" | "timeout" | "offline" | "hash_mismatch" | "too_large" | "wrong_state" | "no_gpu" | "cancelled" | "stopped" | "internal";

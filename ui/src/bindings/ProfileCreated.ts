@@ -11,4 +11,8 @@ profile: string,
 /**
  * Public part of the member key, hexadecimal.
  */
-member: string, };
+member: string, 
+/**
+ * Opens the profile when the passphrase is forgotten. It is shown this once.
+ */
+recovery: string, };

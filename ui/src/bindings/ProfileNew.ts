@@ -9,6 +9,6 @@ export type ProfileNew = {
  */
 name: string, 
 /**
- * Opens the profile. It cannot be recovered.
+ * Opens the profile.
  */
 passphrase: string, };

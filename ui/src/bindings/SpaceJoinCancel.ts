@@ -5,6 +5,6 @@
  */
 export type SpaceJoinCancel = { 
 /**
- * The invite code.
+ * The code, as it was given.
  */
 invite: string, };

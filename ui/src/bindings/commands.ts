@@ -23,6 +23,7 @@ import type { DeviceInfo } from "./DeviceInfo";
 import type { DeviceList } from "./DeviceList";
 import type { DeviceRevoke } from "./DeviceRevoke";
 import type { DeviceRevoked } from "./DeviceRevoked";
+import type { DoorInfo } from "./DoorInfo";
 import type { Edited } from "./Edited";
 import type { EnrichStarted } from "./EnrichStarted";
 import type { FunctionInfo } from "./FunctionInfo";
@@ -65,6 +66,7 @@ import type { NotesOpen } from "./NotesOpen";
 import type { NotesShow } from "./NotesShow";
 import type { Overlay } from "./Overlay";
 import type { Page } from "./Page";
+import type { PassphraseChanged } from "./PassphraseChanged";
 import type { PeerInfo } from "./PeerInfo";
 import type { Peers } from "./Peers";
 import type { ProductDocument } from "./ProductDocument";
@@ -77,9 +79,12 @@ import type { ProfileList } from "./ProfileList";
 import type { ProfileLock } from "./ProfileLock";
 import type { ProfileNew } from "./ProfileNew";
 import type { ProfilePasswd } from "./ProfilePasswd";
+import type { ProfileRecover } from "./ProfileRecover";
+import type { ProfileRecovery } from "./ProfileRecovery";
 import type { ProfileShow } from "./ProfileShow";
 import type { Reacted } from "./Reacted";
 import type { RecipeInfo } from "./RecipeInfo";
+import type { RecoveryMade } from "./RecoveryMade";
 import type { Restored } from "./Restored";
 import type { RoomDelete } from "./RoomDelete";
 import type { RoomEdit } from "./RoomEdit";
@@ -99,6 +104,9 @@ import type { SettingsList } from "./SettingsList";
 import type { SettingsSet } from "./SettingsSet";
 import type { Share } from "./Share";
 import type { SpaceAdmit } from "./SpaceAdmit";
+import type { SpaceDoor } from "./SpaceDoor";
+import type { SpaceDoorClose } from "./SpaceDoorClose";
+import type { SpaceDoorShow } from "./SpaceDoorShow";
 import type { SpaceErase } from "./SpaceErase";
 import type { SpaceInfo } from "./SpaceInfo";
 import type { SpaceInvite } from "./SpaceInvite";
@@ -122,15 +130,20 @@ export interface Commands {
   "gpu.info": { args: GpuInfo, reply: GpuReport },
   "profile.list": { args: ProfileList, reply: Array<ProfileInfo> },
   "profile.new": { args: ProfileNew, reply: ProfileCreated },
+  "profile.recover": { args: ProfileRecover, reply: RecoveryMade },
   "profile.delete": { args: ProfileDelete, reply: null },
   "care.restore": { args: CareRestore, reply: Restored },
   "profile.show": { args: ProfileShow, reply: ProfileDetail },
-  "profile.passwd": { args: ProfilePasswd, reply: null },
+  "profile.passwd": { args: ProfilePasswd, reply: PassphraseChanged },
+  "profile.recovery": { args: ProfileRecovery, reply: RecoveryMade },
   "profile.lock": { args: ProfileLock, reply: null },
   "space.new": { args: SpaceNew, reply: SpaceInfo },
   "space.list": { args: SpaceList, reply: Array<SpaceInfo> },
   "space.invite": { args: SpaceInvite, reply: InviteInfo },
   "space.invites": { args: SpaceInvites, reply: Array<InviteState> },
+  "space.door": { args: SpaceDoor, reply: DoorInfo },
+  "space.door_show": { args: SpaceDoorShow, reply: DoorInfo | null },
+  "space.door_close": { args: SpaceDoorClose, reply: null },
   "space.join": { args: SpaceJoin, reply: Joined },
   "space.admit": { args: SpaceAdmit, reply: null },
   "space.remove": { args: SpaceRemove, reply: null },

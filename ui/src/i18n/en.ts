@@ -71,7 +71,8 @@ export const en = {
   'first.name': 'Your name, as others see it',
   'first.name.example': 'Maria Ivanova',
   'first.passphrase': 'Passphrase',
-  'first.passphrase.text': 'It encrypts everything in the profile. Nobody can recover it, so keep it safe.',
+  'first.passphrase.text':
+    'It encrypts everything in the profile. For a day when you have forgotten it you get a recovery code.',
   'first.show': 'Show the passphrase',
   'first.hide': 'Hide the passphrase',
   'first.create': 'Create profile',
@@ -80,6 +81,7 @@ export const en = {
   'first.makeOther': 'Make a new profile',
   'first.profiles': 'Profiles on this machine',
   'first.inUse': 'Open in another window or process',
+  'first.forgot': 'Forgot the passphrase?',
   'first.restore': 'Restore a backup',
 
   'lock.title': 'Lock and lose what is not saved?',
@@ -95,6 +97,19 @@ export const en = {
   'passphrase.differ': 'The two are not the same.',
   'passphrase.change': 'Change',
   'passphrase.changed': 'The passphrase is changed',
+  'recovery.title': 'Recovery code',
+  'recovery.menu': 'New recovery code',
+  'recovery.text':
+    'Write this down and keep it away from this computer. It is shown only now, and it is the only way back into the profile when the passphrase is forgotten.',
+  'recovery.done': 'I wrote it down',
+  'recovery.first': 'Press “I wrote it down” once you have it on paper.',
+  'recovery.make': 'Make a new code',
+  'recovery.make.text':
+    'A new code takes the place of the one that you wrote down before: that one opens nothing any more.',
+  'recover.title': 'New passphrase for {profile}',
+  'recover.text':
+    'With the recovery code that you wrote down when the profile was made. You get a new one afterwards.',
+  'recover.example': 'Six groups of five letters and digits',
   'strength.weak': 'Easy to guess. Four or more unrelated words are better.',
   'strength.fair': 'Not easy to guess',
   'strength.good': 'Very hard to guess',
@@ -315,6 +330,7 @@ export const en = {
   'invite.seats': { one: 'for {n} person', other: 'for {n} people' },
   'invite.make': 'Make a code',
   'invite.new': 'New code',
+  'invite.door': 'Open the door',
   'invite.all': 'Invites so far',
   'invites.by': 'made by {name}',
   'invites.used': { one: '{used} of {n} joined', other: '{used} of {n} joined' },
@@ -332,10 +348,28 @@ export const en = {
   'invites.none.title': 'No invites yet',
   'invites.none.text': 'Codes made for this space are listed here, with how many people came by each.',
 
+  'door.text':
+    'A short code for everyone in the room, as long as you hold the door open. Who types it comes in as a student.',
+  'door.textMade':
+    'A short code for everyone in the room, as long as you hold the door open. It leads to the invite that you have just made.',
+  'door.minutes': 'Open for',
+  'door.length': { one: '{n} minute', other: '{n} minutes' },
+  'door.open': 'Open the door',
+  'door.close': 'Close the door',
+  'door.read':
+    'Show this code to the room. It works only as long as the door is open, and only on this network.',
+  'door.left': '{time} left',
+  'door.large': 'Show it large',
+  'door.nobody': 'Nobody has come in yet.',
+  'door.came': { one: '{n} came in', other: '{n} came in' },
+  'door.wrong': {
+    one: '{n} wrong code was tried. At 20 the door closes.',
+    other: '{n} wrong codes were tried. At 20 the door closes.',
+  },
   'join.title': 'Join a space',
   'join.text': 'Type the code you were given, or paste the link. Artel looks for the others on this network.',
   'join.code': 'Code or link',
-  'join.example': 'Eight groups of five letters and digits',
+  'join.example': 'Two groups of four, or eight groups of five',
   'join.address': 'Address of someone in the space, if it is not found by itself',
   'join.looking': 'Looking for someone from the space…',
   'join.pending.title': 'You knocked',
@@ -763,6 +797,9 @@ export const en = {
     'A copied profile is in use: two machines write as the same device. Both histories are kept.',
   'notice.new_incarnation':
     'Others hold more of this machine’s messages than it does itself. It goes on under a new mark, and nothing is lost.',
+  'notice.door_guessed':
+    'The door was closed: wrong codes were tried at it 20 times. Nobody came in by them. Open it again for a new code.',
+  'notice.door_ended': 'The door was closed: the invite behind it has ended.',
   'notice.cloned_device':
     'This profile also runs on another computer; this one got a key of its own. Nothing is lost, and the other goes on.',
   'notice.socket_off': 'Commands in a terminal do not reach this profile while it is open here.',
@@ -773,6 +810,8 @@ export const en = {
   'error.ambiguous': 'The name fits several things',
   'error.exists': 'There is one already',
   'error.bad_name': 'This name cannot be used',
+  'error.recovery_wrong': 'The recovery code does not fit',
+  'error.recovery_none': 'This profile has no recovery code',
   'error.wrong_passphrase': 'The passphrase does not fit',
   'error.passphrase_needed': 'A passphrase is needed',
   'error.in_use': 'The profile is open elsewhere',

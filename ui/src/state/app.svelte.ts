@@ -11,6 +11,9 @@ export type Place = (typeof places)[number];
 /** A dialog about a profile: it may begin while one is open and end when none is. */
 export type Asked =
   | { what: 'passphrase' }
+  /** Shows this recovery code, or makes a new one. */
+  | { what: 'recovery'; code?: string }
+  | { what: 'recover'; profile: string }
   | { what: 'restore'; backup?: string }
   | { what: 'delete'; profile: string }
   | { what: 'lock'; unsaved: string[] };
@@ -79,5 +82,6 @@ export function closed(): void {
   app.phase = 'closed';
   app.profile = undefined;
   app.palette = false;
-  if (app.asked?.what === 'passphrase' || app.asked?.what === 'lock') app.asked = undefined;
+  const ofOpen: (Asked['what'] | undefined)[] = ['passphrase', 'recovery', 'lock'];
+  if (ofOpen.includes(app.asked?.what)) app.asked = undefined;
 }

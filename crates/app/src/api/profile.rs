@@ -12,7 +12,25 @@ pub struct ProfileList {}
 pub struct ProfileNew {
     /// Name shown to others; also names the folder.
     pub name: String,
-    /// Opens the profile. It cannot be recovered.
+    /// Opens the profile.
+    pub passphrase: String,
+}
+
+/// Lets one who forgot the passphrase back in, by the recovery code. That code is void afterwards.
+#[derive(Clone, Serialize, Deserialize, TS)]
+pub struct ProfileRecover {
+    /// The profile.
+    pub name: String,
+    /// Six groups of five characters.
+    pub code: String,
+    /// The new passphrase.
+    pub passphrase: String,
+}
+
+/// Makes a new recovery code; the one before is void afterwards.
+#[derive(Clone, Serialize, Deserialize, TS)]
+pub struct ProfileRecovery {
+    /// The passphrase.
     pub passphrase: String,
 }
 
@@ -29,7 +47,7 @@ pub struct ProfileDelete {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
 pub struct ProfileShow {}
 
-/// Changes the passphrase; the data is not encrypted anew.
+/// Changes the passphrase; the data is not encrypted anew. A profile without a recovery code gets one.
 #[derive(Clone, Serialize, Deserialize, TS)]
 pub struct ProfilePasswd {
     /// The present passphrase.
@@ -59,12 +77,30 @@ pub struct ProfileInfo {
 }
 
 /// A profile was created.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[derive(Clone, Serialize, Deserialize, TS)]
 pub struct ProfileCreated {
     /// Its name.
     pub profile: String,
     /// Public part of the member key, hexadecimal.
     pub member: String,
+    /// Opens the profile when the passphrase is forgotten. It is shown this once.
+    pub recovery: String,
+}
+
+/// A recovery code was made.
+#[derive(Clone, Serialize, Deserialize, TS)]
+pub struct RecoveryMade {
+    /// The profile.
+    pub profile: String,
+    /// The code: six groups of five characters. It is shown this once.
+    pub recovery: String,
+}
+
+/// The passphrase was changed.
+#[derive(Clone, Serialize, Deserialize, TS)]
+pub struct PassphraseChanged {
+    /// The recovery code that was made, where there had been none. It is shown this once.
+    pub recovery: Option<String>,
 }
 
 /// The open profile.

@@ -30,10 +30,36 @@ pub struct SpaceInvite {
     pub approve: bool,
 }
 
-/// Joins a space by invite.
+/// Opens the door of a space: while it is open, whoever types the short code that comes back gets an invite from this
+/// machine. One that is open is closed, and its code ends. It closes with the program, and starts the network.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceDoor {
+    /// Id or unique name of the space.
+    pub space: String,
+    /// Code of the invite that it leads to; a new one for 40 students unless given.
+    pub invite: Option<String>,
+    /// How long it stays open: 10 minutes unless given, 240 at most.
+    pub minutes: Option<u32>,
+}
+
+/// Shows the open door of a space, if there is one.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceDoorShow {
+    /// Id or unique name of the space.
+    pub space: String,
+}
+
+/// Closes the door of a space. None open is no error; the invite behind it stays.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceDoorClose {
+    /// Id or unique name of the space.
+    pub space: String,
+}
+
+/// Joins a space by invite, or by the code of an open door.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct SpaceJoin {
-    /// Eight groups of five characters.
+    /// An invite's eight groups of five characters, or a link with them, or the two groups of four of an open door.
     pub invite: String,
     /// Where to look for a member, besides mDNS and remembered addresses.
     pub address: Option<String>,
@@ -236,7 +262,7 @@ pub struct SpaceErase {
 /// Gives up joining by an invite. Nothing under way is no error.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct SpaceJoinCancel {
-    /// The invite code.
+    /// The code, as it was given.
     pub invite: String,
 }
 
@@ -323,6 +349,25 @@ pub struct InviteInfo {
     pub seats: u32,
     /// When it ends, Unix milliseconds.
     pub expires_at: i64,
+}
+
+/// An open door.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct DoorInfo {
+    /// Space it leads to.
+    pub space: String,
+    /// The code to show: two groups of four characters.
+    pub code: String,
+    /// Id of the invite behind it.
+    pub invite: String,
+    /// When it closes, Unix milliseconds.
+    pub until: i64,
+    /// Wrong codes so far; at 20 it closes.
+    pub wrong: u32,
+    /// Machines that were given the invite.
+    pub guests: u32,
+    /// Names of those of them who are in by now, in the order they came.
+    pub came: Vec<String>,
 }
 
 /// How an invite stands.

@@ -5,7 +5,8 @@ use crate::{
         care::{CareBackup, CareBackups, CareHealth, CareRestore, CareVerify},
         machine::{SettingsList, SettingsSet},
         profile::{
-            ProfileDelete, ProfileList, ProfileLock, ProfileNew, ProfilePasswd, ProfileShow,
+            ProfileDelete, ProfileList, ProfileLock, ProfileNew, ProfilePasswd, ProfileRecover,
+            ProfileRecovery, ProfileShow,
         },
         rooms::{DeviceList, RoomRead, RoomSend, SpaceList, SpaceNew},
     },
@@ -253,6 +254,53 @@ async fn locking_lets_go_of_the_profile_and_passwd_changes_what_opens_it() {
     }
     assert_eq!(last.unwrap().code, Code::WrongPassphrase);
     host.open("Лена", "y").await.unwrap();
+}
+
+/// A forgotten passphrase: the code that was shown once leads back in, is void afterwards, and slips in it are named.
+#[tokio::test]
+async fn the_recovery_code_sets_a_new_passphrase() {
+    let home = tempfile::tempdir().unwrap();
+    let host = Host::new(home.path());
+    let made = host
+        .handle(ProfileNew {
+            name: "Лена".to_owned(),
+            passphrase: "x".to_owned(),
+        })
+        .await
+        .unwrap();
+    let recover = |code: &str| {
+        host.handle(ProfileRecover {
+            name: "Лена".to_owned(),
+            code: code.to_owned(),
+            passphrase: "y".to_owned(),
+        })
+    };
+    let end = if made.recovery.ends_with('A') {
+        "B"
+    } else {
+        "A"
+    };
+    let slip = format!("{}{end}", &made.recovery[..34]);
+    for (code, names) in [(slip.as_str(), "group 6"), ("ABC", "has 3")] {
+        let error = recover(code).await.err().unwrap();
+        assert_eq!(error.code, Code::RecoveryWrong);
+        assert!(error.message.contains(names), "{}", error.message);
+    }
+    let typed = made.recovery.to_lowercase().replace('-', " ");
+    let fresh = recover(&typed).await.unwrap();
+    let error = recover(&made.recovery).await.err().unwrap();
+    assert_eq!(error.code, Code::RecoveryWrong);
+    let session = host.open("Лена", "y").await.unwrap();
+    let passphrase = "y".to_owned();
+    let newer = session
+        .handle(ProfileRecovery { passphrase })
+        .await
+        .unwrap();
+    session.close().await;
+    drop(session);
+    let error = recover(&fresh.recovery).await.err().unwrap();
+    assert_eq!(error.code, Code::RecoveryWrong);
+    recover(&newer.recovery).await.unwrap();
 }
 
 #[test]

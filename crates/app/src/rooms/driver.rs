@@ -113,7 +113,7 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
         CommandError::Page(PageError::Failed) => Code::Internal,
         CommandError::Record(_) | CommandError::Page(_) => Code::BadArguments,
         CommandError::AlreadyMember => Code::Exists,
-        CommandError::TooManyFiles => Code::WrongState,
+        CommandError::TooManyFiles | CommandError::TooManyDoors => Code::WrongState,
         CommandError::Ledger(_) | CommandError::Entropy(_) | CommandError::Feed(_) => {
             Code::Internal
         }
@@ -150,6 +150,7 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
         CommandError::Spent => {
             "See your machines and end the one that is not in your hands: artel device list"
         }
+        CommandError::TooManyDoors => "Close one: artel space door SPACE --close",
         CommandError::AlreadyMember => "Go in: artel room list",
         CommandError::Record(_) => "Nothing was done. Mend it and try again.",
         CommandError::Ledger(_)
@@ -264,7 +265,7 @@ pub(super) type Outcome = Event;
 
 /// What the driver tells those who wait.
 pub(super) struct Signals {
-    /// Joined, pending, refused.
+    /// Joined, pending, refused; a door opened or shut.
     pub outcomes: broadcast::Sender<Outcome>,
     /// Counts up whenever a peer confirmed something.
     pub delivered: watch::Sender<u64>,
@@ -653,7 +654,9 @@ impl Inside {
                     match event {
                         Event::Joined { .. }
                         | Event::Pending { .. }
-                        | Event::JoinRefused { .. } => {
+                        | Event::JoinRefused { .. }
+                        | Event::DoorOpened { .. }
+                        | Event::DoorShut { .. } => {
                             self.releases.push(Release::Outcome(event));
                         }
                         Event::Attachment { .. } => self.files = true,
@@ -889,6 +892,8 @@ impl Runner {
             }
         }
         self.reload();
+        // What lived in its memory alone, as doors do, is gone.
+        self.core.tell(api::Event::Spaces);
     }
 
     fn release(&self, releases: Vec<Release>, delivered: bool, files: bool) {

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use artel_domain::InviteCode;
+use artel_domain::{DoorCode, InviteCode};
 use artel_sync::net::Target;
 
 use crate::error::{AppError, Code};
@@ -13,6 +13,14 @@ use crate::error::{AppError, Code};
 const SCHEME: &str = "artel:";
 /// Hints of a link; a QR code should stay small.
 const MOST_HINTS: usize = 4;
+
+/// What someone typed, pasted or scanned to join a space.
+#[derive(Debug)]
+pub(super) enum Ticket {
+    Invite(Link),
+    /// The short code of an open door.
+    Door(DoorCode),
+}
 
 /// An invite as someone typed, pasted or scanned it.
 #[derive(Debug)]
@@ -51,14 +59,25 @@ fn link_local(ip: IpAddr) -> bool {
     }
 }
 
-/// Reads a code, or a link with one. Hints that cannot be read are left out: the code is what counts.
-pub(super) fn read(text: &str) -> Result<Link, AppError> {
+/// Reads an invite's code, a link with one, or the code of a door, which is much shorter. Hints that cannot be read are
+/// left out: the code is what counts.
+pub(super) fn read(text: &str) -> Result<Ticket, AppError> {
     let text = text.trim();
     let rest = match text.split_at_checked(SCHEME.len()) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest,
         _ => text,
     };
     let (code, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if !code.trim().is_empty() && DoorCode::is_as_long(code) {
+        let code = code.parse().map_err(|reason| {
+            AppError::new(
+                Code::InviteWrong,
+                format!("this is not a class code: {reason}"),
+                "A class code is two groups of four, an invite eight groups of five letters and digits.",
+            )
+        })?;
+        return Ok(Ticket::Door(code));
+    }
     let code = code.parse().map_err(|reason| {
         AppError::new(
             Code::InviteWrong,
@@ -74,7 +93,7 @@ pub(super) fn read(text: &str) -> Result<Link, AppError> {
         // Whoever made the link could send this machine anywhere.
         .filter(Target::is_local)
         .collect();
-    Ok(Link { code, targets })
+    Ok(Ticket::Invite(Link { code, targets }))
 }
 
 #[cfg(test)]
@@ -82,6 +101,13 @@ mod tests {
     use artel_domain::SpaceId;
 
     use super::*;
+
+    fn read_link(text: &str) -> Link {
+        match read(text).unwrap() {
+            Ticket::Invite(link) => link,
+            Ticket::Door(code) => panic!("{code}"),
+        }
+    }
 
     fn code() -> InviteCode {
         InviteCode::new([7; 15], &SpaceId::from_bytes([9; 32]))
@@ -106,7 +132,7 @@ mod tests {
             link.clone(),
             format!("  {}\n", link.replace("artel:", "ARTEL:")),
         ] {
-            let read = read(&text).unwrap();
+            let read = read_link(&text);
             assert_eq!(read.code.to_string(), code().to_string());
             let sockets: Vec<_> = read.targets.iter().map(|t| t.socket.to_string()).collect();
             assert_eq!(sockets, ["192.168.1.20:47600", "[fd00::1]:47600"]);
@@ -123,11 +149,24 @@ mod tests {
                 code()
             ),
         ] {
-            let link = read(&text).unwrap();
+            let link = read_link(&text);
             assert_eq!(link.code.to_string(), code().to_string());
             assert!(link.targets.is_empty(), "{text}");
         }
-        for text in ["", "artel:", "artel:?at=1.2.3.4:5", "нет", "a", "🙂🙂🙂"] {
+        for text in ["K1QM-2XND", "kiqm 2xnd", "artel:K1QM2XND"] {
+            assert!(matches!(read(text).unwrap(), Ticket::Door(_)), "{text}");
+        }
+        for text in [
+            "K1QM-2XN",
+            "K1QM-2XNDE",
+            "K1QM-2XN!",
+            "",
+            "artel:",
+            "artel:?at=1.2.3.4:5",
+            "нет",
+            "a",
+            "🙂🙂🙂",
+        ] {
             assert_eq!(read(text).unwrap_err().code, Code::InviteWrong, "{text}");
         }
     }

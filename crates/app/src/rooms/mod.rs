@@ -8,11 +8,12 @@
 //! | `network` | the libp2p network: start, stop, peers |
 //! | `names`, `link` | names, ids and invites that users give |
 //! | `restored` | what waits in a restored profile until a member was met |
-//! | `spaces`, `moderation`, `messages`, `amend`, `notes`, `attachments`, `share` | the commands |
+//! | `spaces`, `doors`, `moderation`, `messages`, `amend`, `notes`, `attachments`, `share` | the commands |
 //! | `stash` | pasted content until it is sent |
 
 mod amend;
 mod attachments;
+mod doors;
 mod driver;
 mod ledger;
 mod link;
@@ -34,6 +35,7 @@ pub(crate) use share::Shareable;
 
 use std::sync::Arc;
 
+use artel_domain::{DoorCode, InviteId};
 use artel_sync::protocol::Node;
 use tokio::sync::Mutex;
 
@@ -56,6 +58,8 @@ struct Inner {
     core: Core,
     driver: Driver,
     network: Mutex<Option<Running>>,
+    /// The door that a join under way came by, and the invite behind it.
+    through: Mutex<Option<(DoorCode, InviteId)>>,
     stash: Stash,
 }
 
@@ -72,6 +76,7 @@ impl State {
                 core: core.clone(),
                 driver,
                 network: Mutex::new(None),
+                through: Mutex::new(None),
                 stash,
             }),
         };

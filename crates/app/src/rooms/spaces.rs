@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use artel_domain::{InviteCode, InviteId, MemberId, Role, SpaceId};
+use artel_domain::{DoorCode, InviteCode, InviteId, MemberId, Role, SpaceId};
 use artel_store::{Connection, restored, rooms};
-use artel_sync::protocol::{
-    Event, InviteTerms, InviteView, MemberState, MemberView, Node, Refusal, SpaceView,
+use artel_sync::{
+    net::Target,
+    protocol::{Event, InviteTerms, InviteView, MemberState, MemberView, Node, Refusal, SpaceView},
 };
 use tokio::{
     sync::broadcast,
@@ -15,7 +16,8 @@ use tokio::{
 use super::{
     State,
     driver::{self, Failed, Outcome},
-    link, names, network,
+    link::{self, Link, Ticket},
+    names, network,
 };
 use crate::{
     api::{Command, Handle, rooms as api},
@@ -263,7 +265,20 @@ impl Handle<api::SpaceJoinCancel> for Session {
         &self,
         command: api::SpaceJoinCancel,
     ) -> Result<<api::SpaceJoinCancel as Command>::Reply, AppError> {
-        let invite = link::read(&command.invite)?.code.key().id();
+        let invite = match link::read(&command.invite)? {
+            Ticket::Invite(link) => Some(link.code.key().id()),
+            Ticket::Door(code) => {
+                self.stop_knocking().await?;
+                let through = self.rooms.inner.through.lock().await;
+                through
+                    .as_ref()
+                    .filter(|(by, _)| *by == code)
+                    .map(|(_, invite)| *invite)
+            }
+        };
+        let Some(invite) = invite else {
+            return Ok(());
+        };
         self.rooms
             .inner
             .driver
@@ -277,20 +292,24 @@ impl Handle<api::SpaceJoin> for Session {
         &self,
         command: api::SpaceJoin,
     ) -> Result<<api::SpaceJoin as Command>::Reply, AppError> {
-        let link::Link { code, targets } = link::read(&command.invite)?;
+        let ticket = link::read(&command.invite)?;
         let target = command
             .address
             .as_deref()
             .map(network::parse_target)
             .transpose()?;
         let wait = command.timeout_s.map_or(LOOK_FOR, Duration::from_secs);
-        let outcomes = self.rooms.inner.driver.signals.outcomes.subscribe();
         let guest = self.rooms.ensure_network(&self.core).await?;
-        if let Some(network) = self.rooms.network().await {
-            // Where the inviter was when the link was made; found otherwise, it is met all the same.
-            network.remember(targets);
-        }
-        let joined = self.join(code, target, wait, outcomes).await;
+        let joined = match ticket {
+            Ticket::Invite(Link { code, targets }) => {
+                if let Some(network) = self.rooms.network().await {
+                    // Where the inviter was when the link was made; found otherwise, it is met all the same.
+                    network.remember(targets);
+                }
+                self.join(code, target, wait).await
+            }
+            Ticket::Door(code) => self.join_by_door(code, target, wait).await,
+        };
         guest.leave().await;
         joined
     }
@@ -300,10 +319,10 @@ impl Session {
     async fn join(
         &self,
         code: InviteCode,
-        target: Option<artel_sync::net::Target>,
+        target: Option<Target>,
         wait: Duration,
-        outcomes: broadcast::Receiver<Outcome>,
     ) -> Result<api::Joined, AppError> {
+        let outcomes = self.rooms.inner.driver.signals.outcomes.subscribe();
         if let (Some(target), Some(network)) = (target, self.rooms.network().await) {
             network
                 .dial(target)
@@ -335,6 +354,23 @@ impl Session {
                 Err(reason)
             }
         }
+    }
+}
+
+impl Session {
+    /// Gets an invite at an open door, and joins by it.
+    async fn join_by_door(
+        &self,
+        code: DoorCode,
+        target: Option<Target>,
+        wait: Duration,
+    ) -> Result<api::Joined, AppError> {
+        let invite = self.invite_behind(code.clone(), target, wait).await?;
+        let through = &self.rooms.inner.through;
+        *through.lock().await = Some((code, invite.key().id()));
+        let joined = self.join(invite, None, wait).await;
+        *through.lock().await = None;
+        joined
     }
 }
 
@@ -428,7 +464,8 @@ fn nobody(wait: Duration) -> AppError {
             "no member of that space was found in {} seconds",
             wait.as_secs()
         ),
-        "Check that a member's machine is on and on this network, or give its address: \
+        "Compare the invite letter by letter: a mistyped one is looked for and never found. \
+         Check that a member's machine is on and on this network, or give its address: \
          artel space join INVITE --address /ip4/…/tcp/47600",
     )
 }
@@ -440,9 +477,12 @@ fn refusal_error(refusal: Refusal) -> AppError {
         Refusal::Removed | Refusal::Crowded => Code::NotAllowed,
         Refusal::Observer => Code::NobodyThere,
     };
-    AppError::of(
-        code,
-        &refusal,
-        "Update Artel on both machines and ask for a new invite.",
-    )
+    let hint = match refusal {
+        Refusal::Unknown => {
+            "Compare the invite letter by letter with the one you were given: a mistyped one leads nowhere. \
+             If it is the same, look whether a member of that space is on this network."
+        }
+        _ => "Update Artel on both machines and ask for a new invite.",
+    };
+    AppError::of(code, &refusal, hint)
 }

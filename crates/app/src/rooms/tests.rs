@@ -40,6 +40,7 @@ impl Host {
             &path,
             name,
             "secret",
+            None,
             *member.id().as_bytes(),
             0,
             move |tx| device.create(tx, &member),
@@ -355,6 +356,52 @@ async fn history_arrives_through_a_third_peer_when_its_author_is_gone() {
     assert_eq!(eve.page("General").await[0].name, "Ann");
     ben.session.close().await;
     eve.session.close().await;
+}
+
+/// The code that a teacher shows leads in; with the door closed, or mistyped, it leads nowhere and says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_code_of_an_open_door_leads_in() {
+    let (ann, ben, eve) = (
+        Host::new("Ann").await,
+        Host::new("Ben").await,
+        Host::new("Eve").await,
+    );
+    ann.found("One").await;
+    let at_ann = ann.start().await;
+    let door = api::SpaceDoor {
+        space: "One".to_owned(),
+        invite: None,
+        minutes: None,
+    };
+    let opened = ann.session.handle(door.clone()).await.unwrap();
+    ben.start().await;
+    let typed = opened.code.to_lowercase().replace('-', " ");
+    let joined = ben.join(&typed, &at_ann).await.unwrap();
+    assert_eq!(
+        (joined.name.as_str(), joined.state.as_str()),
+        ("One", "member")
+    );
+    let show = api::SpaceDoorShow {
+        space: "One".to_owned(),
+    };
+    let shown = ann.session.handle(show.clone()).await.unwrap().unwrap();
+    assert_eq!((shown.came, shown.wrong), (vec!["Ben".to_owned()], 0));
+
+    let over = ann.session.handle(door).await.unwrap();
+    assert_ne!(over.code, opened.code);
+    eve.start().await;
+    let error = eve.join(&opened.code, &at_ann).await.unwrap_err();
+    assert_eq!(error.code, Code::InviteWrong, "{error:?}");
+    let close = api::SpaceDoorClose {
+        space: "One".to_owned(),
+    };
+    ann.session.handle(close).await.unwrap();
+    assert!(ann.session.handle(show).await.unwrap().is_none());
+    let error = eve.join(&over.code, &at_ann).await.unwrap_err();
+    assert_eq!(error.code, Code::InviteWrong, "{error:?}");
+    for host in [ann, ben, eve] {
+        host.session.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

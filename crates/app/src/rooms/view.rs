@@ -10,7 +10,7 @@ use artel_store::{
     Connection, StoreError, restored,
     rooms::{self, MessageFile, NewContent, NewMessage},
 };
-use artel_sync::protocol::{Event, MemberView, Node, Reaction, Shown};
+use artel_sync::protocol::{DoorEnd, Event, MemberView, Node, Reaction, Shown};
 use serde::{Deserialize, Serialize};
 
 use super::{attachments::AttachmentId, ledger};
@@ -106,7 +106,10 @@ pub(super) fn apply(
     changes: &mut Changes,
 ) -> Result<(), StoreError> {
     match event {
-        Event::SpaceChanged(_) | Event::Joined { .. } | Event::Pending { .. } => {
+        Event::SpaceChanged(_)
+        | Event::Joined { .. }
+        | Event::Pending { .. }
+        | Event::DoorPassed { .. } => {
             changes.spaces = true;
         }
         Event::Presence { .. } => {
@@ -177,9 +180,35 @@ pub(super) fn apply(
                       Nothing is lost, and the other goes on."
                 .to_owned(),
         }),
-        Event::JoinRefused { .. } | Event::InStep { .. } => {}
+        Event::DoorClosed { why, .. } => {
+            changes.spaces = true;
+            changes.notices.extend(door_notice(*why));
+        }
+        Event::JoinRefused { .. }
+        | Event::InStep { .. }
+        | Event::DoorOpened { .. }
+        | Event::DoorShut { .. } => {}
     }
     Ok(())
+}
+
+/// What its keeper is told of a door that closed; nothing when its time was over.
+fn door_notice(why: DoorEnd) -> Option<api::Notice> {
+    match why {
+        DoorEnd::Time => None,
+        DoorEnd::Guessed => Some(api::Notice {
+            level: api::NoticeLevel::Warning,
+            code: "door_guessed".to_owned(),
+            message: "The door was closed: wrong codes were tried at it 20 times. Nobody came in by them. \
+                      Open it again for a new code."
+                .to_owned(),
+        }),
+        DoorEnd::Invite => Some(api::Notice {
+            level: api::NoticeLevel::Note,
+            code: "door_ended".to_owned(),
+            message: "The door was closed: the invite behind it has ended.".to_owned(),
+        }),
+    }
 }
 
 fn show(

@@ -7,7 +7,7 @@ use artel_app::{
         Handle,
         profile::{
             ProfileDelete, ProfileInfo, ProfileList, ProfileLock, ProfileNew, ProfilePasswd,
-            ProfileShow,
+            ProfileRecover, ProfileRecovery, ProfileShow,
         },
     },
     error::{AppError, Code},
@@ -17,14 +17,18 @@ use clap::Subcommand;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::context::{Context, Exit, ask_twice, first_line};
+use crate::context::{Context, Exit, ask_for, ask_twice, first_line};
+
+/// What is said wherever a recovery code is shown.
+const WRITE_DOWN: &str = "Write the recovery code down and keep it away from this computer: it is shown this once, and is \
+    the only way back in when the passphrase is forgotten.";
 
 /// How long `profile lock` waits until the other process has let go.
 const LOCK_PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Subcommand)]
 pub(crate) enum ProfileCommand {
-    /// Make a profile; the passphrase cannot be recovered
+    /// Make a profile; its recovery code is shown once
     #[command(after_help = "Example: artel profile new \"Olena Tkachenko\"")]
     New {
         /// Name shown to others
@@ -46,6 +50,27 @@ pub(crate) enum ProfileCommand {
         #[arg(long, value_name = "F")]
         new_passphrase_file: Option<PathBuf>,
     },
+    /// Set a new passphrase by the recovery code, when the old one is forgotten
+    #[command(
+        after_help = "Example: artel profile recover Olena --new-passphrase-file new.txt\n\n\
+        The code comes from a prompt, --code-file F or ARTEL_RECOVERY. It is void afterwards, and a fresh one is shown."
+    )]
+    Recover {
+        /// The profile
+        name: String,
+        /// File whose first line is the recovery code; ARTEL_RECOVERY or a prompt otherwise
+        #[arg(long, value_name = "F")]
+        code_file: Option<PathBuf>,
+        /// File whose first line is the new passphrase; ARTEL_NEW_PASSPHRASE or a prompt otherwise
+        #[arg(long, value_name = "F")]
+        new_passphrase_file: Option<PathBuf>,
+    },
+    /// Make a new recovery code; the one before is void
+    #[command(after_help = "Example: artel profile recovery Olena")]
+    Recovery {
+        /// The profile
+        name: String,
+    },
     /// Delete a profile and everything in it; backups stay
     #[command(after_help = "Example: artel profile delete Olena")]
     Delete {
@@ -63,6 +88,12 @@ pub(crate) async fn run(context: &Context, command: ProfileCommand) -> anyhow::R
         ProfileCommand::Passwd {
             new_passphrase_file,
         } => passwd(context, new_passphrase_file).await,
+        ProfileCommand::Recover {
+            name,
+            code_file,
+            new_passphrase_file,
+        } => recover(context, name, code_file, new_passphrase_file).await,
+        ProfileCommand::Recovery { name } => recovery(context, name).await,
         ProfileCommand::Delete { name } => delete(context, name).await,
     }
 }
@@ -78,13 +109,14 @@ async fn new(context: &Context, name: String) -> anyhow::Result<Exit> {
         .await?;
     context.output.one(&created, || {
         format!(
-            "Profile {} was made.\nMember {}",
-            created.profile, created.member
+            "Profile {} was made.\nMember {}\nRecovery code {}",
+            created.profile, created.member, created.recovery
         )
     })?;
+    context.output.hint(WRITE_DOWN);
     context
         .output
-        .hint("Keep the passphrase: nobody can recover it. Next: artel space new NAME, or artel space join INVITE");
+        .hint("Next: artel space new NAME, or artel space join INVITE");
     Ok(Exit::Done)
 }
 
@@ -183,16 +215,7 @@ async fn is_open(context: &Context, name: &str) -> Result<bool, AppError> {
 async fn passwd(context: &Context, file: Option<PathBuf>) -> anyhow::Result<Exit> {
     let name = context.profile().await?;
     let old = context.passphrase(&format!("Present passphrase of {name}: "))?;
-    let new = match file {
-        Some(file) => first_line(&file)?,
-        None => match std::env::var("ARTEL_NEW_PASSPHRASE") {
-            Ok(new) => Zeroizing::new(new),
-            Err(_) => ask_twice(
-                "New passphrase: ",
-                "Set ARTEL_NEW_PASSPHRASE or give --new-passphrase-file F",
-            )?,
-        },
-    };
+    let new = new_passphrase(file)?;
     let client = crate::client::Client::connect(&context.host, &name, &old).await?;
     let changed = client
         .call(ProfilePasswd {
@@ -201,13 +224,93 @@ async fn passwd(context: &Context, file: Option<PathBuf>) -> anyhow::Result<Exit
         })
         .await;
     client.close().await;
-    changed?;
-    context.output.one(&json!({"profile": name}), || {
-        format!("The passphrase of {name} was changed.")
+    let made = changed?.recovery;
+    let reply = match &made {
+        Some(code) => json!({"profile": name, "recovery": code}),
+        None => json!({"profile": name}),
+    };
+    context.output.one(&reply, || {
+        let changed = format!("The passphrase of {name} was changed.");
+        match &made {
+            Some(code) => format!("{changed}\nRecovery code {code}"),
+            None => changed,
+        }
     })?;
+    if made.is_some() {
+        context.output.hint(WRITE_DOWN);
+    }
     context
         .output
         .hint("Backups made before keep the old passphrase.");
+    Ok(Exit::Done)
+}
+
+fn new_passphrase(file: Option<PathBuf>) -> anyhow::Result<Zeroizing<String>> {
+    match file {
+        Some(file) => first_line(&file),
+        None => match std::env::var("ARTEL_NEW_PASSPHRASE") {
+            Ok(new) => Ok(Zeroizing::new(new)),
+            Err(_) => ask_twice(
+                "New passphrase: ",
+                "Set ARTEL_NEW_PASSPHRASE or give --new-passphrase-file F",
+            ),
+        },
+    }
+}
+
+async fn recover(
+    context: &Context,
+    name: String,
+    code_file: Option<PathBuf>,
+    new_passphrase_file: Option<PathBuf>,
+) -> anyhow::Result<Exit> {
+    let code = match code_file {
+        Some(file) => first_line(&file)?,
+        None => match std::env::var("ARTEL_RECOVERY") {
+            Ok(code) => Zeroizing::new(code),
+            Err(_) => ask_for(
+                "recovery code",
+                &format!("Recovery code of {name}: "),
+                "Set ARTEL_RECOVERY or give --code-file F",
+            )?,
+        },
+    };
+    let passphrase = new_passphrase(new_passphrase_file)?;
+    let made = context
+        .host
+        .handle(ProfileRecover {
+            name,
+            code: code.to_string(),
+            passphrase: passphrase.to_string(),
+        })
+        .await?;
+    context.output.one(&made, || {
+        format!(
+            "The passphrase of {} was set anew.\nRecovery code {}",
+            made.profile, made.recovery
+        )
+    })?;
+    context.output.hint(WRITE_DOWN);
+    context.output.hint(
+        "The code that you used is void. Backups made before keep their passphrase and code.",
+    );
+    Ok(Exit::Done)
+}
+
+async fn recovery(context: &Context, name: String) -> anyhow::Result<Exit> {
+    let passphrase = context.passphrase(&format!("Passphrase of {name}: "))?;
+    let client = crate::client::Client::connect(&context.host, &name, &passphrase).await?;
+    let made = client
+        .call(ProfileRecovery {
+            passphrase: passphrase.to_string(),
+        })
+        .await;
+    client.close().await;
+    let made = made?;
+    context
+        .output
+        .one(&made, || format!("Recovery code {}", made.recovery))?;
+    context.output.hint(WRITE_DOWN);
     Ok(Exit::Done)
 }
 

@@ -1,10 +1,14 @@
 //! `artel space`.
 
 use artel_app::{
-    api::rooms::{
-        InviteState, SpaceAdmit, SpaceErase, SpaceInvite, SpaceInvites, SpaceJoin, SpaceJoinCancel,
-        SpaceLeave, SpaceList, SpaceMembers, SpaceNew, SpaceRemove, SpaceRevoke, SpaceRole,
-        SpaceShow, SpaceUnblock,
+    api::{
+        Event,
+        rooms::{
+            DoorInfo, InviteState, SpaceAdmit, SpaceDoor, SpaceDoorClose, SpaceDoorShow,
+            SpaceErase, SpaceInvite, SpaceInvites, SpaceJoin, SpaceJoinCancel, SpaceLeave,
+            SpaceList, SpaceMembers, SpaceNew, SpaceRemove, SpaceRevoke, SpaceRole, SpaceShow,
+            SpaceUnblock,
+        },
     },
     error::{AppError, Code},
 };
@@ -38,9 +42,15 @@ pub(crate) enum SpaceCommand {
         /// Id or name of the space
         space: String,
     },
-    /// Join a space by invite
+    /// Open the door: a short code leads to an invite while it is open
+    #[command(after_help = "Example: artel space door \"Class 7B\" --minutes 15\n\n\
+        Others type: artel space join K7QM-2XPD. The code is shown in the room and never sent; after 20 wrong ones the \
+        door closes. Waits until the door closes, unless a node or the window holds it open. Ctrl-C closes it.")]
+    Door(DoorArgs),
+    /// Join a space by invite, or by the code of an open door
     #[command(
-        after_help = "Example: artel space join ABCDE-FGHIJ-… --address /ip4/10.77.0.1/tcp/47600\n\n\
+        after_help = "Example: artel space join ABCDE-FGHIJ-… --address /ip4/10.77.0.1/tcp/47600\n\
+        Example: artel space join K7QM-2XPD\n\n\
         Starts the network for as long as it takes, unless a node runs."
     )]
     Join(JoinArgs),
@@ -149,10 +159,29 @@ pub(crate) struct InviteArgs {
     approve: bool,
 }
 
+/// Arguments of `space door`.
+#[derive(Args)]
+pub(crate) struct DoorArgs {
+    /// Id or name of the space
+    space: String,
+    /// Code of the invite that it leads to; a new one for 40 students unless given
+    #[arg(long, value_name = "INVITE")]
+    invite: Option<String>,
+    /// How long it stays open
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    minutes: u32,
+    /// Show the open door and who came in
+    #[arg(long, conflicts_with_all = ["invite", "minutes", "close"])]
+    show: bool,
+    /// Close it
+    #[arg(long, conflicts_with_all = ["invite", "minutes"])]
+    close: bool,
+}
+
 /// Arguments of `space join`.
 #[derive(Args)]
 pub(crate) struct JoinArgs {
-    /// Eight groups of five letters and digits
+    /// Eight groups of five letters and digits, or the two groups of four of an open door
     invite: String,
     /// Where a member is, if mDNS does not find one
     #[arg(long, value_name = "MULTIADDR")]
@@ -245,6 +274,7 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
                 "There are no invites.",
             )?;
         }
+        SpaceCommand::Door(args) => return door(client, output, args).await,
         SpaceCommand::Join(args) => {
             let invite = args.invite.clone();
             let joining = client.call(SpaceJoin {
@@ -376,6 +406,90 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
         }
     }
     Ok(Exit::Done)
+}
+
+/// Opens or closes a door. One that this process holds stays open as long as the process waits.
+async fn door(client: &Client, output: &Output, args: DoorArgs) -> anyhow::Result<Exit> {
+    let space = args.space;
+    if args.close || args.show {
+        let open = if args.close {
+            client
+                .call(SpaceDoorClose {
+                    space: space.clone(),
+                })
+                .await?;
+            None
+        } else {
+            client
+                .call(SpaceDoorShow {
+                    space: space.clone(),
+                })
+                .await?
+        };
+        match open {
+            Some(door) => output.one(&door, || {
+                let until = when::minute(door.until);
+                format!("{} until {until}\n{}", door.code, door.came.join("\n"))
+            })?,
+            None => output.one(&json!({ "space": space, "open": false }), || {
+                "The door is closed.".to_owned()
+            })?,
+        }
+        return Ok(Exit::Done);
+    }
+    let mut events = client.events().await?;
+    let door = client
+        .call(SpaceDoor {
+            space,
+            invite: args.invite,
+            minutes: Some(args.minutes),
+        })
+        .await?;
+    output.one(&door, || door.code.clone())?;
+    output.hint(&format!(
+        "Open until {}. Others type: artel space join {}",
+        when::minute(door.until),
+        door.code
+    ));
+    if matches!(client, Client::Remote(_)) {
+        return Ok(Exit::Done);
+    }
+    let space = door.space.clone();
+    let show = || {
+        client.call(SpaceDoorShow {
+            space: space.clone(),
+        })
+    };
+    let mut told = 0;
+    let mut stopped = std::pin::pin!(stop::requested());
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                None | Some(Event::Locked) => return Ok(Exit::Done),
+                Some(Event::Notice(notice)) => output.hint(&notice.message),
+                Some(Event::Spaces) => {
+                    let Some(now) = show().await?.filter(|now| now.code == door.code) else {
+                        output.hint("The door is closed.");
+                        return Ok(Exit::Done);
+                    };
+                    told = welcome(output, &now, told);
+                }
+                Some(_) => {}
+            },
+            () = &mut stopped => {
+                client.call(SpaceDoorClose { space: space.clone() }).await?;
+                return Ok(Exit::Done);
+            }
+        }
+    }
+}
+
+/// Tells who came in since so many were told; returns how many are now.
+fn welcome(output: &Output, door: &DoorInfo, told: usize) -> usize {
+    for name in door.came.iter().skip(told) {
+        output.hint(&format!("{name} came in."));
+    }
+    door.came.len()
 }
 
 /// Whether an invite still leads in.

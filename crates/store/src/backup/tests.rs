@@ -21,7 +21,7 @@ fn beginning(incarnation: u8, reason: identity::Reason) -> Beginning<'static> {
 
 fn home_with_profile() -> (tempfile::TempDir, Opened) {
     let home = tempfile::tempdir().unwrap();
-    let opened = profile::create_with(home.path(), NAME, GOOD, [5; 32], 1_000, |tx| {
+    let opened = profile::create_with(home.path(), NAME, GOOD, None, [5; 32], 1_000, |tx| {
         settings::set(tx, "kept", "yes")?;
         identity::create(
             tx,
@@ -260,6 +260,20 @@ fn a_backup_keeps_the_passphrase_of_its_time() {
     let new = verify(home.path(), &made.path, Secret::Passphrase("new")).err();
     assert!(matches!(new, Some(StoreError::WrongPassphrase)));
     verify(home.path(), &made.path, Secret::Passphrase(GOOD)).unwrap();
+}
+
+/// A backup holds the recovery code of its time, and what is restored from it goes on with that one.
+#[test]
+fn a_restored_profile_has_the_recovery_code_of_its_backup() {
+    let (home, opened) = home_with_profile();
+    let code = profile::new_recovery(&opened, GOOD).unwrap();
+    let backup = make(&opened, home.path(), 0, "0.1.0").unwrap().path;
+    let later = profile::new_recovery(&opened, GOOD).unwrap();
+    restore_as(home.path(), &backup, GOOD, Some("restored")).unwrap();
+    let recover = |code| profile::recover(home.path(), "restored", code, "new");
+    assert!(matches!(recover(&later), Err(StoreError::WrongRecovery)));
+    recover(&code).unwrap();
+    profile::open(home.path(), "restored", "new").unwrap();
 }
 
 #[test]

@@ -6,9 +6,15 @@ const GOOD: &str = "правильна фраза";
 
 fn home_with_profile() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
-    let opened = create_with(home.path(), NAME, GOOD, [9; 32], 1_700_000_000_000, |tx| {
-        settings::set(tx, "kept", "yes")
-    })
+    let opened = create_with(
+        home.path(),
+        NAME,
+        GOOD,
+        None,
+        [9; 32],
+        1_700_000_000_000,
+        |tx| settings::set(tx, "kept", "yes"),
+    )
     .unwrap();
     assert!(opened.summary.in_use);
     home
@@ -112,7 +118,7 @@ fn names_are_taken_once_and_bad_ones_refused() {
 #[test]
 fn what_a_failed_creation_wrote_is_gone() {
     let home = tempfile::tempdir().unwrap();
-    let failed = create_with(home.path(), NAME, GOOD, [1; 32], 0, |_| {
+    let failed = create_with(home.path(), NAME, GOOD, None, [1; 32], 0, |_| {
         Err(StoreError::Busy)
     });
     assert!(matches!(failed.err(), Some(StoreError::Busy)));
@@ -255,7 +261,7 @@ fn damage_has_its_own_error_or_is_mended() {
             (DatabaseDamaged, Err(StoreError::Corrupt { path, .. })) => {
                 assert_eq!(path, Some(folder.join("data.db")), "{name}");
             }
-            (Newer, Err(StoreError::NewerSchema { found: 9, known: 1 })) => {}
+            (Newer, Err(StoreError::NewerSchema { found: 9, known: 2 })) => {}
             (_, other) => panic!("{name}: {:?}", other.err()),
         }
     }
@@ -275,7 +281,7 @@ fn a_damaged_profile_is_listed_with_its_problem() {
 #[test]
 fn nothing_readable_is_on_disk() {
     let home = tempfile::tempdir().unwrap();
-    let opened = create_with(home.path(), NAME, GOOD, [1; 32], 0, |tx| {
+    let opened = create_with(home.path(), NAME, GOOD, None, [1; 32], 0, |tx| {
         settings::set(
             tx,
             "a plain marker in the key",
@@ -436,5 +442,133 @@ fn a_crash_while_the_passphrase_changes_leaves_exactly_one_that_opens() {
             Pair::read(&folder).flaws().is_empty(),
             "{name}: the copies still differ"
         );
+    }
+}
+
+fn home_with_recovery() -> (tempfile::TempDir, RecoveryCode) {
+    let home = tempfile::tempdir().unwrap();
+    let code = RecoveryCode::random().unwrap();
+    create_with(home.path(), NAME, GOOD, Some(&code), [9; 32], 0, |tx| {
+        settings::set(tx, "kept", "yes")
+    })
+    .unwrap();
+    (home, code)
+}
+
+/// Whether this code would let someone in now. It is tried on a copy, since it would be void afterwards.
+fn leads_in(home: &Path, code: &RecoveryCode) -> bool {
+    match Pair::read(&folder_of(home)).newest().unwrap().recover(code) {
+        Ok(_) => true,
+        Err(StoreError::WrongRecovery) => false,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_recovery_code_lets_its_owner_back_in_once() {
+    let (home, code) = home_with_recovery();
+    assert!(matches!(
+        recover(home.path(), NAME, &RecoveryCode::random().unwrap(), "new"),
+        Err(StoreError::WrongRecovery)
+    ));
+    assert!(matches!(
+        recover(home.path(), NAME, &code, ""),
+        Err(StoreError::EmptyPassphrase)
+    ));
+    // None of that changed anything.
+    drop(open(home.path(), NAME, GOOD).unwrap());
+
+    let fresh = recover(home.path(), NAME, &code, "new").unwrap();
+    assert_eq!(
+        kept(&open(home.path(), NAME, "new").unwrap()).as_deref(),
+        Some("yes")
+    );
+    assert!(matches!(
+        open(home.path(), NAME, GOOD),
+        Err(StoreError::WrongPassphrase)
+    ));
+    assert!(matches!(
+        recover(home.path(), NAME, &code, "newer"),
+        Err(StoreError::WrongRecovery)
+    ));
+    recover(home.path(), NAME, &fresh, "newer").unwrap();
+    open(home.path(), NAME, "newer").unwrap();
+}
+
+#[test]
+fn an_open_profile_is_not_recovered_under_its_owner() {
+    let (home, code) = home_with_recovery();
+    let _opened = open(home.path(), NAME, GOOD).unwrap();
+    assert!(matches!(
+        recover(home.path(), NAME, &code, "new"),
+        Err(StoreError::InUse { .. })
+    ));
+}
+
+#[test]
+fn a_new_recovery_code_voids_the_one_before_and_a_new_passphrase_does_not() {
+    let (home, first) = home_with_recovery();
+    let opened = open(home.path(), NAME, GOOD).unwrap();
+    assert!(matches!(
+        new_recovery(&opened, "x"),
+        Err(StoreError::WrongPassphrase)
+    ));
+    assert!(leads_in(home.path(), &first));
+    let second = new_recovery(&opened, GOOD).unwrap();
+    assert!(!leads_in(home.path(), &first) && leads_in(home.path(), &second));
+    assert!(is_taken(
+        &opened,
+        &proof_key(home.path(), NAME, GOOD).unwrap()
+    ));
+    assert_eq!(change_passphrase(&opened, GOOD, "new").unwrap(), None);
+    assert!(leads_in(home.path(), &second));
+}
+
+/// Profiles of before have none, and are still written so that an older Artel reads them.
+#[test]
+fn a_profile_without_a_recovery_code_gets_one_with_the_next_passphrase() {
+    let home = home_with_profile();
+    let format = |home: &Path| std::fs::read(folder_of(home).join(COPIES[0])).unwrap()[8];
+    assert_eq!(format(home.path()), 1);
+    let code = RecoveryCode::random().unwrap();
+    assert!(matches!(
+        recover(home.path(), NAME, &code, "new"),
+        Err(StoreError::NoRecovery)
+    ));
+    let opened = open(home.path(), NAME, GOOD).unwrap();
+    let made = change_passphrase(&opened, GOOD, "new").unwrap().unwrap();
+    assert_eq!(format(home.path()), 2);
+    drop(opened);
+    recover(home.path(), NAME, &made, "newer").unwrap();
+    open(home.path(), NAME, "newer").unwrap();
+}
+
+/// Every state that a crash in the middle can leave: one code leads in, and it is the one that goes with the passphrase
+/// that opens.
+#[test]
+fn a_crash_while_recovering_leaves_exactly_one_code_and_passphrase() {
+    let (home, old) = home_with_recovery();
+    let folder = folder_of(home.path());
+    let read = || COPIES.map(|name| std::fs::read(folder.join(name)).unwrap());
+    let before = read();
+    let new = recover(home.path(), NAME, &old, "new").unwrap();
+    let after = read();
+    let half = &after[1][..after[1].len() / 2];
+    let cases: [(&[u8], &[u8], &str); 4] = [
+        (&before[0], &before[1], GOOD),
+        (&after[0], &before[1], "new"),
+        (&after[0], half, "new"),
+        (&after[0], &after[1], "new"),
+    ];
+    for (a, b, opens) in cases {
+        std::fs::write(folder.join(COPIES[0]), a).unwrap();
+        std::fs::write(folder.join(COPIES[1]), b).unwrap();
+        let renewed = opens == "new";
+        assert_eq!(leads_in(home.path(), &old), !renewed);
+        assert_eq!(leads_in(home.path(), &new), renewed);
+        drop(open(home.path(), NAME, opens).unwrap());
+        assert!(Pair::read(&folder).flaws().is_empty());
+        // The copy that was mended says the same.
+        assert_eq!(leads_in(home.path(), &new), renewed);
     }
 }

@@ -1,7 +1,8 @@
 //! What a node asks of its driver and what it tells.
 
 use artel_domain::{
-    Body, DeviceId, FileId, Incarnation, InviteId, MemberId, MessageId, Register, RoomId, SpaceId,
+    Body, DeviceId, FileId, Incarnation, InviteCode, InviteId, MemberId, MessageId, Register,
+    RoomId, SpaceId,
 };
 use thiserror::Error;
 
@@ -221,6 +222,32 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
+    /// The code of a door led to this invite; knocking has ended. It is for the application to join by it.
+    DoorOpened {
+        /// The invite.
+        invite: InviteCode,
+    },
+    /// A peer has no door that the code opens. Others may.
+    DoorShut {
+        /// Who.
+        peer: Peer,
+        /// Whether it has one that hears nobody for a while; it is knocked at again.
+        later: bool,
+    },
+    /// Someone who knows the code of a door of this node was given the invite.
+    DoorPassed {
+        /// Space.
+        space: SpaceId,
+        /// Their machine.
+        device: DeviceId,
+    },
+    /// A door of this node was closed, not by its keeper.
+    DoorClosed {
+        /// Space.
+        space: SpaceId,
+        /// Why.
+        why: DoorEnd,
+    },
     /// Two histories of one incarnation exist: a copied profile. Both are kept and shown.
     Forked(FeedKey),
     /// This device began a new incarnation, because a peer held more of its feed than it did itself.
@@ -239,6 +266,17 @@ pub enum Event {
     /// Another installation writes with this device's key while this node runs: give this one a key of its own. Told
     /// once.
     Cloned,
+}
+
+/// Why a door was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DoorEnd {
+    /// Its time is over.
+    Time,
+    /// Too many wrong codes were tried.
+    Guessed,
+    /// Its invite ended, or its keeper may not invite any more.
+    Invite,
 }
 
 /// Why a peer does not let a joiner in.
@@ -330,6 +368,9 @@ pub enum CommandError {
     /// The system gave no randomness.
     #[error(transparent)]
     Entropy(#[from] artel_domain::key::NoEntropy),
+    /// As many doors are open as may be.
+    #[error("too many doors are open; close one first")]
+    TooManyDoors,
     /// The invite leads into a space that this member is in already.
     #[error("this member is in that space already")]
     AlreadyMember,

@@ -34,6 +34,8 @@ const MAX_BITS: usize = (MAX_FILE / CHUNK as u64 / 8) as usize;
 pub(crate) const MAX_REGISTERS: usize = 1_000;
 /// Most cells of registers asked for at once.
 pub(crate) const MAX_CELLS: usize = 32;
+/// Longest encrypted invite.
+pub(crate) const MAX_SEALED: usize = 64;
 /// Chunk hashes in one frame.
 pub(crate) const LIST_PAGE: usize = 4_096;
 
@@ -260,6 +262,25 @@ pub(crate) enum Frame {
         registers: Vec<Vec<u8>>,
         answer: Option<Part>,
     },
+    /// Knocks at the door of this number: the guest's point of the key exchange by its code.
+    /// `knock` tells this knock from those before it, whose answers may still be on their way.
+    Knock {
+        door: u16,
+        knock: u32,
+        element: [u8; 32],
+    },
+    /// The door's point.
+    KnockAnswer { knock: u32, element: [u8; 32] },
+    /// The guest has the key, and so the code.
+    KnockProof { knock: u32, proof: [u8; 32] },
+    /// The door has it too, and this is the invite, encrypted.
+    DoorOpened {
+        knock: u32,
+        proof: [u8; 32],
+        sealed: Vec<u8>,
+    },
+    /// The sender has no door of this number, or the code was another; or, if `later`, its door hears nobody for a while.
+    DoorShut { knock: u32, later: bool },
 }
 
 /// Why bytes are not a frame.
@@ -307,6 +328,7 @@ impl Frame {
             Self::WantChunks { chunks, .. } => chunks.len() <= 4,
             Self::WantHolding { bits, .. } | Self::Holding { bits, .. } => bits.len() <= MAX_BITS,
             Self::Gained { chunks, .. } => chunks.len() <= MAX_GAINED,
+            Self::DoorOpened { sealed, .. } => sealed.len() <= MAX_SEALED,
             _ => true,
         };
         if within {
@@ -350,7 +372,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..37) {
+        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..42) {
             let _ = Frame::decode(&bytes);
             bytes.splice(0..0, [VERSION, variant]);
             let _ = Frame::decode(&bytes);

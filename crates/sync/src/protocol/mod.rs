@@ -29,7 +29,7 @@ mod node;
 mod page;
 mod roster;
 
-pub use event::{CommandError, Event, Lane, Output, Peer, Reason, Refusal, Shown};
+pub use event::{CommandError, DoorEnd, Event, Lane, Output, Peer, Reason, Refusal, Shown};
 #[doc(hidden)]
 pub use frame::is_frame;
 pub use ledger::{
@@ -38,8 +38,8 @@ pub use ledger::{
 };
 pub use memory::MemoryLedger;
 pub use node::{
-    Entropy, Identity, InviteTerms, InviteView, MemberView, Node, PageView, Reaction, RoomView,
-    Sent, SpaceView,
+    DoorView, Entropy, Identity, InviteTerms, InviteView, MemberView, Node, PageView, Reaction,
+    RoomView, Sent, SpaceView,
 };
 pub use page::PageError;
 pub use roster::MemberState;

@@ -1,8 +1,8 @@
 //! Every decoder answers any bytes, and a node answers any frame.
 
 use artel_domain::{
-    Body, DeviceCertificate, DeviceId, DeviceKey, Envelope, Genesis, InviteCode, MemberKey,
-    Register, Signed,
+    Body, DeviceCertificate, DeviceId, DeviceKey, DoorCode, Envelope, Genesis, InviteCode,
+    MemberKey, Register, Signed,
 };
 use artel_sync::protocol::{Entropy, Identity, MemoryLedger, Node, Output, is_frame};
 use proptest::prelude::*;
@@ -29,6 +29,7 @@ proptest! {
         let _ = Signed::<Register>::open(&bytes);
         let _ = Signed::<DeviceCertificate>::open(&bytes);
         let _ = text.parse::<InviteCode>();
+        let _ = text.parse::<DoorCode>();
     }
 
     #[test]
@@ -43,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn a_node_answers_any_frame(frames in prop::collection::vec((0_u8..37, prop::collection::vec(any::<u8>(), 0..200)), 1..8)) {
+    fn a_node_answers_any_frame(frames in prop::collection::vec((0_u8..42, prop::collection::vec(any::<u8>(), 0..200)), 1..8)) {
         let mut ledger = MemoryLedger::new();
         let mut node = node(&mut ledger);
         node.found_space(&mut ledger, 1, "space").unwrap();

@@ -15,6 +15,7 @@ use super::{
 use crate::Ports;
 use branches::{SEARCH_COST, Search};
 use documents::Documents;
+use doors::{Door, Knocking};
 use exchange::{Want, place_of};
 use files::Fetch;
 use joining::Joining;
@@ -25,6 +26,7 @@ use space::Space;
 mod branches;
 mod commands;
 mod documents;
+mod doors;
 mod entropy;
 mod exchange;
 mod files;
@@ -39,6 +41,7 @@ mod showing;
 mod space;
 mod views;
 
+pub use doors::DoorView;
 pub use entropy::Entropy;
 pub use pages::PageView;
 pub use registers::Reaction;
@@ -109,6 +112,12 @@ pub struct Node {
     now: i64,
     spaces: BTreeMap<SpaceId, Space>,
     joins: BTreeMap<InviteId, Joining>,
+    /// Doors held open, by space.
+    doors: BTreeMap<SpaceId, Door>,
+    /// The code that this node looks for a door with.
+    knocking: Option<Knocking>,
+    /// Knocks so far.
+    knocks: u32,
     sessions: BTreeMap<Peer, Session>,
     banned: BTreeMap<Peer, i64>,
     documents: Documents,
@@ -168,6 +177,9 @@ impl Node {
             now: 0,
             spaces: BTreeMap::new(),
             joins: BTreeMap::new(),
+            doors: BTreeMap::new(),
+            knocking: None,
+            knocks: 0,
             sessions: BTreeMap::new(),
             banned: BTreeMap::new(),
             documents: Documents::default(),
@@ -312,6 +324,7 @@ impl Node {
         self.tick_secrets(now);
         self.tick_sessions(ledger, now)?;
         self.tick_joins(now);
+        self.tick_doors(now);
         self.tick_fetches(ledger, now)
     }
 
@@ -328,7 +341,7 @@ impl Node {
         frame: Frame,
     ) -> Result<(), Fault> {
         match frame {
-            Frame::Hello { nonce } => self.on_hello(peer, nonce),
+            Frame::Hello { nonce } => self.on_hello(now, peer, nonce),
             Frame::Tags(tags) => self.on_tags(peer, tags),
             Frame::TagsSeen => {
                 self.on_tags_seen(peer);
@@ -488,6 +501,25 @@ impl Node {
                 room,
                 records,
             } => self.on_latest(ledger, peer, space, room, records),
+            Frame::Knock {
+                door,
+                knock,
+                element,
+            } => self.on_knock(now, peer, (door, knock), element),
+            Frame::KnockAnswer { knock, element } => self.on_knock_answer(peer, knock, element),
+            Frame::KnockProof { knock, proof } => {
+                self.on_knock_proof(now, peer, knock, proof);
+                Ok(())
+            }
+            Frame::DoorOpened {
+                knock,
+                proof,
+                sealed,
+            } => self.on_door_opened(peer, knock, proof, &sealed),
+            Frame::DoorShut { knock, later } => {
+                self.on_door_shut(now, peer, knock, later);
+                Ok(())
+            }
         }
     }
 
@@ -509,11 +541,10 @@ impl Node {
     fn cost(&self, peer: &Peer, frame: &Frame) -> i64 {
         let many = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         match frame {
-            Frame::Tags(_) | Frame::Join { .. } => 50,
+            Frame::Tags(_) | Frame::Join { .. } | Frame::Knock { .. } => 50,
             Frame::Heads { feeds, .. } => {
                 5 + many(feeds.iter().map(|feed| feed.ends.len()).sum()) / 64
             }
-            Frame::WantList { .. } | Frame::WantBodies { .. } | Frame::WantSecrets { .. } => 5,
             Frame::WantLatest { .. } => latest::COST,
             Frame::Latest {
                 space,
@@ -521,6 +552,11 @@ impl Node {
                 records,
             } if !self.is_asked_latest(peer, space, room) => many(records.len()).max(1),
             Frame::Latest { .. } => 0,
+            Frame::WantList { .. }
+            | Frame::WantBodies { .. }
+            | Frame::WantSecrets { .. }
+            | Frame::KnockAnswer { .. }
+            | Frame::KnockProof { .. } => 5,
             Frame::WantBranch { .. } => SEARCH_COST,
             Frame::Branch {
                 space,

@@ -21,6 +21,7 @@ use super::{
         roster::MemberState,
     },
     Fault, Node,
+    doors::{Guest, Knock},
     registers::Asking,
     space::Space,
 };
@@ -131,6 +132,10 @@ pub(super) struct Session {
     /// Those of them that led somewhere: the peer has been a member since.
     pub(super) let_in: BTreeSet<InviteId>,
     pub(super) asked: BTreeMap<InviteId, Asked>,
+    /// The peer knocked at a door of this node.
+    pub(super) guest: Option<Guest>,
+    /// This node knocked at the peer's, with this number, and how that stands.
+    pub(super) knock: Option<(u32, Knock)>,
     /// Where this node listens, as the peer was told.
     told: Ports,
     /// Where the peer listens, until it has proven membership.
@@ -181,6 +186,8 @@ impl Node {
             joiner: BTreeSet::new(),
             let_in: BTreeSet::new(),
             asked: BTreeMap::new(),
+            guest: None,
+            knock: None,
             told: Ports::default(),
             ports: None,
         };
@@ -274,7 +281,7 @@ impl Node {
         }
     }
 
-    pub(super) fn on_hello(&mut self, peer: &Peer, nonce: [u8; 32]) -> Result<(), Fault> {
+    pub(super) fn on_hello(&mut self, now: i64, peer: &Peer, nonce: [u8; 32]) -> Result<(), Fault> {
         let Some(session) = self.sessions.get_mut(peer) else {
             return Ok(());
         };
@@ -282,6 +289,7 @@ impl Node {
             return Err(Fault::Broke("a second greeting"));
         }
         self.send_tags(peer);
+        self.knock_at(now, peer);
         Ok(())
     }
 
@@ -664,6 +672,11 @@ impl Node {
 }
 
 impl Session {
+    /// This node's nonce and the peer's, once both have greeted.
+    pub(super) fn nonces(&self) -> Option<([u8; 32], [u8; 32])> {
+        Some((self.mine, self.theirs?))
+    }
+
     /// Whether one more question would not look like a flood.
     pub(super) fn may_ask(&mut self, now: i64) -> bool {
         self.asking.fill(now);

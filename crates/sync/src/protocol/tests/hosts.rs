@@ -121,6 +121,10 @@ pub(super) struct World {
     pub(super) hostile: Option<usize>,
     /// Whether frames arrive at once.
     pub(super) quick: bool,
+    /// A host that passes on what the two others knock and answer, and says nothing of it itself.
+    pub(super) relay: Option<(usize, usize, usize)>,
+    /// Who showed a door that it knows the code.
+    pub(super) proved: BTreeSet<usize>,
     /// Who told whom where it listens.
     pub(super) told: BTreeSet<(usize, usize)>,
     pub(super) sent: u64,
@@ -146,6 +150,8 @@ impl World {
             loads: 0,
             hostile: None,
             quick: false,
+            relay: None,
+            proved: BTreeSet::new(),
             told: BTreeSet::new(),
             sent: 0,
             registers_sent: 0,
@@ -215,6 +221,9 @@ impl World {
                         }
                         Ok(Frame::Registers { registers, .. }) => {
                             self.registers_sent += registers.len() as u64;
+                        }
+                        Ok(Frame::KnockProof { .. }) => {
+                            self.proved.insert(host);
                         }
                         _ => {}
                     }
@@ -359,6 +368,12 @@ impl World {
             .pop_front()
             .unwrap();
         let (from, to) = way;
+        if let Some(on) = self.passed_on(from, to, &frame) {
+            let wire = self.wires.entry((to, on)).or_default();
+            wire.last = wire.last.max(at);
+            wire.frames.push_back((wire.last, frame));
+            return true;
+        }
         let peer = self.hosts[from].node.device();
         if crashes && self.rng.random_ratio(1, 400) {
             let mut doomed = self.hosts[to].ledger.clone();
@@ -376,6 +391,20 @@ impl World {
             .unwrap();
         }
         true
+    }
+
+    /// To whom the relay passes on a frame that it got.
+    fn passed_on(&self, from: usize, at: usize, frame: &[u8]) -> Option<usize> {
+        let (one, _, other) = self.relay.filter(|(_, relay, _)| *relay == at)?;
+        let of_doors = matches!(
+            Frame::decode(frame),
+            Ok(Frame::Knock { .. }
+                | Frame::KnockAnswer { .. }
+                | Frame::KnockProof { .. }
+                | Frame::DoorOpened { .. }
+                | Frame::DoorShut { .. })
+        );
+        of_doors.then_some(if from == one { other } else { one })
     }
 
     /// Lets time pass, in milliseconds, with ticks every 250.

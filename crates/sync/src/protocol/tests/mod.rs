@@ -2,6 +2,7 @@
 
 mod any_frame;
 mod attacks;
+mod doors;
 mod files;
 mod fold;
 mod hostile;
