@@ -25,6 +25,7 @@ mod feed;
 mod frame;
 mod ledger;
 mod memory;
+mod mesh;
 mod node;
 mod page;
 mod roster;
@@ -39,7 +40,7 @@ pub use ledger::{
 pub use memory::MemoryLedger;
 pub use node::{
     Entropy, Identity, InviteTerms, InviteView, MemberView, Node, PageView, RoomView, Sent,
-    SpaceView,
+    SpaceView, UnpackError, Unpacked,
 };
 pub use page::PageError;
 pub use roster::MemberState;

@@ -16,9 +16,8 @@ use super::{
     },
     Fault, Node,
 };
+use crate::settings::ms;
 
-/// How long a peer that was asked may stay silent, in milliseconds.
-const PATIENCE: i64 = 15_000;
 /// Chunks asked for on one link at a time.
 const WINDOW: usize = FILE_WINDOW / CHUNK;
 /// Files being fetched, or waiting for a peer that has nothing else to send.
@@ -142,11 +141,12 @@ impl Node {
             };
             peer
         };
+        let patience = ms(self.settings.request_timeout);
         let Some(fetch) = self.fetches.get_mut(&key) else {
             return Ok(());
         };
         fetch.peer = Some(peer);
-        fetch.until = now.saturating_add(PATIENCE);
+        fetch.until = now.saturating_add(patience);
         let (message, index) = key;
         let count = fetch.attachment.chunks();
         if !fetch.listed {
@@ -416,14 +416,15 @@ impl Node {
     }
 
     pub(super) fn tick_fetches(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
+        let patience = ms(self.settings.request_timeout);
         for fetch in self.fetches.values_mut() {
             if let Some(peer) = fetch.peer.filter(|_| fetch.until <= now) {
                 fetch.give_up_on(peer);
-                fetch.until = now.saturating_add(PATIENCE);
+                fetch.until = now.saturating_add(patience);
             } else if fetch.peer.is_none() && fetch.until <= now {
                 // Everyone had their chance; someone may have the file by now.
                 fetch.refused.clear();
-                fetch.until = now.saturating_add(PATIENCE);
+                fetch.until = now.saturating_add(patience);
             }
         }
         self.next_fetch(ledger, now)

@@ -6,10 +6,13 @@ use artel_domain::{
     DeviceId, Genesis, Incarnation, MessageId, RoomId, Signed, SpaceId, SpaceSecret,
 };
 
-use super::super::{
-    frame::{Digest, FeedEnds, MAX_LISTED},
-    ledger::{FeedKey, Head, SpaceRow},
-    roster::{ControlSet, Roster},
+use super::{
+    super::{
+        frame::{Digest, FeedEnds, MAX_LISTED},
+        ledger::{FeedKey, Head, SpaceRow},
+        roster::{ControlSet, Roster},
+    },
+    company::Company,
 };
 
 /// Branches of one feed; more come from no honest mistake.
@@ -54,6 +57,7 @@ pub(super) struct Space {
     pub(super) was_in_step: bool,
     /// Rooms of which a member was found to hold the same since then.
     pub(super) rooms_in_step: BTreeSet<RoomId>,
+    pub(super) company: Company,
 }
 
 impl Space {
@@ -80,6 +84,7 @@ impl Space {
             lacking: VecDeque::new(),
             was_in_step: false,
             rooms_in_step: BTreeSet::new(),
+            company: Company::default(),
         }
     }
 
