@@ -774,6 +774,22 @@ const answers: Answers = {
       check('clock', 'well', 'clock_agrees', 'the clock agrees with what was made before'),
     ],
   }),
+  'net.export': ({ file, space }) => ({ file, space, records: 812, bytes: 431_000, left_out: [] }),
+  'net.import': ({ file }) => ({ file, space: '7-Б', records: 37, waiting: 0, problem: null }),
+  'net.doctor': () => ({
+    verdict: 'warnings',
+    checks: [
+      check('interfaces', 'well', 'net_interfaces', 'eth0 192.168.1.5', { list: 'eth0 192.168.1.5' }),
+      check('multicast', 'well', 'net_multicast', 'heard on eth0; others that answered: 2', {
+        names: 'eth0',
+        others: '2',
+      }),
+      {
+        ...check('vpn', 'warning', 'net_vpn_default', 'everything goes through wg0', { name: 'wg0' }),
+        hint: 'Allow local networks in the settings of the VPN.',
+      },
+    ],
+  }),
   'care.backup': () => {
     world.backups += 1;
     return backup(world.backups);
@@ -804,12 +820,22 @@ const answers: Answers = {
   }),
   'settings.list': () =>
     [
-      { key: 'images.workers', default: '4', summary: 'Workers of a picture batch at most' },
-      { key: 'backend', default: 'auto', summary: 'Where to compute: auto, cpu or gpu' },
+      {
+        key: 'network.ping_seconds',
+        default: '25',
+        allowed: '2 to 600 s',
+        summary: 'Time between two pings',
+      },
+      {
+        key: 'network.mdns',
+        default: 'on',
+        allowed: 'on or off',
+        summary: 'Whether to find others by mDNS',
+      },
     ].map((one) => ({ ...one, value: world.settings.get(one.key) ?? one.default })),
   'settings.set': ({ key, value }) => {
     world.settings.set(key, value);
-    return { key, value, default: 'auto', summary: 'Where to compute: auto, cpu or gpu' };
+    return { key, value, default: 'on', allowed: 'on or off', summary: 'Whether to find others by mDNS' };
   },
 };
 

@@ -14,6 +14,7 @@ pub mod socket;
 
 mod care;
 mod catalog;
+mod doctor;
 mod images;
 mod installation;
 mod jobs;

@@ -53,6 +53,13 @@ pub struct NewContent<'a> {
     pub attachments: Vec<(&'a Attachment, Option<u8>)>,
 }
 
+/// The latest clock in a message of others, Unix milliseconds; 0 where there is none.
+pub fn latest_clock(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT coalesce(max(at_ms), 0) FROM messages WHERE NOT mine")?
+        .query_row([], |row| row.get(0))?)
+}
+
 /// A message as it is shown.
 #[expect(
     clippy::struct_excessive_bools,

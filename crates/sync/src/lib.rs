@@ -8,5 +8,7 @@
 pub mod net;
 mod ports;
 pub mod protocol;
+mod settings;
 
 pub use ports::Ports;
+pub use settings::Settings;

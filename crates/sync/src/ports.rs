@@ -38,6 +38,18 @@ impl Ports {
     }
 }
 
+/// Whether an address that others told lies in the room: private, shared (RFC 6598), link-local or unique-local. Others
+/// must be typed, so that nobody's word can make this node connect to the internet.
+pub(crate) fn is_in_room(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            ip.is_private() || ip.is_link_local() || (first == 100 && (64..128).contains(&second))
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,10 @@ value: string,
  */
 default: string, 
 /**
+ * What it may be, with its unit.
+ */
+allowed: string, 
+/**
  * What it does.
  */
 summary: string, };

@@ -26,6 +26,7 @@ import type { DeviceRevoked } from "./DeviceRevoked";
 import type { DoorInfo } from "./DoorInfo";
 import type { Edited } from "./Edited";
 import type { EnrichStarted } from "./EnrichStarted";
+import type { Exported } from "./Exported";
 import type { FunctionInfo } from "./FunctionInfo";
 import type { GpuInfo } from "./GpuInfo";
 import type { GpuReport } from "./GpuReport";
@@ -35,6 +36,7 @@ import type { HostInfoReply } from "./HostInfoReply";
 import type { ImagesRecipes } from "./ImagesRecipes";
 import type { ImagesRun } from "./ImagesRun";
 import type { ImagesStarted } from "./ImagesStarted";
+import type { Imported } from "./Imported";
 import type { IndicatorsDone } from "./IndicatorsDone";
 import type { InviteInfo } from "./InviteInfo";
 import type { InviteState } from "./InviteState";
@@ -57,6 +59,9 @@ import type { MarketList } from "./MarketList";
 import type { MarketOverlay } from "./MarketOverlay";
 import type { MemberInfo } from "./MemberInfo";
 import type { NetDial } from "./NetDial";
+import type { NetDoctor } from "./NetDoctor";
+import type { NetExport } from "./NetExport";
+import type { NetImport } from "./NetImport";
 import type { NetPeers } from "./NetPeers";
 import type { NodeInfo } from "./NodeInfo";
 import type { NodeStart } from "./NodeStart";
@@ -174,6 +179,9 @@ export interface Commands {
   "node.start": { args: NodeStart, reply: NodeInfo },
   "net.peers": { args: NetPeers, reply: Peers },
   "net.dial": { args: NetDial, reply: PeerInfo },
+  "net.doctor": { args: NetDoctor, reply: Health },
+  "net.export": { args: NetExport, reply: Exported },
+  "net.import": { args: NetImport, reply: Imported },
   "jobs.list": { args: JobList, reply: Array<JobInfo> },
   "jobs.show": { args: JobShow, reply: JobInfo },
   "jobs.items": { args: JobItems, reply: ItemPage },

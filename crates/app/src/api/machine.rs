@@ -74,6 +74,8 @@ pub struct Setting {
     pub value: String,
     /// The value it has unless changed.
     pub default: String,
+    /// What it may be, with its unit.
+    pub allowed: String,
     /// What it does.
     pub summary: String,
 }

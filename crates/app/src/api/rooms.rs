@@ -303,6 +303,59 @@ pub struct NodeStart {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
 pub struct NetPeers {}
 
+/// Checks each layer of the network and says what to do.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+pub struct NetDoctor {}
+
+/// Writes what a space holds into a sealed file, for those who cannot be reached.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct NetExport {
+    /// Space, by name or id.
+    pub space: String,
+    /// Path of the file.
+    pub file: String,
+    /// First day of what is wanted, as `2026-11-22`; everything unless given.
+    #[serde(default)]
+    pub since: Option<String>,
+}
+
+/// What was written.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Exported {
+    /// The file.
+    pub file: String,
+    /// Name of the space.
+    pub space: String,
+    /// Records in it.
+    pub records: u64,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Rooms that are not in it, since not everyone reads them.
+    pub left_out: Vec<String>,
+}
+
+/// Takes what a sealed file holds.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct NetImport {
+    /// Path of the file.
+    pub file: String,
+}
+
+/// What was taken.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Imported {
+    /// The file.
+    pub file: String,
+    /// Name of the space.
+    pub space: String,
+    /// Records that were not here before.
+    pub records: u64,
+    /// Pieces that cannot be taken yet: what they build on, or who wrote them, is not known here.
+    pub waiting: u64,
+    /// Why the rest was not taken.
+    pub problem: Option<String>,
+}
+
 /// Connects to an address.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct NetDial {

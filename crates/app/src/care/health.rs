@@ -37,14 +37,14 @@ const EARLIEST_MS: i64 = 1_767_225_600_000;
 
 /// How good what was found is, worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Grade {
+pub(crate) enum Grade {
     Well,
     Warning,
     Critical,
 }
 
 impl Grade {
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Well => "well",
             Self::Warning => "warning",
@@ -62,10 +62,10 @@ impl Grade {
 }
 
 /// One finding.
-pub(super) struct Finding {
+pub(crate) struct Finding {
     name: &'static str,
     code: &'static str,
-    pub(super) grade: Grade,
+    pub(crate) grade: Grade,
     /// English, with the names of values in braces.
     words: &'static str,
     params: BTreeMap<String, String>,
@@ -73,7 +73,7 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    fn well(name: &'static str, code: &'static str, words: &'static str) -> Self {
+    pub(crate) fn well(name: &'static str, code: &'static str, words: &'static str) -> Self {
         Self {
             name,
             code,
@@ -84,12 +84,12 @@ impl Finding {
         }
     }
 
-    fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.params.insert(name.to_owned(), value.to_string());
         self
     }
 
-    fn but(self, grade: Grade, hint: &'static str) -> Self {
+    pub(crate) fn but(self, grade: Grade, hint: &'static str) -> Self {
         Self {
             grade,
             hint: Some(hint),
@@ -108,7 +108,7 @@ impl Finding {
         message
     }
 
-    pub(super) fn told(self) -> Check {
+    pub(crate) fn told(self) -> Check {
         Check {
             name: self.name.to_owned(),
             grade: self.grade.word().to_owned(),
@@ -154,11 +154,16 @@ pub(super) async fn examine(core: &Core) -> Result<Health, AppError> {
         ])
     })
     .await??;
+    Ok(health_of(findings))
+}
+
+/// What findings come to.
+pub(crate) fn health_of(findings: Vec<Finding>) -> Health {
     let worst = findings.iter().map(|finding| finding.grade).max();
-    Ok(Health {
+    Health {
         verdict: worst.unwrap_or(Grade::Well).verdict().to_owned(),
         checks: findings.into_iter().map(Finding::told).collect(),
-    })
+    }
 }
 
 fn database(store: &Store) -> Result<Finding, AppError> {
@@ -307,7 +312,7 @@ pub(super) fn backup(
 }
 
 /// Clocks decide nothing in Artel, but a wrong one confuses people and expiry.
-pub(super) fn clock(now: i64, latest_known: i64) -> Finding {
+pub(crate) fn clock(now: i64, latest_known: i64) -> Finding {
     const NAME: &str = "clock";
     if now < EARLIEST_MS || now.saturating_add(DAY_MS) < latest_known {
         Finding::well(

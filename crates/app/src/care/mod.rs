@@ -2,6 +2,8 @@
 
 mod health;
 
+pub(crate) use health::{Finding, Grade, clock, health_of};
+
 use std::{path::Path, time::Instant};
 
 use artel_store::{

@@ -6,7 +6,8 @@
 //! When it fails, nothing has happened: links are dropped and the node is loaded again.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap, HashSet},
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -19,8 +20,8 @@ use std::{
 use artel_domain::{DeviceId, DeviceKey, MemberKey, MessageId, RecordError, Role};
 use artel_store::{Connection, StoreError, addresses, deletions, identity};
 use artel_sync::{
-    Ports,
-    net::{self, LinkId, Network, Target, device_of},
+    Ports, Settings,
+    net::{self, LinkId, Network, PeerId, Target, device_of, peer_of},
     protocol::{
         CommandError, Entropy, Event, Identity, Lane, Ledger, LedgerError, Node, Output, PageError,
         Reason,
@@ -41,6 +42,7 @@ use crate::{
     error::{AppError, Code},
     installation::{NewDevice, no_identity, now_ms},
     session::Core,
+    settings,
 };
 
 /// Most inputs in one transaction.
@@ -256,6 +258,9 @@ enum Input {
     Look(Box<dyn FnOnce(&Node) + Send>),
     Attach(Network, u64),
     Detach,
+    SetUp(Settings),
+    /// Where devices were reached earlier, and when.
+    Reached(Vec<(DeviceId, SocketAddr, i64)>),
     Want(Vec<(MessageId, u8)>),
     Stop,
 }
@@ -410,6 +415,16 @@ impl Driver {
         Ok(())
     }
 
+    /// Gives the node new settings.
+    pub(super) fn set_up(&self, settings: Settings) {
+        let _ = self.inputs.send(Input::SetUp(settings));
+    }
+
+    /// Gives the node what is known of where others were reached.
+    pub(super) fn reached(&self, reached: Vec<(DeviceId, SocketAddr, i64)>) {
+        let _ = self.inputs.send(Input::Reached(reached));
+    }
+
     /// Forgets the network.
     pub(super) fn detach(&self) {
         let _ = self.inputs.send(Input::Detach);
@@ -456,6 +471,7 @@ fn load(core: &Core) -> Result<Node, AppError> {
         .write_with(move |tx| {
             let mut ledger = SqlLedger::new(tx, id);
             let mut node = Node::load(who, Entropy::system(), &mut ledger)?;
+            node.set_up(settings::network(tx)?);
             match node.enrol_where_alone(&mut ledger, now_ms()) {
                 Err(CommandError::Ledger(reason)) => return Err(reason.into()),
                 Err(reason) => warn!(%reason, "this device is not enrolled"),
@@ -472,6 +488,8 @@ enum Release {
     Send(LinkId, Lane, Vec<u8>),
     Close(LinkId, Reason),
     Told(LinkId, Ports),
+    Hint(Target),
+    HoldOff(HashSet<PeerId>),
     Outcome(Outcome),
     Tell(api::Event),
 }
@@ -490,6 +508,9 @@ struct Inside {
     links: HashMap<DeviceId, LinkId>,
     /// Where connected peers can be dialled, until they are known as members.
     reachable: HashMap<DeviceId, String>,
+    /// Devices that the network can reach, and those that it was told not to dial.
+    heard: BTreeSet<DeviceId>,
+    held_off: Option<BTreeSet<DeviceId>>,
     /// Where this machine listens.
     ports: Ports,
     releases: Vec<Release>,
@@ -530,6 +551,12 @@ impl Inside {
                     changes: &mut changes,
                 })?,
                 Input::Want(files) => changes.wanted.append(files),
+                Input::SetUp(settings) => node.set_up(*settings),
+                Input::Reached(reached) => {
+                    for (device, at, when) in reached {
+                        node.reached(*device, *at, *when);
+                    }
+                }
                 Input::Detach => {
                     for device in std::mem::take(&mut self.links).into_keys() {
                         node.disconnected(&mut ledger, now, device)?;
@@ -547,6 +574,7 @@ impl Inside {
         if self.tick {
             node.tick(&mut ledger, now)?;
             self.collect(tx, me, &mut node, &mut changes)?;
+            self.hold_off(&node);
         }
         for (message, index) in std::mem::take(&mut changes.wanted) {
             // A message that is gone again needs no preview.
@@ -613,6 +641,9 @@ impl Inside {
             net::Event::Reachable { peer, address } => {
                 if let Some(device) = device_of(peer) {
                     self.reachable.insert(device, address.to_string());
+                    if let Some(target) = Target::from_multiaddr(address) {
+                        node.reached(device, target.socket, now);
+                    }
                 }
             }
             net::Event::Listening { .. } => {
@@ -649,6 +680,13 @@ impl Inside {
                         self.releases.push(Release::Told(*link, ports));
                     }
                 }
+                Output::Hint { peer, at } => {
+                    let target = Target {
+                        socket: at,
+                        peer: peer_of(&peer),
+                    };
+                    self.releases.push(Release::Hint(target));
+                }
                 Output::Event(event) => {
                     view::apply(tx, me, &event, changes)?;
                     match event {
@@ -671,6 +709,16 @@ impl Inside {
             }
         }
         Ok(())
+    }
+
+    /// Tells the network whom others are linked with.
+    fn hold_off(&mut self, node: &Node) {
+        let held_off = node.held_off(&self.heard);
+        if self.held_off.as_ref() != Some(&held_off) {
+            let peers = held_off.iter().filter_map(peer_of).collect();
+            self.releases.push(Release::HoldOff(peers));
+            self.held_off = Some(held_off);
+        }
     }
 
     /// Keeps the addresses of peers that have proven membership.
@@ -741,6 +789,7 @@ impl Runner {
                     Input::Attach(_, number) | Input::Net(number, _) if number <= self.deaf_to => {}
                     Input::Attach(network, number) => {
                         (self.network, self.attached) = (Some(network), number);
+                        self.inside().held_off = None;
                     }
                     Input::Detach => {
                         self.network = None;
@@ -810,6 +859,9 @@ impl Runner {
             let mut inside = self.inside();
             inside.batch = batch;
             inside.tick = tick;
+            if let Some(network) = self.network.as_ref().filter(|_| tick) {
+                inside.heard = network.heard().iter().filter_map(device_of).collect();
+            }
         }
         if self.inside().node.is_none() {
             self.reload();
@@ -881,6 +933,7 @@ impl Runner {
         inside.node = None;
         inside.due = Some(AT_ONCE);
         inside.reachable.clear();
+        inside.held_off = None;
         // What was found in the batch that is undone was not.
         inside.in_step.forget();
         inside.cloned = false;
@@ -912,7 +965,7 @@ impl Runner {
                     info!(%reason, "a peer is sent away");
                     if let Some(network) = &self.network {
                         let pause = match reason {
-                            Reason::Crowded => Duration::from_mins(1),
+                            Reason::Crowded | Reason::Spare => Duration::from_mins(1),
                             _ => BAN,
                         };
                         network.disconnect(link, pause);
@@ -921,6 +974,16 @@ impl Runner {
                 Release::Told(link, ports) => {
                     if let Some(network) = &self.network {
                         network.told(link, ports);
+                    }
+                }
+                Release::Hint(target) => {
+                    if let Some(network) = &self.network {
+                        network.hint(target);
+                    }
+                }
+                Release::HoldOff(peers) => {
+                    if let Some(network) = &self.network {
+                        network.hold_off(peers);
                     }
                 }
                 Release::Outcome(outcome) => {

@@ -9,10 +9,12 @@
 //! | `names`, `link` | names, ids and invites that users give |
 //! | `restored` | what waits in a restored profile until a member was met |
 //! | `spaces`, `doors`, `moderation`, `messages`, `amend`, `notes`, `attachments`, `share` | the commands |
+//! | `bundle` | a space in a sealed file, for a stick |
 //! | `stash` | pasted content until it is sent |
 
 mod amend;
 mod attachments;
+mod bundle;
 mod doors;
 mod driver;
 mod ledger;

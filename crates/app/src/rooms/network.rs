@@ -6,25 +6,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use artel_domain::SpaceId;
-use artel_store::{addresses, identity, settings};
+use artel_domain::{DeviceId, SpaceId};
+use artel_store::{addresses, identity, settings as stored};
 use artel_sync::net::{self, Config, DialError, FoundBy, NetError, Network, Target, device_of};
 use zeroize::Zeroizing;
 
 use super::{State, driver::Driver};
 use crate::{
     api::{Command, Event, Handle, Notice, NoticeLevel, rooms as api},
+    doctor::{STARTED, Situation},
     error::{AppError, Code},
-    installation::no_identity,
+    installation::{no_identity, now_ms},
     session::{Core, Session},
+    settings,
 };
 
 /// Peers that are gone but still listed.
 const MOST_GONE: usize = 64;
 /// Remembered addresses that are dialled.
 const MOST_REMEMBERED: usize = 64;
-/// The setting that switches mDNS off.
-pub(super) const MDNS_SETTING: &str = "network.mdns";
 
 /// A peer as it is listed.
 #[derive(Clone, Debug)]
@@ -32,6 +32,7 @@ struct Peer {
     id: String,
     address: String,
     found_by: FoundBy,
+    dialled: bool,
     connected: bool,
     rtt: Option<Duration>,
     since: Instant,
@@ -56,6 +57,7 @@ impl PeerTable {
                 peer,
                 address,
                 found_by,
+                dialled,
                 ..
             } => {
                 let Some(device) = device_of(peer) else {
@@ -67,6 +69,7 @@ impl PeerTable {
                         id: peer.to_string(),
                         address: address.to_string(),
                         found_by: *found_by,
+                        dialled: *dialled,
                         connected: true,
                         rtt: None,
                         since: Instant::now(),
@@ -138,28 +141,37 @@ pub(super) struct Running {
 }
 
 async fn launch(core: &Core, driver: &Driver, options: &Options) -> Result<Network, AppError> {
-    let (secret, remembered, mdns) = core
+    let (secret, remembered, mdns, settings) = core
         .read(|connection| {
             let secret = identity::get(connection)?
                 .and_then(|identity| identity.device_secret.map(Zeroizing::new));
-            let mdns = settings::get(connection, MDNS_SETTING)?;
             Ok((
                 secret,
                 addresses::best(connection, MOST_REMEMBERED)?,
-                mdns.as_deref() != Some("off"),
+                settings::mdns(connection)?,
+                settings::network(connection)?,
             ))
         })
+        .await?;
+    core.write(|tx| stored::set(tx, STARTED, &now_ms().to_string()))
         .await?;
     let config = Config {
         secret: secret.ok_or_else(no_identity)?,
         port: options.port,
         listen: options.listen.clone(),
         mdns: options.mdns && mdns,
+        settings,
     };
     let (network, events) = net::start(config)
         .await
         .map_err(|reason| net_error(&reason))?;
     driver.attach(network.clone(), events)?;
+    let known = remembered.iter().filter_map(|known| {
+        let device = DeviceId::from_bytes(known.device_public?);
+        let target = Target::parse(&known.address).ok()?;
+        Some((device, target.socket, known.last_reached_ms))
+    });
+    driver.reached(known.collect());
     network.remember(
         remembered
             .into_iter()
@@ -255,6 +267,33 @@ impl State {
         Ok(Guest {
             state: started.then(|| self.clone()),
         })
+    }
+
+    /// What the network knows of itself, if it runs.
+    pub(crate) async fn situation(&self) -> Situation {
+        if self.network().await.is_none() {
+            return Situation::default();
+        }
+        let table = self.inner.driver.signals.peers();
+        let listening = table.addresses.iter();
+        let connected = table.peers.values().filter(|peer| peer.connected);
+        Situation {
+            listening: listening
+                .filter_map(|address| Some(Target::parse(address).ok()?.socket))
+                .collect(),
+            connected: connected.clone().count(),
+            called: connected.clone().any(|peer| !peer.dialled),
+        }
+    }
+
+    /// Gives the settings of now to what runs.
+    pub(crate) async fn take_settings(&self) -> Result<(), AppError> {
+        let settings = self.inner.core.read(settings::network).await?;
+        self.inner.driver.set_up(settings);
+        if let Some(network) = self.network().await {
+            network.set_up(settings);
+        }
+        Ok(())
     }
 
     /// Stops the network.

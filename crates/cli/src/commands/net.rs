@@ -1,11 +1,12 @@
 //! `artel net`.
 
-use artel_app::api::rooms::{NetDial, NetPeers, PeerInfo};
+use artel_app::api::rooms::{NetDial, NetDoctor, NetExport, NetImport, NetPeers, PeerInfo};
 use clap::Subcommand;
+use std::path::{Path, PathBuf};
 
 use crate::{
     client::Client,
-    context::{Context, Exit},
+    context::{Context, Exit, absolute},
 };
 
 #[derive(Subcommand)]
@@ -13,6 +14,29 @@ pub(crate) enum NetCommand {
     /// List the peers of the running node
     #[command(after_help = "Example: artel net peers")]
     Peers,
+    /// Check each layer of the network and say what to do; status 0 well, 3 warnings, 1 critical
+    #[command(after_help = "Example: artel net doctor")]
+    Doctor,
+    /// Write a space into a sealed file, to carry where no network leads
+    #[command(
+        after_help = "Example: artel net export /media/stick/class.artelbundle --space \"Class 7B\" --since 2026-11-01"
+    )]
+    Export {
+        /// The file
+        file: PathBuf,
+        /// Name or id of the space
+        #[arg(long)]
+        space: String,
+        /// Only what was written from this day on
+        #[arg(long, value_name = "DAY")]
+        since: Option<String>,
+    },
+    /// Take what a sealed file holds; status 3 if some of it could not be taken
+    #[command(after_help = "Example: artel net import /media/stick/class.artelbundle")]
+    Import {
+        /// The file
+        file: PathBuf,
+    },
     /// Connect the running node to an address
     #[command(after_help = "Example: artel net dial /ip4/10.77.0.1/tcp/47600")]
     Dial {
@@ -44,6 +68,11 @@ async fn act(context: &Context, client: &Client, command: NetCommand) -> anyhow:
             }
             show(context, &known.peers)?;
         }
+        NetCommand::Doctor => return doctor(context, client).await,
+        NetCommand::Export { file, space, since } => {
+            return export(context, client, &file, space, since).await;
+        }
+        NetCommand::Import { file } => return import(context, client, &file).await,
         NetCommand::Dial { address } => {
             let peer = client.call(NetDial { address }).await?;
             context.output.one(&peer, || {
@@ -52,6 +81,83 @@ async fn act(context: &Context, client: &Client, command: NetCommand) -> anyhow:
         }
     }
     Ok(Exit::Done)
+}
+
+async fn doctor(context: &Context, client: &Client) -> anyhow::Result<Exit> {
+    let health = client.call(NetDoctor {}).await?;
+    context.output.many(
+        &health.checks,
+        &["state", "layer", "finding and advice"],
+        |check| {
+            let state = match check.grade.as_str() {
+                "well" => "ok",
+                "warning" => "warn",
+                _ => "fail",
+            };
+            let advice = check.hint.iter().map(|hint| format!(". {hint}"));
+            vec![
+                state.to_owned(),
+                check.name.clone(),
+                check.message.clone() + &advice.collect::<String>(),
+            ]
+        },
+        "There is nothing to check.",
+    )?;
+    Ok(match health.verdict.as_str() {
+        "well" => Exit::Done,
+        "warnings" => Exit::InPart,
+        _ => Exit::Critical,
+    })
+}
+
+async fn export(
+    context: &Context,
+    client: &Client,
+    file: &Path,
+    space: String,
+    since: Option<String>,
+) -> anyhow::Result<Exit> {
+    let file = absolute(file)?;
+    let made = client.call(NetExport { space, file, since }).await?;
+    context.output.one(&made, || {
+        format!(
+            "{} records of {} in {}",
+            made.records, made.space, made.file
+        )
+    })?;
+    if !made.left_out.is_empty() {
+        let rooms = made.left_out.join(", ");
+        let told = format!("Not in it, since not everyone reads them: {rooms}");
+        context.output.hint(&told);
+    }
+    context
+        .output
+        .hint("Files of messages are not in it. On the other machine: artel net import FILE");
+    Ok(Exit::Done)
+}
+
+async fn import(context: &Context, client: &Client, file: &Path) -> anyhow::Result<Exit> {
+    let file = absolute(file)?;
+    let taken = client.call(NetImport { file }).await?;
+    context.output.one(&taken, || {
+        format!("{} new records of {}", taken.records, taken.space)
+    })?;
+    if let Some(problem) = &taken.problem {
+        let told = format!(
+            "The rest was not taken: {problem}. Copy the file again, then import it once more."
+        );
+        context.output.hint(&told);
+    }
+    if taken.waiting > 0 {
+        context
+            .output
+            .hint("Some of it builds on what is not here. Have it made again from an earlier day.");
+    }
+    Ok(if taken.problem.is_some() || taken.waiting > 0 {
+        Exit::InPart
+    } else {
+        Exit::Done
+    })
 }
 
 fn show(context: &Context, peers: &[PeerInfo]) -> anyhow::Result<()> {

@@ -46,12 +46,13 @@ pub(crate) async fn run(context: &Context, command: SettingsCommand) -> anyhow::
     match command {
         SettingsCommand::List => context.output.many(
             &settings,
-            &["setting", "value", "default", "what it does"],
+            &["setting", "value", "default", "may be", "what it does"],
             |setting| {
                 vec![
                     setting.key.clone(),
                     setting.value.clone(),
                     setting.default.clone(),
+                    setting.allowed.clone(),
                     setting.summary.clone(),
                 ]
             },

@@ -6,6 +6,7 @@ mod listening;
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::PoisonError,
     time::{Duration, Instant},
 };
 
@@ -21,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    Command, Config, Ended, Event, FoundBy, LinkId, Links, NetError,
+    Command, Config, Ended, Event, FoundBy, Heard, LinkId, Links, NetError,
     address::Target,
     behaviour::{Behaviour, BehaviourEvent},
     book::Book,
@@ -29,12 +30,11 @@ use super::{
     discovery,
     link::LinkEnded,
 };
+use crate::Settings;
 use dialling::Dial;
 
 /// How often the book is looked through.
 const TICK: Duration = Duration::from_millis(250);
-/// A handshake must be through in this time, and then the sync stream open in it.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a link that we end may take to send what waits.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Streams in one connection: ours and two for ping, with some to spare.
@@ -56,10 +56,12 @@ struct Leaving {
 
 pub(super) struct Actor {
     swarm: Swarm<Behaviour>,
+    settings: Settings,
     book: Book,
     commands: mpsc::UnboundedReceiver<Command>,
     events: mpsc::UnboundedSender<Event>,
     links: Links,
+    heard: Heard,
     ended: mpsc::UnboundedReceiver<LinkEnded>,
     report_end: mpsc::UnboundedSender<LinkEnded>,
     found: Option<mpsc::Receiver<Target>>,
@@ -78,7 +80,7 @@ impl Actor {
         config: Config,
         commands: mpsc::UnboundedReceiver<Command>,
         events: mpsc::UnboundedSender<Event>,
-        links: Links,
+        (links, heard): (Links, Heard),
     ) -> Result<Self, NetError> {
         let key = identity::Keypair::ed25519_from_bytes(config.secret.to_vec())?;
         let mut swarm = SwarmBuilder::with_existing_identity(key)
@@ -93,10 +95,10 @@ impl Actor {
                 },
             )
             .map_err(|reason| NetError::Transport(reason.to_string()))?
-            .with_behaviour(|_| Behaviour::new())
+            .with_behaviour(|_| Behaviour::new(&config.settings))
             .map_err(|reason| NetError::Transport(reason.to_string()))?
             .with_swarm_config(|config| config.with_max_negotiating_inbound_streams(MAX_STREAMS))
-            .with_connection_timeout(HANDSHAKE)
+            .with_connection_timeout(config.settings.connect_timeout)
             .build();
         listening::listen(&mut swarm, &config)?;
         let me = *swarm.local_peer_id();
@@ -107,10 +109,12 @@ impl Actor {
         let (report_end, ended) = mpsc::unbounded_channel();
         let mut actor = Self {
             swarm,
-            book: Book::default(),
+            settings: config.settings,
+            book: Book::new(&config.settings),
             commands,
             events,
             links,
+            heard,
             ended,
             report_end,
             found: None,
@@ -160,7 +164,7 @@ impl Actor {
                     Some(command) => self.on_command(command),
                 },
                 Some(ended) = self.ended.recv() => self.on_link_ended(ended),
-                Some(target) = next(self.found.as_mut()) => self.on_found(target),
+                Some(target) = next(self.found.as_mut()) => self.on_hint(target, FoundBy::Mdns),
                 _ = tick.tick() => self.on_tick(),
             }
         }
@@ -221,9 +225,16 @@ impl Actor {
             Command::Disconnect { link, pause } => self.leave(link, pause, Ended::ByUs),
             Command::Overrun(link) => self.cut(link, Ended::Overrun),
             Command::Told { link, ports } => self.on_told(link, ports),
+            Command::Hint(target) => self.on_hint(target, FoundBy::Member),
+            Command::HoldOff(peers) => self.book.hold_off(peers),
             Command::Hurry => {
                 self.book.hurry(Instant::now());
                 self.dial_due();
+            }
+            Command::SetUp(settings) => {
+                self.settings = settings;
+                self.book.set_up(&settings);
+                self.swarm.behaviour_mut().set_up(&settings);
             }
             Command::Stop => {}
         }
@@ -303,7 +314,9 @@ impl Actor {
         let late: Vec<_> = self
             .opening
             .iter()
-            .filter(|(_, (_, since))| now.duration_since(*since) > HANDSHAKE + TICK)
+            .filter(|(_, (_, since))| {
+                now.duration_since(*since) > self.settings.connect_timeout + TICK
+            })
             .map(|(id, (peer, _))| (*id, *peer))
             .collect();
         for (id, peer) in late {
@@ -320,6 +333,9 @@ impl Actor {
             self.leaving.remove(&link);
         }
         self.close_spares(now);
+        if let Some(heard) = self.book.heard_anew() {
+            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = heard;
+        }
         self.dial_due();
     }
 }

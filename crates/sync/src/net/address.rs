@@ -108,7 +108,7 @@ impl Target {
     /// Whether it lies within the room: a private, shared or link-local address, or this machine.
     pub fn is_local(&self) -> bool {
         let ip = self.socket.ip();
-        ip.is_loopback() || super::discovery::is_local(ip)
+        ip.is_loopback() || crate::ports::is_in_room(ip)
     }
 
     /// The multiaddress without the peer.

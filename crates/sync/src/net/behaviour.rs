@@ -4,7 +4,6 @@
 use std::{
     collections::VecDeque,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use futures::future::{Ready, ready};
@@ -23,6 +22,8 @@ use libp2p::{
     },
 };
 
+use crate::Settings;
+
 /// Name of the sync protocol. The number changes when old and new nodes cannot talk.
 const SYNC: StreamProtocol = StreamProtocol::new("/artel/sync/1");
 
@@ -30,15 +31,8 @@ const SYNC: StreamProtocol = StreamProtocol::new("/artel/sync/1");
 const MAX_PENDING_INBOUND: u32 = 32;
 /// Connections that are still shaking hands with somebody we called.
 const MAX_PENDING_OUTBOUND: u32 = 32;
-/// Connections that others made.
-const MAX_INBOUND: u32 = 128;
-/// All connections.
-const MAX_CONNECTIONS: u32 = 192;
 /// Connections with one peer: two while both dial at once, and one spare.
 const MAX_PER_PEER: u32 = 3;
-
-const PING_INTERVAL: Duration = Duration::from_secs(25);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// All behaviours of a node.
 #[derive(NetworkBehaviour)]
@@ -49,23 +43,39 @@ pub(super) struct Behaviour {
 }
 
 impl Behaviour {
-    pub(super) fn new() -> Self {
-        let limits = ConnectionLimits::default()
-            .with_max_pending_incoming(Some(MAX_PENDING_INBOUND))
-            .with_max_pending_outgoing(Some(MAX_PENDING_OUTBOUND))
-            .with_max_established_incoming(Some(MAX_INBOUND))
-            .with_max_established_per_peer(Some(MAX_PER_PEER))
-            .with_max_established(Some(MAX_CONNECTIONS));
+    pub(super) fn new(settings: &Settings) -> Self {
         Self {
-            limits: connection_limits::Behaviour::new(limits),
+            limits: connection_limits::Behaviour::new(limits(settings)),
             sync: Sync::default(),
-            ping: ping::Behaviour::new(
-                ping::Config::new()
-                    .with_interval(PING_INTERVAL)
-                    .with_timeout(PING_TIMEOUT),
-            ),
+            ping: ping(settings),
         }
     }
+
+    /// Takes new settings: limits hold from the next connection on, and so does how it is pinged. A handler that is at
+    /// work keeps its own times.
+    pub(super) fn set_up(&mut self, settings: &Settings) {
+        *self.limits.limits_mut() = limits(settings);
+        self.ping = ping(settings);
+    }
+}
+
+fn limits(settings: &Settings) -> ConnectionLimits {
+    let most = settings.connections;
+    ConnectionLimits::default()
+        .with_max_pending_incoming(Some(MAX_PENDING_INBOUND))
+        .with_max_pending_outgoing(Some(MAX_PENDING_OUTBOUND))
+        // More than there are sessions, so that one who calls is always heard.
+        .with_max_established_incoming(Some(most.saturating_add(most / 3 + 1)))
+        .with_max_established_per_peer(Some(MAX_PER_PEER))
+        .with_max_established(Some(most.saturating_mul(2)))
+}
+
+fn ping(settings: &Settings) -> ping::Behaviour {
+    ping::Behaviour::new(
+        ping::Config::new()
+            .with_interval(settings.ping_every)
+            .with_timeout(settings.ping_timeout),
+    )
 }
 
 /// What happened on a connection's sync stream.

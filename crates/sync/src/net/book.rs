@@ -4,13 +4,14 @@
 //! bounded, since what it holds comes from outside, and backs off from what does not answer.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
 use libp2p::PeerId;
 
 use super::{FoundBy, address::Target};
+use crate::Settings;
 
 /// Most peers the book knows.
 const MAX_PEERS: usize = 256;
@@ -18,8 +19,8 @@ const MAX_PEERS: usize = 256;
 const MAX_ADDRESSES: usize = 8;
 /// Most addresses without a known peer.
 const MAX_UNKNOWN: usize = 64;
-/// First pause after a failure; doubled with each further one.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Least pause after a link has ended.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause for an address that someone typed.
 const LONGEST_TYPED: Duration = Duration::from_secs(15);
 /// Longest pause for any other address.
@@ -57,13 +58,13 @@ impl Schedule {
         }
     }
 
-    fn failed(&mut self, now: Instant, longest: Duration) {
+    /// The first tries follow one another at the same pace; after them the pause doubles each time.
+    fn failed(&mut self, now: Instant, pace: Pace, longest: Duration) {
         self.failures = self.failures.saturating_add(1);
         self.dialling = false;
-        let pause = FIRST_PAUSE
-            .saturating_mul(1_u32 << self.failures.saturating_sub(1).min(10))
-            .min(longest);
-        self.next = now + pause;
+        let doubled = self.failures.saturating_sub(pace.tries.saturating_sub(1));
+        let pause = pace.gap.saturating_mul(1_u32 << doubled.min(10));
+        self.next = now + pause.min(longest.max(pace.gap));
     }
 }
 
@@ -72,16 +73,54 @@ struct Entry {
     addresses: Vec<(Target, FoundBy)>,
     schedule: Schedule,
     connected: bool,
+    /// Whether somebody told of it, or it did itself, and it has not failed to answer since.
+    heard: bool,
+}
+
+/// How fast a silent peer is tried again.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    tries: u32,
+    gap: Duration,
+}
+
+impl Pace {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            tries: settings.tries,
+            gap: settings.try_gap,
+        }
+    }
 }
 
 /// The address book.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Book {
+    pace: Pace,
     peers: HashMap<PeerId, Entry>,
     unknown: HashMap<Target, (FoundBy, Schedule)>,
+    /// Whom others are linked with.
+    held_off: HashSet<PeerId>,
+    /// Whom [`Book::heard_anew`] gave last.
+    heard: HashSet<PeerId>,
 }
 
 impl Book {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            pace: Pace::of(settings),
+            peers: HashMap::new(),
+            unknown: HashMap::new(),
+            held_off: HashSet::new(),
+            heard: HashSet::new(),
+        }
+    }
+
+    /// Takes new settings; pauses under way stay as they are.
+    pub(super) fn set_up(&mut self, settings: &Settings) {
+        self.pace = Pace::of(settings);
+    }
+
     /// Learns an address; it is tried at `first` at the earliest unless it was known already.
     /// False when the book is full.
     pub(super) fn learn(&mut self, target: Target, found_by: FoundBy, first: Instant) -> bool {
@@ -101,7 +140,9 @@ impl Book {
             addresses: Vec::new(),
             schedule: Schedule::at(first),
             connected: false,
+            heard: false,
         });
+        entry.heard |= found_by.is_hearsay();
         if let Some(known) = entry
             .addresses
             .iter_mut()
@@ -169,7 +210,7 @@ impl Book {
         if let Some(entry) = self.peers.get_mut(peer) {
             entry.connected = false;
             entry.schedule.dialling = false;
-            entry.schedule.next = now + pause.max(FIRST_PAUSE);
+            entry.schedule.next = now + pause.max(LEAST_PAUSE);
         }
     }
 
@@ -185,7 +226,10 @@ impl Book {
                 let Some(entry) = self.peers.get_mut(&peer) else {
                     return;
                 };
-                entry.schedule.failed(now, longest);
+                entry.schedule.failed(now, self.pace, longest);
+                if entry.schedule.failures >= self.pace.tries {
+                    entry.heard = false;
+                }
                 if entry.schedule.failures >= HEARSAY_FAILURES && !entry.connected {
                     entry.addresses.retain(|(_, by)| !by.is_hearsay());
                     if entry.addresses.is_empty() {
@@ -196,7 +240,7 @@ impl Book {
             None => {
                 for target in &attempt.targets {
                     if let Some((_, schedule)) = self.unknown.get_mut(target) {
-                        schedule.failed(now, longest);
+                        schedule.failed(now, self.pace, longest);
                     }
                 }
             }
@@ -227,6 +271,22 @@ impl Book {
         }
     }
 
+    /// Does not dial these any more, unless they were typed.
+    pub(super) fn hold_off(&mut self, peers: HashSet<PeerId>) {
+        self.held_off = peers;
+    }
+
+    /// Peers that are connected or were heard of and answer, if there are others than last time.
+    pub(super) fn heard_anew(&mut self) -> Option<HashSet<PeerId>> {
+        let there = |(_, entry): &(&PeerId, &Entry)| entry.connected || entry.heard;
+        let heard: HashSet<PeerId> = self.peers.iter().filter(there).map(|(id, _)| *id).collect();
+        if heard == self.heard {
+            return None;
+        }
+        self.heard.clone_from(&heard);
+        Some(heard)
+    }
+
     /// Ends all pauses: someone waits to meet a peer.
     pub(super) fn hurry(&mut self, now: Instant) {
         let known = self.peers.values_mut().map(|entry| &mut entry.schedule);
@@ -245,6 +305,10 @@ impl Book {
             }
             let schedule = &mut entry.schedule;
             if entry.connected || schedule.dialling || schedule.next > now {
+                continue;
+            }
+            let typed = |(_, by): &(Target, FoundBy)| *by == FoundBy::Typed;
+            if self.held_off.contains(peer) && !entry.addresses.iter().any(typed) {
                 continue;
             }
             let Some((_, found_by)) = entry.addresses.first() else {
@@ -288,7 +352,7 @@ mod tests {
 
     #[test]
     fn backs_off_and_returns() {
-        let (mut book, start) = (Book::default(), Instant::now());
+        let (mut book, start) = (Book::new(&Settings::default()), Instant::now());
         let peer = PeerId::random();
         book.learn(target(Some(peer), 1), FoundBy::Remembered, start);
         let mut pauses = Vec::new();
@@ -304,18 +368,18 @@ mod tests {
             }
             pauses.push((now - from).as_secs());
         }
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(pauses, [2, 2, 4, 8, 16, 32, 60, 60, 60]);
         book.due(now, 8);
         book.connected(peer, None, now);
         assert!(book.due(now + LONGEST, 8).is_empty());
         book.disconnected(&peer, Duration::ZERO, now);
         assert!(book.due(now, 8).is_empty());
-        assert_eq!(book.due(now + FIRST_PAUSE, 8).len(), 1);
+        assert_eq!(book.due(now + LEAST_PAUSE, 8).len(), 1);
     }
 
     #[test]
     fn who_hurries_does_not_wait_for_a_pause() {
-        let mut book = Book::default();
+        let mut book = Book::new(&Settings::default());
         let now = Instant::now();
         book.learn(target(None, 1), FoundBy::Typed, now);
         let attempts = book.due(now, 9);
@@ -326,8 +390,30 @@ mod tests {
     }
 
     #[test]
+    fn who_is_held_off_is_not_dialled_unless_typed() {
+        let (mut book, now) = (Book::new(&Settings::default()), Instant::now());
+        let (told, typed) = (PeerId::random(), PeerId::random());
+        book.learn(target(Some(told), 1), FoundBy::Member, now);
+        book.learn(target(Some(typed), 2), FoundBy::Typed, now);
+        assert_eq!(book.heard_anew(), Some(HashSet::from([told])));
+        assert_eq!(book.heard_anew(), None);
+        book.hold_off(HashSet::from([told, typed]));
+        let due = book.due(now, 8);
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].peer, Some(typed));
+        book.hold_off(HashSet::new());
+        let due = book.due(now, 8);
+        assert_eq!(due[0].peer, Some(told));
+        // Who does not answer is not counted on.
+        for _ in 0..Settings::default().tries {
+            book.failed(&due[0], now);
+        }
+        assert_eq!(book.heard_anew(), Some(HashSet::new()));
+    }
+
+    #[test]
     fn a_typed_address_becomes_the_peers() {
-        let (mut book, now) = (Book::default(), Instant::now());
+        let (mut book, now) = (Book::new(&Settings::default()), Instant::now());
         book.learn(target(None, 1), FoundBy::Typed, now);
         let due = book.due(now, 8);
         assert_eq!(due[0].peer, None);
@@ -341,7 +427,7 @@ mod tests {
 
     #[test]
     fn is_bounded_and_keeps_what_people_gave() {
-        let (mut book, now) = (Book::default(), Instant::now());
+        let (mut book, now) = (Book::new(&Settings::default()), Instant::now());
         let typed = PeerId::random();
         book.learn(target(Some(typed), 1), FoundBy::Typed, now);
         for port in 1..2000 {
@@ -357,7 +443,7 @@ mod tests {
 
     #[test]
     fn mdns_addresses_go_when_they_fail() {
-        let (mut book, mut now) = (Book::default(), Instant::now());
+        let (mut book, mut now) = (Book::new(&Settings::default()), Instant::now());
         let peer = PeerId::random();
         book.learn(target(Some(peer), 1), FoundBy::Mdns, now);
         for _ in 0..HEARSAY_FAILURES {

@@ -27,7 +27,7 @@ mod lanes;
 mod link;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
@@ -38,7 +38,7 @@ use std::{
 };
 
 use artel_domain::DeviceId;
-use libp2p::{Multiaddr, PeerId, identity};
+use libp2p::{Multiaddr, identity};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
     task::JoinHandle,
@@ -46,10 +46,11 @@ use tokio::{
 use zeroize::Zeroizing;
 
 pub use address::{BadAddress, Target};
+pub use libp2p::PeerId;
 
 use lanes::Lanes;
 
-use crate::Ports;
+use crate::{Ports, Settings};
 
 /// The TCP port that firewall rules are written for.
 pub const USUAL_PORT: u16 = 47600;
@@ -64,6 +65,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// Whether to announce and look for peers by mDNS.
     pub mdns: bool,
+    /// How many, how often, how long.
+    pub settings: Settings,
 }
 
 impl fmt::Debug for Config {
@@ -72,6 +75,7 @@ impl fmt::Debug for Config {
             .field("port", &self.port)
             .field("listen", &self.listen)
             .field("mdns", &self.mdns)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }
@@ -85,6 +89,8 @@ pub enum FoundBy {
     Remembered,
     /// It announced itself by mDNS.
     Mdns,
+    /// A member told where it had reached it.
+    Member,
     /// It called us.
     Inbound,
 }
@@ -96,13 +102,14 @@ impl FoundBy {
             Self::Typed => "typed",
             Self::Remembered => "remembered",
             Self::Mdns => "mdns",
+            Self::Member => "member",
             Self::Inbound => "inbound",
         }
     }
 
     /// Whether nobody here vouched for the address.
     fn is_hearsay(self) -> bool {
-        matches!(self, Self::Mdns | Self::Inbound)
+        matches!(self, Self::Mdns | Self::Member | Self::Inbound)
     }
 }
 
@@ -183,6 +190,8 @@ pub enum Event {
         address: Multiaddr,
         /// How it was found.
         found_by: FoundBy,
+        /// Whether this node called, and not the peer.
+        dialled: bool,
     },
     /// A link ended.
     Disconnected {
@@ -288,11 +297,17 @@ enum Command {
         link: LinkId,
         ports: Ports,
     },
+    Hint(Target),
+    HoldOff(HashSet<PeerId>),
     Hurry,
+    SetUp(Settings),
     Stop,
 }
 
 type Links = Arc<Mutex<HashMap<LinkId, Arc<Lanes>>>>;
+
+/// Peers that were heard of lately and do not fail to answer.
+type Heard = Arc<Mutex<HashSet<PeerId>>>;
 
 /// Acts on a running network. Cheap to clone; [`Network::stop`] ends it for all.
 #[derive(Clone)]
@@ -300,6 +315,7 @@ pub struct Network {
     me: PeerId,
     commands: mpsc::UnboundedSender<Command>,
     links: Links,
+    heard: Heard,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -316,13 +332,16 @@ pub async fn start(config: Config) -> Result<(Network, mpsc::UnboundedReceiver<E
     let (commands, receive_commands) = mpsc::unbounded_channel();
     let (events, receive_events) = mpsc::unbounded_channel();
     let links = Links::default();
-    let actor = actor::Actor::start(config, receive_commands, events, Arc::clone(&links)).await?;
+    let heard = Heard::default();
+    let shared = (Arc::clone(&links), Arc::clone(&heard));
+    let actor = actor::Actor::start(config, receive_commands, events, shared).await?;
     let me = actor.me();
     let task = tokio::spawn(actor.run());
     let network = Network {
         me,
         commands,
         links,
+        heard,
         task: Arc::new(Mutex::new(Some(task))),
     };
     Ok((network, receive_events))
@@ -370,9 +389,33 @@ impl Network {
         let _ = self.commands.send(Command::Told { link, ports });
     }
 
+    /// A member told where another peer was reached: it is tried there like one that announced itself.
+    pub fn hint(&self, target: Target) {
+        let _ = self.commands.send(Command::Hint(target));
+    }
+
+    /// Does not dial these, unless their addresses were typed: others are linked with them. Replaces what was given
+    /// before.
+    pub fn hold_off(&self, peers: HashSet<PeerId>) {
+        let _ = self.commands.send(Command::HoldOff(peers));
+    }
+
+    /// Peers that announced themselves, called, or were told of, and that do not fail to answer.
+    pub fn heard(&self) -> HashSet<PeerId> {
+        self.heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// Tries every known address again now, without waiting for the end of its pause.
     pub fn hurry(&self) {
         let _ = self.commands.send(Command::Hurry);
+    }
+
+    /// Takes new settings; [`Settings`] says which of them wait for what.
+    pub fn set_up(&self, settings: Settings) {
+        let _ = self.commands.send(Command::SetUp(settings));
     }
 
     /// Closes all connections and waits for the end.

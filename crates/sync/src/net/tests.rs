@@ -18,6 +18,7 @@ async fn host(seed: u8) -> Host {
         port: None,
         listen: vec![(Ipv4Addr::LOCALHOST, 0).into()],
         mdns: false,
+        settings: Settings::default(),
     };
     let (network, mut events) = start(config).await.unwrap();
     let target = loop {
@@ -193,6 +194,7 @@ async fn a_peer_that_returns_is_dialled_again() {
         port: None,
         listen: vec![b.target.socket],
         mdns: false,
+        settings: Settings::default(),
     };
     let (again, _events) = start(config).await.unwrap();
     a.connected().await;
@@ -218,6 +220,7 @@ async fn one_who_called_is_called_back_where_it_told_that_it_listens() {
             port: None,
             listen: vec![a.target.socket],
             mdns: false,
+            settings: Settings::default(),
         };
         let (again, _events) = start(config).await.unwrap();
         let called = timeout(Duration::from_secs(4), b.connected()).await;
@@ -225,6 +228,21 @@ async fn one_who_called_is_called_back_where_it_told_that_it_listens() {
         again.stop().await;
         b.network.stop().await;
     }
+}
+
+#[tokio::test]
+async fn one_that_a_member_told_of_is_dialled() {
+    let (mut a, b) = (host(50).await, host(51).await);
+    a.network.hint(b.target.clone());
+    let found_by = a
+        .until(|event| match event {
+            Event::Connected { found_by, .. } => Some(*found_by),
+            _ => None,
+        })
+        .await;
+    assert_eq!(found_by, FoundBy::Member);
+    a.network.stop().await;
+    b.network.stop().await;
 }
 
 #[tokio::test]
@@ -307,6 +325,7 @@ async fn a_taken_port_is_an_error_when_asked_for() {
         port,
         listen,
         mdns: false,
+        settings: Settings::default(),
     };
     let taken = start(config(None, vec![a.target.socket])).await;
     assert!(matches!(taken, Err(NetError::PortTaken(at)) if at == a.target.socket));

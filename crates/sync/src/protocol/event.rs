@@ -1,5 +1,7 @@
 //! What a node asks of its driver and what it tells.
 
+use std::net::SocketAddr;
+
 use artel_domain::{
     Body, DeviceId, FileId, Incarnation, InviteCode, InviteId, MemberId, MessageId, Register,
     RoomId, SpaceId,
@@ -48,6 +50,13 @@ pub enum Output {
         /// On which ports of the address at which it is seen.
         ports: Ports,
     },
+    /// A member told where another one's device was reached; it is in the room and may be dialled.
+    Hint {
+        /// Whose address it is.
+        peer: Peer,
+        /// The address.
+        at: SocketAddr,
+    },
     /// Tell the application.
     Event(Event),
 }
@@ -73,6 +82,9 @@ pub enum Reason {
     /// It has this machine's own device key: a copied profile.
     #[error("the peer uses this machine's own key; one of them is a copy")]
     Itself,
+    /// Both are linked well enough without this link.
+    #[error("both are linked with others")]
+    Spare,
     /// More links than a node keeps.
     #[error("there are too many connections")]
     Crowded,
@@ -112,7 +124,7 @@ pub struct Shown {
 pub enum Event {
     /// Name, roster, rooms, invites or the own standing in a space changed; ask again.
     SpaceChanged(SpaceId),
-    /// A member's device came or went.
+    /// A member's device came or went: linked with this node, or with others that are.
     Presence {
         /// Space.
         space: SpaceId,
@@ -120,7 +132,7 @@ pub enum Event {
         member: MemberId,
         /// Which of their devices.
         device: DeviceId,
-        /// Whether it is connected now.
+        /// Whether it is there now.
         online: bool,
     },
     /// A record is shown: insert it by (lamport, id). [`artel_domain::Content::Edit`] and

@@ -1,5 +1,7 @@
 //! What travels between peers: one byte of version, then a [`Frame`] in postcard.
 
+use std::net::SocketAddr;
+
 use artel_domain::{
     DeviceId, Incarnation, InviteId, JoinClaim, MessageId, RoomId, SpaceId, SpaceSecret,
     limits::{CHUNK, MAX_FILE, MAX_FRAME},
@@ -36,6 +38,13 @@ pub(crate) const MAX_REGISTERS: usize = 1_000;
 pub(crate) const MAX_CELLS: usize = 32;
 /// Longest encrypted invite.
 pub(crate) const MAX_SEALED: usize = 64;
+/// Feeds in one [`Frame::News`].
+pub(crate) const MAX_NEWS: usize = 128;
+/// Devices of whom one [`Frame::Around`] speaks, and links of each.
+pub(crate) const MAX_SAID: usize = 64;
+pub(crate) const MAX_LINKED: usize = 400;
+/// Addresses in one [`Frame::Reached`].
+pub(crate) const MAX_REACHED: usize = 64;
 /// Chunk hashes in one frame.
 pub(crate) const LIST_PAGE: usize = 4_096;
 
@@ -43,6 +52,26 @@ pub(crate) const LIST_PAGE: usize = 4_096;
 pub(crate) type Digest = [u8; 32];
 /// A blinded tag.
 pub(crate) type Tag = [u8; 16];
+/// The first bytes of a device's id, where the roster tells which one is meant.
+pub(crate) type Short = [u8; 8];
+
+/// With which members' devices a device says that it is linked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) device: Short,
+    /// Grows with each time that it says something else.
+    pub(crate) version: u64,
+    pub(crate) linked: Vec<Short>,
+}
+
+/// Where the sender reached a member's device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reached {
+    pub(crate) device: DeviceId,
+    pub(crate) at: SocketAddr,
+    /// How long ago.
+    pub(crate) minutes: u32,
+}
 
 /// A record as it travels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -281,6 +310,18 @@ pub(crate) enum Frame {
     },
     /// The sender has no door of this number, or the code was another; or, if `later`, its door hears nobody for a while.
     DoorShut { knock: u32, later: bool },
+    /// Feeds that just grew here, with their ends. Only to members.
+    News {
+        space: SpaceId,
+        room: RoomId,
+        feeds: Vec<FeedEnds>,
+    },
+    /// Who is linked with whom, as far as the receiver has not heard. Only to members.
+    Around { space: SpaceId, said: Vec<Said> },
+    /// The sender does not need the link: if the receiver does not either, it ends it.
+    Spare,
+    /// Where members were reached. Only to members of a common space.
+    Reached(Vec<Reached>),
 }
 
 /// Why bytes are not a frame.
@@ -319,6 +360,11 @@ impl Frame {
             Self::Records { records, .. }
             | Self::Branch { records, .. }
             | Self::Latest { records, .. } => records.len() <= MAX_RECORDS,
+            Self::News { feeds, .. } => feeds.len() <= MAX_NEWS,
+            Self::Around { said, .. } => {
+                said.len() <= MAX_SAID && said.iter().all(|said| said.linked.len() <= MAX_LINKED)
+            }
+            Self::Reached(reached) => reached.len() <= MAX_REACHED,
             Self::WantBodies { records, .. } => records.len() <= MAX_BODIES,
             Self::Bodies { bodies, .. } => bodies.len() <= MAX_BODIES,
             Self::Secrets { epochs, .. } => epochs.len() <= MAX_SECRETS,
@@ -372,7 +418,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..42) {
+        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..46) {
             let _ = Frame::decode(&bytes);
             bytes.splice(0..0, [VERSION, variant]);
             let _ = Frame::decode(&bytes);

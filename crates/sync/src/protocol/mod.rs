@@ -25,6 +25,7 @@ mod feed;
 mod frame;
 mod ledger;
 mod memory;
+mod mesh;
 mod node;
 mod page;
 mod roster;
@@ -39,7 +40,7 @@ pub use ledger::{
 pub use memory::MemoryLedger;
 pub use node::{
     DoorView, Entropy, Identity, InviteTerms, InviteView, MemberView, Node, PageView, Reaction,
-    RoomView, Sent, SpaceView,
+    RoomView, Sent, SpaceView, UnpackError, Unpacked,
 };
 pub use page::PageError;
 pub use roster::MemberState;

@@ -44,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn a_node_answers_any_frame(frames in prop::collection::vec((0_u8..42, prop::collection::vec(any::<u8>(), 0..200)), 1..8)) {
+    fn a_node_answers_any_frame(frames in prop::collection::vec((0_u8..46, prop::collection::vec(any::<u8>(), 0..200)), 1..8)) {
         let mut ledger = MemoryLedger::new();
         let mut node = node(&mut ledger);
         node.found_space(&mut ledger, 1, "space").unwrap();

@@ -14,7 +14,7 @@ use tracing::debug;
 
 use super::{
     super::{DialError, FoundBy, address::Target, book::Attempt, connections::State},
-    Actor, HANDSHAKE,
+    Actor,
 };
 
 /// New attempts in one look.
@@ -65,7 +65,7 @@ impl Actor {
             let _ = reply.send(Ok(*peer));
             return;
         }
-        let later = Instant::now() + HANDSHAKE;
+        let later = Instant::now() + self.settings.connect_timeout;
         self.book.learn(target.clone(), FoundBy::Typed, later);
         self.dial(
             Attempt {
@@ -77,13 +77,14 @@ impl Actor {
         );
     }
 
-    pub(super) fn on_found(&mut self, target: Target) {
+    /// An address that somebody told of.
+    pub(super) fn on_hint(&mut self, target: Target, found_by: FoundBy) {
         let me = self.me();
         let Some(peer) = target.peer else { return };
         if peer == me {
             return;
         }
-        if self.announced.len() < 1024 {
+        if found_by == FoundBy::Mdns && self.announced.len() < 1024 {
             self.announced.insert(peer);
         }
         let head_start = if me.to_bytes() > peer.to_bytes() {
@@ -92,7 +93,7 @@ impl Actor {
             HEAD_START
         };
         self.book
-            .learn(target, FoundBy::Mdns, Instant::now() + head_start);
+            .learn(target, found_by, Instant::now() + head_start);
         // A quarter of a second is long for people who watch a peer appear.
         self.dial_due();
     }

@@ -18,7 +18,7 @@ use super::{
         lanes::Lanes,
         link::{Link, LinkEnded},
     },
-    Actor, HANDSHAKE, Leaving, SPARE,
+    Actor, Leaving, SPARE,
 };
 use crate::Ports;
 
@@ -177,6 +177,7 @@ impl Actor {
                         peer,
                         address,
                         found_by: connection.found_by,
+                        dialled: connection.dialled_by_me,
                     });
                     if let Some(socket) = connection.reachable {
                         let target = Target {
@@ -389,7 +390,11 @@ impl Actor {
                 peer: Some(peer),
             };
             let (address, now) = (target.multiaddr(), Instant::now());
-            self.book.learn(target, FoundBy::Inbound, now + HANDSHAKE);
+            self.book.learn(
+                target,
+                FoundBy::Inbound,
+                now + self.settings.connect_timeout,
+            );
             self.book.connected(peer, None, now);
             self.tell(Event::Reachable { peer, address });
         }

@@ -17,9 +17,8 @@ use super::{
     latest::FAR_BEHIND,
     space::{EMPTY, MAX_BRANCHES},
 };
+use crate::settings::ms;
 
-/// How long an answer to a question about a feed is waited for, in milliseconds.
-const PATIENCE: i64 = 10_000;
 /// Least time between two summaries to one peer, in milliseconds.
 const SUMMARY_GAP: i64 = 1_000;
 /// Time after which a summary is sent although nothing changed, in milliseconds.
@@ -43,6 +42,8 @@ pub(super) struct Want {
     from: u64,
     /// Until when an answer is waited for.
     until: i64,
+    /// Whether it is about what was just written somewhere, and not about catching up.
+    live: bool,
 }
 
 impl Want {
@@ -228,9 +229,9 @@ impl Node {
         ledger: &mut dyn Ledger,
         now: i64,
         peer: &Peer,
-        id: SpaceId,
-        room: RoomId,
+        (id, room): (SpaceId, RoomId),
         feeds: Vec<FeedEnds>,
+        live: bool,
     ) -> Result<(), Fault> {
         let control = room == id.control_room();
         if !self.may_carry(peer, &id, &room) {
@@ -293,13 +294,13 @@ impl Node {
         }
         let wanted = if wanted.is_empty() { strangers } else { wanted };
         for (feed, from) in wanted {
-            self.want(now, peer, feed, from);
+            self.want(now, peer, feed, from, live);
         }
         Ok(())
     }
 
     /// Asks a peer for a feed, unless another is being asked or this one did not give it.
-    fn want(&mut self, now: i64, peer: &Peer, feed: FeedKey, from: u64) {
+    fn want(&mut self, now: i64, peer: &Peer, feed: FeedKey, from: u64, live: bool) {
         let busy = self.wants.get(&feed).is_some_and(|want| want.until > now);
         let open = self.wants.values().filter(|w| w.peer == *peer).count();
         let Some(session) = self.sessions.get_mut(peer) else {
@@ -320,11 +321,12 @@ impl Node {
             }
             return;
         }
-        self.begin_round(&feed, true);
+        self.begin_round(&feed, !live);
         let want = Want {
+            live,
             peer: *peer,
             from,
-            until: now.saturating_add(PATIENCE),
+            until: now.saturating_add(ms(self.settings.request_timeout)),
         };
         self.wants.insert(feed, want);
         let FeedKey {
@@ -362,7 +364,7 @@ impl Node {
             let space = self.spaces.get(&feed.space);
             let mine = space.map_or(0, |space| space.last_place(&feed));
             let from = if from == 1 { 1 } else { from.max(mine + 1) };
-            self.want(now, peer, feed, from);
+            self.want(now, peer, feed, from, false);
         }
     }
 
@@ -384,7 +386,7 @@ impl Node {
 
     /// Outside a round of fetching, what comes is live and never late; a round's baseline is the latest position known
     /// when it began.
-    fn begin_round(&mut self, feed: &FeedKey, fetching: bool) {
+    pub(super) fn begin_round(&mut self, feed: &FeedKey, fetching: bool) {
         if self
             .wants
             .keys()
@@ -411,43 +413,7 @@ impl Node {
         if from > MAX_POSITION || !self.may_carry(peer, &feed.space, &feed.room) {
             return Ok(());
         }
-        let mut stored = ledger.feed_records(feed, from.max(1), MAX_RECORDS + 1)?;
-        let mut more = false;
-        if stored.len() > MAX_RECORDS {
-            // Cut between two places, so that no branch of a copied profile is cut off.
-            let end = stored.last().map_or(0, |r| r.sequence);
-            if stored.first().is_some_and(|r| r.sequence < end) {
-                stored.retain(|r| r.sequence < end);
-                more = true;
-            } else {
-                // All in one place: enough to tell that there are too many.
-                stored.truncate(MAX_BRANCHES + 1);
-            }
-        }
-        let mut size = 0;
-        let mut sealed = None;
-        let mut records = Vec::with_capacity(stored.len());
-        let mut last = 0;
-        for record in stored {
-            if size > RECORDS_BYTES && record.sequence != last {
-                more = true;
-                break;
-            }
-            last = record.sequence;
-            let mut carried = carry(ledger, record, &mut sealed)?;
-            if carried.change.is_empty() {
-                break;
-            }
-            size += carried.envelope.len() + carried.change.len();
-            // Branches of one place travel together, and may be more than a frame holds: bodies can be asked for.
-            let body = carried.body.as_ref().map_or(0, Vec::len);
-            if size + body > MAX_FRAME - RECORDS_BYTES / 4 {
-                carried.body = None;
-            } else {
-                size += body;
-            }
-            records.push(carried);
-        }
+        let (records, more) = page(ledger, feed, from)?;
         self.send_records(peer, feed, records, more);
         Ok(())
     }
@@ -506,23 +472,33 @@ impl Node {
         }
         let empty = records.is_empty();
         let end = place_of(records.last());
+        let ends = |node: &Self| {
+            let space = node.spaces.get(&feed.space);
+            space.map(|space| space.ends_of(&feed).to_vec())
+        };
+        let before = ends(self);
         let taken = self.ingest(ledger, &feed, records, Asked::ByRange)?;
         self.refold(ledger, now)?;
         if asked.is_some() {
             self.wants.remove(&feed);
         }
+        if asked.is_none_or(|want| want.live) && ends(self) != before {
+            self.is_news(now, peer, feed);
+        }
         match taken {
-            Taken::All if more && !empty => self.want(now, peer, feed, end.saturating_add(1)),
+            Taken::All if more && !empty => {
+                self.want(now, peer, feed, end.saturating_add(1), false);
+            }
             Taken::Gap => {
                 let space = self.spaces.get(&feed.space);
                 let mine = space.map_or(0, |space| space.last_place(&feed));
                 match asked {
                     // From the first record on, and still with a gap: this peer cannot fill it.
                     Some(want) if want.from == 1 => self.give_up(now, peer, feed),
-                    Some(_) => self.want(now, peer, feed, 1),
+                    Some(_) => self.want(now, peer, feed, 1, false),
                     None => {
                         let from = if end <= mine { 1 } else { mine + 1 };
-                        self.want(now, peer, feed, from);
+                        self.want(now, peer, feed, from, false);
                     }
                 }
             }
@@ -738,6 +714,52 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// Records of a feed from a place on, as many as one frame takes, and whether there are more.
+pub(super) fn page(
+    ledger: &dyn Ledger,
+    feed: &FeedKey,
+    from: u64,
+) -> LedgerResult<(Vec<Carried>, bool)> {
+    let mut stored = ledger.feed_records(feed, from.max(1), MAX_RECORDS + 1)?;
+    let mut more = false;
+    if stored.len() > MAX_RECORDS {
+        // Cut between two places, so that no branch of a copied profile is cut off.
+        let end = stored.last().map_or(0, |r| r.sequence);
+        if stored.first().is_some_and(|r| r.sequence < end) {
+            stored.retain(|r| r.sequence < end);
+            more = true;
+        } else {
+            // All in one place: enough to tell that there are too many.
+            stored.truncate(MAX_BRANCHES + 1);
+        }
+    }
+    let mut size = 0;
+    let mut sealed = None;
+    let mut records = Vec::with_capacity(stored.len());
+    let mut last = 0;
+    for record in stored {
+        if size > RECORDS_BYTES && record.sequence != last {
+            more = true;
+            break;
+        }
+        last = record.sequence;
+        let mut carried = carry(ledger, record, &mut sealed)?;
+        if carried.change.is_empty() {
+            break;
+        }
+        size += carried.envelope.len() + carried.change.len();
+        // Branches of one place travel together, and may be more than a frame holds: bodies can be asked for.
+        let body = carried.body.as_ref().map_or(0, Vec::len);
+        if size + body > MAX_FRAME - RECORDS_BYTES / 4 {
+            carried.body = None;
+        } else {
+            size += body;
+        }
+        records.push(carried);
+    }
+    Ok((records, more))
 }
 
 /// A record as it travels. Changes of a sealed term are unfolded, once for all records of the term in a row.

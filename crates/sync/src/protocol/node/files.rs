@@ -155,6 +155,12 @@ impl Fetch {
         self.attachment.chunks()
     }
 
+    /// Whether anything is asked of this peer.
+    pub(super) fn is_of(&self, peer: &Peer) -> bool {
+        let source = self.sources.get(peer);
+        self.is_listed_by(peer) || source.is_some_and(|source| source.waiting > 0 || source.follows)
+    }
+
     /// Whether the list is asked of this peer.
     pub(super) fn is_listed_by(&self, peer: &Peer) -> bool {
         self.lister.is_some_and(|(of, _)| of == *peer)

@@ -538,6 +538,7 @@ impl Node {
                 }
                 self.match_tags(&peer);
             }
+            self.look_around(id);
             self.want_secrets(id);
             self.erase_registers(ledger, id)?;
             self.inherit_registers(ledger, now, id)?;

@@ -1,6 +1,9 @@
 //! A node: sessions with peers, and the commands of the person at this machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use artel_domain::{
     DeviceCertificate, DeviceKey, Genesis, Incarnation, InviteCode, InviteId, MemberKey, MessageId,
@@ -12,8 +15,9 @@ use super::{
     frame::{Frame, FrameError},
     ledger::{FeedKey, Ledger, LedgerError, LedgerResult},
 };
-use crate::Ports;
+use crate::{Ports, Settings};
 use branches::{SEARCH_COST, Search};
+use company::News;
 use documents::Documents;
 use doors::{Door, Knocking};
 use exchange::{Want, place_of};
@@ -24,7 +28,9 @@ use session::Session;
 use space::Space;
 
 mod branches;
+mod bundle;
 mod commands;
+mod company;
 mod documents;
 mod doors;
 mod entropy;
@@ -41,6 +47,7 @@ mod showing;
 mod space;
 mod views;
 
+pub use bundle::{UnpackError, Unpacked};
 pub use doors::DoorView;
 pub use entropy::Entropy;
 pub use pages::PageView;
@@ -134,6 +141,14 @@ pub struct Node {
     paces: Paces,
     /// Where this node listens.
     ports: Ports,
+    settings: Settings,
+    /// Feeds that grew and of which others are to be told, and when that was done last.
+    news: News,
+    spread_at: i64,
+    /// When a peer was last asked whether it needs the link.
+    parted_at: i64,
+    /// Where devices were reached, and when.
+    reached: BTreeMap<Peer, (SocketAddr, i64)>,
     outputs: Vec<Output>,
 }
 
@@ -190,6 +205,11 @@ impl Node {
             recut: BTreeSet::new(),
             paces: Paces::default(),
             ports: Ports::default(),
+            settings: Settings::default(),
+            news: News::new(),
+            spread_at: 0,
+            parted_at: 0,
+            reached: BTreeMap::new(),
             outputs: Vec::new(),
         };
         for row in ledger.spaces()? {
@@ -239,6 +259,11 @@ impl Node {
     /// What there is to do since the last call. Release it only after the transaction has committed.
     pub fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
+    }
+
+    /// Takes new settings. What waits for an answer waits as long as before; sessions over a smaller number stay.
+    pub fn set_up(&mut self, settings: Settings) {
+        self.settings = settings;
     }
 
     /// This node listens on these ports; proven members are told.
@@ -325,6 +350,7 @@ impl Node {
         self.tick_sessions(ledger, now)?;
         self.tick_joins(now);
         self.tick_doors(now);
+        self.tick_company(now);
         self.tick_fetches(ledger, now)
     }
 
@@ -360,7 +386,7 @@ impl Node {
                 Ok(())
             }
             Frame::Heads { space, room, feeds } => {
-                self.on_heads(ledger, now, peer, space, room, feeds)
+                self.on_heads(ledger, now, peer, (space, room), feeds, false)
             }
             Frame::Want {
                 space,
@@ -472,6 +498,18 @@ impl Node {
                 registers,
                 answer,
             } => self.on_registers(ledger, now, peer, space, registers, answer),
+            Frame::News { space, room, feeds } => {
+                self.on_heads(ledger, now, peer, (space, room), feeds, true)
+            }
+            Frame::Around { space, said } => {
+                self.on_around(peer, space, said);
+                Ok(())
+            }
+            Frame::Spare => Ok(self.on_spare(ledger, now, peer)?),
+            Frame::Reached(reached) => {
+                self.on_reached(peer, reached);
+                Ok(())
+            }
             Frame::Listening(ports) => {
                 self.on_listening(peer, ports);
                 Ok(())
@@ -557,6 +595,11 @@ impl Node {
             | Frame::WantSecrets { .. }
             | Frame::KnockAnswer { .. }
             | Frame::KnockProof { .. } => 5,
+            Frame::News { feeds, .. } => {
+                2 + many(feeds.iter().map(|feed| feed.ends.len()).sum()) / 16
+            }
+            Frame::Around { said, .. } => 2 + many(said.len()),
+            Frame::Reached(reached) => 2 + many(reached.len()),
             Frame::WantBranch { .. } => SEARCH_COST,
             Frame::Branch {
                 space,

@@ -5,7 +5,10 @@
 //! sent. Only one who has the key (a space's secrets, the two devices' agreement, or an invite) can make or recognise
 //! it, and none is worth anything on another link.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::SocketAddr,
+};
 
 use artel_domain::{
     Content, Control, DeviceCertificate, DeviceId, InviteId, MemberId, Permission, RoomId, Signed,
@@ -15,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::{
     super::{
-        event::{CommandError, Event, Output, Peer, Reason},
+        event::{CommandError, Output, Peer, Reason},
         frame::{Digest, Frame, MAX_TAGS, TAG_PAD, Tag},
         ledger::{FeedKey, Ledger, LedgerResult},
         roster::MemberState,
@@ -27,8 +30,6 @@ use super::{
 };
 use crate::Ports;
 
-/// Most sessions at once: fewer than connections that others may make, so that one who calls is always heard.
-const MAX_SESSIONS: usize = 96;
 /// How long a peer that broke the rules is not spoken to, in milliseconds.
 const BAN: i64 = 600_000;
 /// How long the link to one who was removed stays open, so that they hear of it, in milliseconds. It carries nothing.
@@ -88,6 +89,8 @@ pub(super) struct Link {
     /// Version of the space's registers at the last digest of them that was sent, if any was, and when.
     pub(super) registers: Option<u64>,
     pub(super) registers_at: i64,
+    /// Which version of what others said the peer has heard, from this node or before.
+    pub(super) heard: BTreeMap<DeviceId, u64>,
 }
 
 /// How a join stands with one peer.
@@ -113,7 +116,7 @@ pub(super) struct Session {
     bucket: Bucket,
     /// What the peer's bucket for this node holds at least: questions wait rather than empty it.
     asking: Bucket,
-    opened_at: i64,
+    pub(super) opened_at: i64,
     /// Feeds that the peer was to give and did not, and until when it is not asked for them again.
     pub(super) hopeless: BTreeMap<FeedKey, i64>,
     /// Feeds to ask the peer for, once it has answered other questions.
@@ -140,6 +143,12 @@ pub(super) struct Session {
     told: Ports,
     /// Where the peer listens, until it has proven membership.
     ports: Option<Ports>,
+    /// When the peer was last asked whether it needs the link.
+    pub(super) parting_at: Option<i64>,
+    /// Addresses of others that the peer was told.
+    pub(super) hinted: BTreeMap<DeviceId, SocketAddr>,
+    /// How many it told.
+    pub(super) hints: usize,
 }
 
 impl Node {
@@ -154,7 +163,7 @@ impl Node {
             Some(Reason::Itself)
         } else if self.banned.get(&peer).is_some_and(|until| *until > now) {
             Some(Reason::Banned)
-        } else if self.sessions.len() >= MAX_SESSIONS && !self.make_room(ledger, now)? {
+        } else if self.sessions.len() >= self.most_sessions() && !self.make_room(ledger, now)? {
             Some(Reason::Crowded)
         } else {
             None
@@ -190,10 +199,17 @@ impl Node {
             knock: None,
             told: Ports::default(),
             ports: None,
+            parting_at: None,
+            hinted: BTreeMap::new(),
+            hints: 0,
         };
         self.sessions.insert(peer, session);
         self.send_frame(&peer, &Frame::Hello { nonce: mine });
         Ok(())
+    }
+
+    fn most_sessions(&self) -> usize {
+        usize::try_from(self.settings.connections).unwrap_or(usize::MAX)
     }
 
     /// Lets the longest connected stranger go, one with whom nothing came to be in common, so that others find room.
@@ -231,13 +247,8 @@ impl Node {
             return Ok(());
         };
         for (space, link) in session.links {
-            if let (true, Some(member)) = (link.member, link.certified) {
-                self.outputs.push(Output::Event(Event::Presence {
-                    space,
-                    member,
-                    device: *peer,
-                    online: false,
-                }));
+            if link.member {
+                self.look_around(space);
             }
         }
         let before = self.wants.len();
@@ -554,19 +565,16 @@ impl Node {
                 self.outputs.push(Output::Reachable { peer, ports });
             }
         }
-        if was != is {
-            self.outputs.push(Output::Event(Event::Presence {
-                space,
-                member: certified,
-                device: *peer,
-                online: is,
-            }));
-        }
-        if session.nothing_left() {
+        let nothing_left = session.nothing_left();
+        if nothing_left {
             session
                 .leaves_at
                 .get_or_insert(now.saturating_add(FAREWELL));
-        } else if is && !was {
+        }
+        if was != is {
+            self.look_around(space);
+        }
+        if is && !was && !nothing_left {
             self.send_summary(now, peer, space);
             self.tell_ports(peer);
             self.fetches_due(&space);

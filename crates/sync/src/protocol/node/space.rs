@@ -12,6 +12,7 @@ use super::{
         ledger::{FeedKey, Head, SpaceRow},
         roster::{ControlSet, Roster},
     },
+    company::Company,
     registers::Registers,
 };
 
@@ -63,6 +64,7 @@ pub(super) struct Space {
     pub(super) ahead: BTreeMap<MessageId, RoomId>,
     /// Of whom the latest messages of a room were asked, and until when an answer is waited for.
     pub(super) asked_latest: BTreeMap<RoomId, (DeviceId, i64)>,
+    pub(super) company: Company,
 }
 
 impl Space {
@@ -92,6 +94,7 @@ impl Space {
             rooms_in_step: BTreeSet::new(),
             ahead: BTreeMap::new(),
             asked_latest: BTreeMap::new(),
+            company: Company::default(),
         }
     }
 

@@ -32,7 +32,7 @@ pub struct MemberView {
     pub barred: bool,
     /// Whether everything they said was erased, and their name.
     pub erased: bool,
-    /// Whether one of the devices is connected now; for this node's own member, true.
+    /// Whether one of the devices is there now, linked or seen through others; for this node's own member, true.
     pub online: bool,
     /// Whether this is this node's own member.
     pub me: bool,
@@ -139,7 +139,7 @@ impl Node {
         let Some(found) = self.spaces.get(space) else {
             return Vec::new();
         };
-        let online = self.members_online(space);
+        let online = &found.company;
         let copied = found.copied();
         let me = self.member();
         found
@@ -159,8 +159,7 @@ impl Node {
                 copied: member.devices.iter().any(|device| copied.contains(device)),
                 barred: member.barred,
                 erased: member.erased,
-                online: member.id == me
-                    || member.devices.iter().any(|device| online.contains(device)),
+                online: member.id == me || member.devices.iter().any(|device| online.has(device)),
                 me: member.id == me,
             })
             .collect()

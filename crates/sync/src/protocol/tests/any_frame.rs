@@ -10,7 +10,7 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use super::{
     super::{
         Ledger as _, Refusal, StoredBody,
-        frame::{Carried, Cell, FeedEnds, Frame, Part, Verdict},
+        frame::{Carried, Cell, FeedEnds, Frame, Part, Reached, Said, Verdict},
     },
     attacks::give,
     hosts::World,
@@ -373,20 +373,48 @@ impl Parts {
                 chunks: vec![0, self.small()],
             },
             38 => Frame::WantLatest { space, room },
-            _ => Frame::Latest {
+            39 => Frame::Latest {
                 space,
                 room,
                 records: self.carried(),
             },
+            40 => Frame::News {
+                space,
+                room,
+                feeds: vec![FeedEnds {
+                    device,
+                    incarnation,
+                    ends: vec![(self.number(), message)],
+                }],
+            },
+            41 => Frame::Around {
+                space,
+                said: vec![Said {
+                    device: short(device),
+                    version: self.number(),
+                    linked: vec![short(self.device()), short(self.device())],
+                }],
+            },
+            42 => Frame::Spare,
+            _ => Frame::Reached(vec![Reached {
+                device,
+                at: ([10, 0, 0, 1], 47_600).into(),
+                minutes: self.small(),
+            }]),
         }
     }
+}
+
+fn short(device: DeviceId) -> [u8; 8] {
+    let bytes = device.as_bytes();
+    std::array::from_fn(|n| bytes[n])
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_frame_of_a_member_harms_nobody_else(seed: u64, kinds in prop::collection::vec(0_usize..40, 1..60)) {
+    fn any_frame_of_a_member_harms_nobody_else(seed: u64, kinds in prop::collection::vec(0_usize..44, 1..60)) {
         let mut world = World::new(90, 3);
         let (space, room) = world.found();
         let code = world.invite(0, space, 3);

@@ -1,7 +1,10 @@
 //! Hosts in virtual time: each a node, its ledger, and what an application would show. A link keeps order until it
 //! breaks; then what was on its way is lost. Everything follows from the seed.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::SocketAddr,
+};
 
 use artel_domain::{Content, DeviceKey, MemberId, MemberKey, MessageId, RoomId, SpaceId};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -100,6 +103,8 @@ pub(super) struct Host {
     pub(super) dropped: Vec<(usize, Reason)>,
     /// Where it knows others to listen.
     pub(super) reachable: BTreeMap<usize, Ports>,
+    /// Where others told it that somebody was reached.
+    pub(super) hints: Vec<(usize, SocketAddr)>,
 }
 
 #[derive(Default)]
@@ -132,6 +137,10 @@ pub(super) struct World {
     pub(super) sent_file_bytes: u64,
     /// Of those, how many each host sent.
     pub(super) file_bytes_of: BTreeMap<usize, u64>,
+    /// Frames that told of feeds that grew.
+    pub(super) news: u64,
+    /// Bytes that each host has sent.
+    pub(super) sent_by: BTreeMap<usize, u64>,
 }
 
 fn key(seed: u64, host: usize, kind: &str) -> [u8; 32] {
@@ -157,6 +166,8 @@ impl World {
             registers_sent: 0,
             sent_file_bytes: 0,
             file_bytes_of: BTreeMap::new(),
+            news: 0,
+            sent_by: BTreeMap::new(),
         };
         for host in 0..count {
             world.add_host(host);
@@ -179,6 +190,7 @@ impl World {
             view: View::default(),
             dropped: Vec::new(),
             reachable: BTreeMap::new(),
+            hints: Vec::new(),
         });
     }
 
@@ -215,6 +227,7 @@ impl World {
                 Output::Send { peer, lane, bytes } => {
                     let to = self.index(host, &peer);
                     self.sent += 1;
+                    *self.sent_by.entry(host).or_default() += bytes.len() as u64;
                     match Frame::decode(&bytes) {
                         Ok(Frame::Listening(_)) => {
                             self.told.insert((host, to));
@@ -225,6 +238,7 @@ impl World {
                         Ok(Frame::KnockProof { .. }) => {
                             self.proved.insert(host);
                         }
+                        Ok(Frame::News { .. }) => self.news += 1,
                         _ => {}
                     }
                     assert!(bytes.len() <= artel_domain::limits::MAX_FRAME);
@@ -255,6 +269,10 @@ impl World {
                 Output::Reachable { peer, ports } => {
                     let who = self.index(host, &peer);
                     self.hosts[host].reachable.insert(who, ports);
+                }
+                Output::Hint { peer, at } => {
+                    let who = self.index(host, &peer);
+                    self.hosts[host].hints.push((who, at));
                 }
                 Output::Event(event) => self.hosts[host].view.take(event),
             }
@@ -334,6 +352,7 @@ impl World {
             view,
             dropped: Vec::new(),
             reachable: BTreeMap::new(),
+            hints: Vec::new(),
         });
         self.hosts.len() - 1
     }
@@ -425,6 +444,26 @@ impl World {
         }
     }
 
+    /// Hosts that one is linked with.
+    pub(super) fn links_of(&self, host: usize) -> Vec<usize> {
+        (0..self.hosts.len())
+            .filter(|other| self.linked(host, *other))
+            .collect()
+    }
+
+    /// Every host dials those that it may, as the network does when it has heard of everybody.
+    pub(super) fn dial(&mut self) {
+        let all: BTreeSet<_> = self.hosts.iter().map(|host| host.node.device()).collect();
+        for host in 0..self.hosts.len() {
+            let held_off = self.hosts[host].node.held_off(&all);
+            for other in 0..self.hosts.len() {
+                if !held_off.contains(&self.hosts[other].node.device()) {
+                    self.link(host, other);
+                }
+            }
+        }
+    }
+
     /// The first host founds a space, the others join it by one invite.
     pub(super) fn found(&mut self) -> (SpaceId, RoomId) {
         let space = self
@@ -433,13 +472,16 @@ impl World {
             })
             .unwrap();
         let room = self.hosts[0].node.rooms(&space)[0].room;
-        let code = self.invite(0, space, 40);
+        let code = self.invite(0, space, 100);
         self.link_all();
         for host in 1..self.hosts.len() {
             self.with(host, |node, ledger, now| node.join(ledger, now, &code))
                 .unwrap();
         }
         self.run(5_000);
+        if self.hosts.len() > 40 {
+            self.run(25_000);
+        }
         for host in &self.hosts {
             assert_eq!(host.node.members(&space).len(), self.hosts.len());
         }

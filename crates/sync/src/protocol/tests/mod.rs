@@ -2,6 +2,8 @@
 
 mod any_frame;
 mod attacks;
+mod bundle;
+mod company;
 mod doors;
 mod files;
 mod fold;

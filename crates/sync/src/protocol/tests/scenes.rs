@@ -575,24 +575,24 @@ fn many_feeds_are_no_flood() {
 /// Nobody is kept out by those with whom nothing is in common.
 #[test]
 fn strangers_make_room() {
-    let mut world = World::new(14, 99);
+    let mut world = World::new(14, 103);
     let space = world
         .with(0, |node, ledger, now| {
             node.found_space(ledger, now, "Class")
         })
         .unwrap();
     let code = world.invite(0, space, 3);
-    for stranger in 1..97 {
+    for stranger in 1..101 {
         world.link(0, stranger);
     }
     world.run(1_000);
-    world.link(0, 97);
-    assert_eq!(world.hosts[0].dropped, [(97, Reason::Crowded)]);
+    world.link(0, 101);
+    assert_eq!(world.hosts[0].dropped, [(101, Reason::Crowded)]);
     world.run(10_000);
     world
-        .with(98, |node, ledger, now| node.join(ledger, now, &code))
+        .with(102, |node, ledger, now| node.join(ledger, now, &code))
         .unwrap();
-    world.link(0, 98);
+    world.link(0, 102);
     world.run(5_000);
-    assert_eq!(world.hosts[98].node.spaces()[0].state, MemberState::Member);
+    assert_eq!(world.hosts[102].node.spaces()[0].state, MemberState::Member);
 }

@@ -1,0 +1,224 @@
+//! What is carried by hand where the network forbids all: records as frames for a file, and frames out of such a file.
+//!
+//! The file itself, and how it is sealed, are the application's. What comes out of one is checked like what comes from
+//! a peer: it may be anything.
+
+use artel_domain::{Audience, Body, SpaceId, SpaceSecret};
+use thiserror::Error;
+
+use super::{
+    super::{
+        event::CommandError,
+        frame::Frame,
+        ledger::{FeedKey, Ledger, LedgerError, LedgerResult, StoredBody},
+    },
+    Fault, Node,
+    ingest::{Asked, Taken},
+};
+
+/// What came of a frame out of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpacked {
+    /// It is here; so many of its records were not before.
+    Taken(u64),
+    /// It does not follow from what is here: earlier records are missing.
+    Gap,
+    /// Its author, or its room, is not known here, or not open to this member.
+    Unknown,
+}
+
+/// Why a frame out of a bundle was not taken.
+#[derive(Debug, Error)]
+pub enum UnpackError {
+    /// It is no frame of records of this space.
+    #[error("it holds something else than records of this space")]
+    Foreign,
+    /// It breaks a rule that no honest node breaks.
+    #[error("it breaks the rules: {0}")]
+    Broke(&'static str),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl Node {
+    /// Feeds of a space that every member may read, those of control first; and the names of rooms that are left out
+    /// because not everyone reads them.
+    ///
+    /// # Errors
+    /// No such space, or this member is not in it.
+    pub fn bundle_feeds(
+        &self,
+        space: &SpaceId,
+    ) -> Result<(Vec<FeedKey>, Vec<String>), CommandError> {
+        let found = self.spaces.get(space).ok_or(CommandError::NoSpace)?;
+        if !self.is_inside(space) {
+            return Err(CommandError::NotEnrolled);
+        }
+        let all = |room: &&super::super::roster::Room| room.audience == Audience::All;
+        let open = found.roster.rooms.iter().filter(all).map(|room| room.id);
+        let feeds = std::iter::once(space.control_room())
+            .chain(open)
+            .flat_map(|room| {
+                found
+                    .ends_in(&room)
+                    .map(|head| head.feed)
+                    .collect::<Vec<_>>()
+            });
+        let mut feeds: Vec<FeedKey> = feeds.collect();
+        feeds.dedup();
+        let me = self.member();
+        let left_out = found.roster.rooms.iter().filter(|room| {
+            room.audience != Audience::All
+                && room.page.is_none()
+                && found.roster.reads(&me, &room.id)
+        });
+        let left_out = left_out.map(|room| room.name.clone()).collect();
+        Ok((feeds, left_out))
+    }
+
+    /// Place of the first record of a feed whose author's clock was not before `since`; after the last where there is
+    /// none. Control feeds are needed whole.
+    ///
+    /// # Errors
+    /// The ledger failed.
+    pub fn bundle_from(
+        &self,
+        ledger: &dyn Ledger,
+        feed: &FeedKey,
+        since: i64,
+    ) -> LedgerResult<u64> {
+        const PAGE: usize = 500;
+        let mut from = 1;
+        if feed.room == feed.space.control_room() {
+            return Ok(from);
+        }
+        loop {
+            let page = ledger.feed_records(feed, from, PAGE)?;
+            for record in &page {
+                let body = ledger.body(&record.id)?;
+                if let Some(StoredBody::Here(wire)) = body
+                    && Body::decode(&wire).is_ok_and(|body| body.at >= since)
+                {
+                    return Ok(record.sequence);
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE && last.sequence > from => from = last.sequence,
+                Some(last) => return Ok(last.sequence.saturating_add(1)),
+                None => return Ok(from),
+            }
+        }
+    }
+
+    /// A frame with records of a feed from a place on, how many they are, and where the next one begins if there is one.
+    ///
+    /// # Errors
+    /// The ledger failed.
+    #[expect(
+        clippy::type_complexity,
+        reason = "three plain values, read at one place"
+    )]
+    pub fn bundle_page(
+        &self,
+        ledger: &dyn Ledger,
+        feed: &FeedKey,
+        from: u64,
+    ) -> LedgerResult<Option<(Vec<u8>, usize, Option<u64>)>> {
+        let (records, more) = super::exchange::page(ledger, feed, from)?;
+        let Some(last) = records.last() else {
+            return Ok(None);
+        };
+        let next = super::exchange::place_of(Some(last)).saturating_add(1);
+        let count = records.len();
+        let frame = Frame::Records {
+            space: feed.space,
+            room: feed.room,
+            device: feed.device,
+            incarnation: feed.incarnation,
+            records,
+            more,
+        };
+        Ok(Some((frame.encode(), count, more.then_some(next))))
+    }
+
+    /// The key that a bundle of a space is sealed with: whoever has the secrets of all latest epochs has it.
+    pub fn bundle_key(&self, space: &SpaceId) -> Option<[u8; 32]> {
+        self.spaces.get(space)?.meeting_key()
+    }
+
+    /// Keys that a bundle may be sealed with, each with its space: those of now, and those of each epoch by itself,
+    /// which was the latest once.
+    pub fn bundle_keys(&self) -> Vec<(SpaceId, [u8; 32])> {
+        let keys = self.spaces.iter().flat_map(|(id, space)| {
+            let former = space.secrets.values();
+            let former = former.map(|secret| SpaceSecret::meeting_key(id, [secret]));
+            let keys = space.meeting_key().into_iter().chain(former);
+            keys.map(|key| (*id, key))
+        });
+        keys.collect()
+    }
+
+    /// Takes a frame out of a bundle of a space, as if a member had given it.
+    ///
+    /// # Errors
+    /// It is something else, or it was tampered with: what came before it stays.
+    pub fn unpack(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        frame: &[u8],
+    ) -> Result<Unpacked, UnpackError> {
+        let Ok(Frame::Records {
+            space: of,
+            room,
+            device,
+            incarnation,
+            records,
+            ..
+        }) = Frame::decode(frame)
+        else {
+            return Err(UnpackError::Foreign);
+        };
+        if of != space {
+            return Err(UnpackError::Foreign);
+        }
+        let feed = FeedKey {
+            space,
+            room,
+            device,
+            incarnation,
+        };
+        let (me, control) = (self.member(), room == space.control_room());
+        let found = self.spaces.get(&space);
+        if !control && !found.is_some_and(|found| found.roster.reads(&me, &room)) {
+            return Ok(Unpacked::Unknown);
+        }
+        self.tell_time(now);
+        let mut new = 0;
+        for carried in &records {
+            if let Ok(envelope) =
+                artel_domain::Signed::<artel_domain::Envelope>::reopen(&carried.envelope)
+            {
+                new += u64::from(ledger.record(&envelope.id())?.is_none());
+            }
+        }
+        self.begin_round(&feed, true);
+        let taken = match self.ingest(ledger, &feed, records, Asked::ByRange) {
+            Ok(taken) => taken,
+            Err(Fault::Ledger(error)) => return Err(error.into()),
+            Err(Fault::Broke(why)) => return Err(UnpackError::Broke(why)),
+        };
+        match self.refold(ledger, now) {
+            Err(Fault::Ledger(error)) => return Err(error.into()),
+            Err(Fault::Broke(why)) => return Err(UnpackError::Broke(why)),
+            Ok(()) => {}
+        }
+        Ok(match taken {
+            Taken::All => Unpacked::Taken(new),
+            Taken::Gap => Unpacked::Gap,
+            Taken::Unwanted => Unpacked::Unknown,
+        })
+    }
+}
