@@ -224,6 +224,15 @@ impl Letter {
         Err(RecordError::Rule { what: WHAT, rule })
     }
 
+    /// Whether it can be sealed to so many devices.
+    ///
+    /// # Errors
+    /// The letter breaks a rule or is too long, or there are too many devices.
+    pub fn fits(&self, devices: usize) -> Result<(), RecordError> {
+        few_enough(devices)?;
+        self.encode().map(drop)
+    }
+
     /// Its padded wire form.
     fn encode(&self) -> Result<Zeroizing<Vec<u8>>, RecordError> {
         self.check()?;
@@ -267,6 +276,17 @@ impl Letter {
         letter.check()?;
         Ok(letter)
     }
+}
+
+fn few_enough(devices: usize) -> Result<(), RecordError> {
+    if devices <= MAX_SLOTS {
+        return Ok(());
+    }
+    Err(RecordError::TooLarge {
+        what: "the list of devices that a body is sealed to",
+        found: devices,
+        limit: MAX_SLOTS,
+    })
 }
 
 /// Randomness from a seed, for a cipher that wants a source of it.
@@ -317,14 +337,8 @@ impl Sealed {
         devices: &[(DeviceId, Prekey)],
         seed: &Zeroizing<[u8; 32]>,
     ) -> Result<(Self, ContentKey), RecordError> {
+        few_enough(devices.len())?;
         let padded = letter.encode()?;
-        if devices.len() > MAX_SLOTS {
-            return Err(RecordError::TooLarge {
-                what: "the list of devices that a body is sealed to",
-                found: devices.len(),
-                limit: MAX_SLOTS,
-            });
-        }
         let mut random = Stream::new(seed);
         let key = ContentKey(random.draw());
         let payload = Payload {

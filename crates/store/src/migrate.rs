@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     6 "0006_restored.sql",
     7 "0007_pending_deletions.sql",
     8 "0008_registers.sql",
+    9 "0009_sealed.sql",
 };
 
 /// Version of the schema that this build writes.

@@ -3,7 +3,7 @@
 //! Everything here is derived from records and bodies in the transaction that keeps those. The
 //! order of a room is (lamport, id), and pages follow an index over exactly that.
 
-use artel_domain::{Attachment, FileHash, FileId, MemberId, MessageId, RoomId, SpaceId};
+use artel_domain::{Attachment, DeviceId, FileHash, FileId, MemberId, MessageId, RoomId, SpaceId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
@@ -21,6 +21,8 @@ pub struct NewMessage<'a> {
     pub id: MessageId,
     /// Its feed.
     pub feed: Feed,
+    /// Room that it is shown in; not that of its feed if it was sealed.
+    pub room: RoomId,
     /// Place in the feed.
     pub sequence: u64,
     /// Position in the room.
@@ -37,6 +39,8 @@ pub struct NewMessage<'a> {
     pub content: Option<NewContent<'a>>,
     /// Its body was erased.
     pub erased: bool,
+    /// It is sealed to this device and cannot be opened.
+    pub closed: bool,
 }
 
 /// What a message says.
@@ -61,6 +65,10 @@ pub struct NewContent<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     key: i64,
+    feed: i64,
+    sequence: i64,
+    /// Whether it was sealed.
+    pub sealed: bool,
     /// Record.
     pub id: MessageId,
     /// Space.
@@ -83,6 +91,8 @@ pub struct Message {
     pub edited: bool,
     /// Whether it was deleted.
     pub deleted: bool,
+    /// Whether it is sealed to this device and cannot be opened.
+    pub closed: bool,
     /// Whether this member wrote it.
     pub mine: bool,
     /// It came after newer ones.
@@ -91,6 +101,8 @@ pub struct Message {
     pub provisional: bool,
     /// How many peers hold it, for this device's own.
     pub delivered: u32,
+    /// Those peers, if it is sealed: others than its readers carry it as well.
+    pub holders: Option<Vec<DeviceId>>,
     /// When its deletion is to be signed, Unix milliseconds, while that can be taken back.
     pub deleting_until: Option<i64>,
     /// Its files, previews among them.
@@ -130,12 +142,13 @@ pub struct Summary {
 /// Shows a message; one that is shown already stays as it is.
 pub fn insert(connection: &Connection, message: &NewMessage<'_>) -> Result<(), StoreError> {
     let feed = feeds::feed(connection, &message.feed)?;
-    let place = feeds::place(connection, &message.feed.space, &message.feed.room)?;
+    let place = feeds::place(connection, &message.feed.space, &message.room)?;
     let added = connection
         .prepare_cached(
             "INSERT OR IGNORE INTO messages
-                 (id, place, lamport, feed, sequence, author, mine, late, provisional, unread)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 (id, place, lamport, feed, sequence, author, mine, late, provisional, unread,
+                  closed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             message.id.as_bytes(),
@@ -147,7 +160,8 @@ pub fn insert(connection: &Connection, message: &NewMessage<'_>) -> Result<(), S
             message.mine,
             message.late,
             message.provisional,
-            !message.mine && !message.erased
+            !message.mine && !message.erased,
+            message.closed
         ])?;
     if added == 0 {
         return Ok(());
@@ -348,7 +362,9 @@ const MESSAGE: &str = "SELECT messages.key, messages.id, places.space, places.ro
         CASE WHEN messages.mine THEN (SELECT count(*) FROM delivered
             WHERE delivered.feed = messages.feed AND delivered.through >= messages.sequence)
         ELSE 0 END,
-        (SELECT due_ms FROM pending_deletions WHERE target = messages.id)
+        (SELECT due_ms FROM pending_deletions WHERE target = messages.id),
+        messages.closed, messages.feed, messages.sequence,
+        (SELECT feeds.place <> messages.place FROM feeds WHERE feeds.key = messages.feed)
     FROM messages JOIN places ON places.key = messages.place";
 
 fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
@@ -371,6 +387,11 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
         provisional: row.get(14)?,
         delivered: row.get(15)?,
         deleting_until: row.get(16)?,
+        closed: row.get(17)?,
+        feed: row.get(18)?,
+        sequence: row.get(19)?,
+        sealed: row.get(20)?,
+        holders: None,
         files: Vec::new(),
     })
 }
@@ -397,6 +418,10 @@ fn with_files(connection: &Connection, mut message: Message) -> Result<Message, 
         })
     })?;
     message.files = rows.collect::<Result<_, _>>()?;
+    if message.sealed && message.mine {
+        let holders = feeds::holders_of(connection, message.feed, message.sequence)?;
+        message.holders = Some(holders);
+    }
     Ok(message)
 }
 
@@ -479,7 +504,7 @@ fn signed(value: u64) -> Result<i64, StoreError> {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use artel_domain::{DeviceId, Incarnation};
+    use artel_domain::Incarnation;
 
     use super::*;
     use crate::Store;
@@ -501,6 +526,7 @@ mod tests {
         let message = NewMessage {
             id: id(n),
             feed: feed_of(u8::from(mine)),
+            room: feed_of(0).room,
             sequence: n,
             lamport,
             author: MemberId::from_bytes([5; 32]),
@@ -515,6 +541,7 @@ mod tests {
                 attachments: Vec::new(),
             }),
             erased: false,
+            closed: false,
         };
         insert(connection, &message).unwrap();
     }
@@ -591,25 +618,25 @@ mod tests {
                     feeds::body(tx, &id(1))?,
                     Some(feeds::Body::Here(b"body".to_vec()))
                 );
-                assert!(feeds::bodiless(tx, &space, None, 9)?.is_empty());
+                assert!(feeds::bodiless(tx, &space, false, None, 9)?.is_empty());
 
                 feeds::erase_body(tx, &id(1))?;
                 revision(tx, &id(9), 2, &id(1), None)?;
                 assert!(message(tx, &id(1))?.unwrap().deleted);
-                assert!(feeds::bodiless(tx, &space, None, 9)?.is_empty());
+                assert!(feeds::bodiless(tx, &space, false, None, 9)?.is_empty());
 
                 assert_eq!(withdraw(tx, &id(9))?, Some(id(1)));
                 feeds::restore_wanted(tx, &id(1))?;
                 withdraw(tx, &id(1))?;
                 assert_eq!(feeds::body(tx, &id(1))?, None);
-                assert_eq!(feeds::bodiless(tx, &space, None, 9)?, [id(1)]);
+                assert_eq!(feeds::bodiless(tx, &space, false, None, 9)?, [id(1)]);
                 assert_eq!(message(tx, &id(1))?, None);
 
                 feeds::put_body(tx, &id(1), b"body")?;
                 show(tx, 1, 1, "back again", false);
                 let back = message(tx, &id(1))?.unwrap();
                 assert!(!back.deleted && back.text == "back again");
-                assert!(feeds::bodiless(tx, &space, None, 9)?.is_empty());
+                assert!(feeds::bodiless(tx, &space, false, None, 9)?.is_empty());
                 Ok(())
             })
             .unwrap();

@@ -107,6 +107,9 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
         CommandError::Forbidden { .. }
         | CommandError::NotAuthor
         | CommandError::Removed
+        | CommandError::Gone(_)
+        | CommandError::OwnMessage
+        | CommandError::NobodyToTell
         | CommandError::LastOwner
         | CommandError::Spent
         | CommandError::NotEnrolled => Code::NotAllowed,
@@ -151,6 +154,9 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
             "See your machines and end the one that is not in your hands: artel device list"
         }
         CommandError::AlreadyMember => "Go in: artel room list",
+        CommandError::Gone(_) => "What was said stays to be read; nothing new can be sent.",
+        CommandError::OwnMessage => "Delete it: artel room delete MESSAGE",
+        CommandError::NobodyToTell => "Talk to someone outside of Artel whom you trust.",
         CommandError::Record(_) => "Nothing was done. Mend it and try again.",
         CommandError::Ledger(_)
         | CommandError::Entropy(_)

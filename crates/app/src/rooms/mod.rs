@@ -8,7 +8,7 @@
 //! | `network` | the libp2p network: start, stop, peers |
 //! | `names`, `link` | names, ids and invites that users give |
 //! | `restored` | what waits in a restored profile until a member was met |
-//! | `spaces`, `moderation`, `messages`, `amend`, `notes`, `attachments`, `share` | the commands |
+//! | `spaces`, `moderation`, `messages`, `amend`, `reports`, `notes`, `attachments`, `share` | the commands |
 //! | `stash` | pasted content until it is sent |
 
 mod amend;
@@ -21,6 +21,7 @@ mod moderation;
 mod names;
 mod network;
 mod notes;
+mod reports;
 mod restored;
 mod share;
 mod spaces;

@@ -33,13 +33,13 @@ pub use event::{CommandError, Event, Lane, Output, Peer, Reason, Refusal, Shown}
 #[doc(hidden)]
 pub use frame::is_frame;
 pub use ledger::{
-    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, RegisterKey, SpaceRow, Standing,
-    StoredBody, StoredRecord,
+    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, Load, Opening, PrekeyRow,
+    RegisterKey, SpaceRow, Standing, StoredBody, StoredRecord,
 };
 pub use memory::MemoryLedger;
 pub use node::{
-    Entropy, Identity, InviteTerms, InviteView, MemberView, Node, PageView, Reaction, RoomView,
-    Sent, SpaceView,
+    ConversationView, Entropy, Identity, InviteTerms, InviteView, MemberView, Node, PageView,
+    Reaction, RoomView, Sent, SpaceView,
 };
 pub use page::PageError;
 pub use roster::MemberState;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use artel_domain::{
-    Attachment, FileId, MessageId, SpaceId,
+    Attachment, FileId, MemberId, MessageId, SpaceId,
     attachment::{chunk_hash, chunk_len},
     limits::{CHUNK, FILE_WINDOW},
 };
@@ -27,6 +27,8 @@ const MAX_FETCHES: usize = 1_000;
 /// A file being fetched.
 pub(super) struct Fetch {
     space: SpaceId,
+    /// Whom it may be asked of; none if that is everyone who reads the room. Others do not even learn that it is asked for.
+    readers: Option<Vec<MemberId>>,
     attachment: Attachment,
     /// Hashes of its chunks, as far as they have come.
     list: Vec<u8>,
@@ -68,8 +70,13 @@ impl Node {
             if self.fetches.len() >= MAX_FETCHES {
                 return Err(CommandError::TooManyFiles);
             }
+            let readers = match self.readers_of(ledger, &record) {
+                Ok(readers) => readers,
+                Err(fault) => return Err(fault.into()),
+            };
             let fetch = Fetch {
                 space: record.feed.space,
+                readers,
                 attachment,
                 list: list.unwrap_or_default(),
                 listed,
@@ -130,6 +137,10 @@ impl Node {
                 .members_online(&fetch.space)
                 .into_iter()
                 .filter(|peer| !fetch.refused.contains(peer) && idle(peer))
+                .filter(|peer| {
+                    let readers = fetch.readers.as_ref();
+                    readers.is_none_or(|readers| self.is_of(peer, &fetch.space, readers))
+                })
                 .collect();
             let author = ledger.record(&key.0)?.map(|record| record.feed.device);
             let first = willing.first().copied();
@@ -394,6 +405,10 @@ impl Node {
             return Ok(None);
         };
         if !self.may_carry(peer, &record.feed.space, &record.feed.room) {
+            return Ok(None);
+        }
+        let readers = self.readers_of(ledger, &record)?;
+        if readers.is_some_and(|readers| !self.is_of(peer, &record.feed.space, &readers)) {
             return Ok(None);
         }
         Ok(body.content.attachments().get(usize::from(index)).cloned())

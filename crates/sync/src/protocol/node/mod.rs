@@ -24,6 +24,7 @@ use space::Space;
 
 mod branches;
 mod commands;
+mod direct;
 mod documents;
 mod entropy;
 mod exchange;
@@ -38,6 +39,7 @@ mod showing;
 mod space;
 mod views;
 
+pub use direct::ConversationView;
 pub use entropy::Entropy;
 pub use pages::PageView;
 pub use registers::Reaction;
@@ -122,6 +124,8 @@ pub struct Node {
     recut: BTreeSet<FeedKey>,
     /// Registers that left this device lately.
     paces: Paces,
+    /// When the keys that one seals to this device, and what it carries, were last looked through.
+    direct_at: i64,
     /// Where this node listens.
     ports: Ports,
     outputs: Vec<Output>,
@@ -176,6 +180,7 @@ impl Node {
             unfolded: BTreeSet::new(),
             recut: BTreeSet::new(),
             paces: Paces::default(),
+            direct_at: 0,
             ports: Ports::default(),
             outputs: Vec::new(),
         };
@@ -308,6 +313,7 @@ impl Node {
         self.tick_registers(ledger, now)?;
         self.search_branches(ledger, now)?;
         self.tick_secrets(now);
+        self.tick_direct(ledger, now)?;
         self.tick_sessions(ledger, now)?;
         self.tick_joins(now);
         self.tick_fetches(ledger, now)

@@ -45,6 +45,8 @@ pub(super) struct Space {
     pub(super) bodies_after: Option<MessageId>,
     /// How many members were asked for all of them.
     pub(super) bodies_of: usize,
+    /// How often a member was asked for missing bodies of the direct room.
+    pub(super) sealed_of: usize,
     /// When a missing record was last asked for by name; how many members were asked for all of them; the last that was
     /// asked for, of those that control entries wait for and of all; and whether it is the turn of all.
     pub(super) searched_at: i64,
@@ -78,6 +80,7 @@ impl Space {
             asked_bodies: 0,
             bodies_after: None,
             bodies_of: 0,
+            sealed_of: 0,
             asked_secrets: 0,
             searched_at: 0,
             searched_of: 0,

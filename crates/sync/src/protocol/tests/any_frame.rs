@@ -332,6 +332,8 @@ proptest! {
         let code = world.invite(0, space, 3);
         let target = world.say(0, space, room, "by the owner");
         world.say(1, space, room, "by the member");
+        let talk = world.hosts[1].node.conversations(&space)[0].room;
+        world.say(1, space, talk, "by the member, sealed");
         world.run(2_000);
         for host in 0..3 {
             world.with(host, |node, ledger, now| {

@@ -25,7 +25,7 @@ fn text(words: &str) -> Content {
 /// What a hostile member says next in its own feed, after what it has said already.
 pub(super) struct Forger {
     host: usize,
-    space: SpaceId,
+    pub(super) space: SpaceId,
     room: RoomId,
     document: Document,
     previous: Option<(u64, MessageId, u64)>,
@@ -61,7 +61,7 @@ impl Forger {
     }
 
     /// A signed record with this body hash, whatever lies beside it.
-    fn record(
+    pub(super) fn record(
         &mut self,
         world: &World,
         hash: artel_domain::BodyHash,

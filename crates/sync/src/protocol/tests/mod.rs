@@ -11,4 +11,5 @@ mod pages;
 mod registers;
 mod restored;
 mod scenes;
+mod sealed;
 mod simulator;
