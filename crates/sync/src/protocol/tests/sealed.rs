@@ -393,7 +393,7 @@ fn prekeys_are_renewed_and_forgotten() {
     let closed = |event: &Event| matches!(event, Event::Shown(shown) if shown.id == id && shown.closed && shown.room == talk);
     assert!(world.events(1).iter().any(closed), "it is told, not hidden");
     // What was opened stays.
-    assert_eq!(world.texts(1, talk)[0], "forged");
+    assert!(world.texts(1, talk).contains(&"forged".to_owned()));
 }
 
 #[test]
