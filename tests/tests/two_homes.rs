@@ -169,7 +169,10 @@ fn a_direct_message_and_a_report_arrive() -> Result<()> {
     assert_eq!(sent["state"], "delivered", "{sent}");
     let lines = anna.lines(&["room", "read", "@Boris"])?;
     let line = lines.last().expect("a message");
-    assert_eq!((&line["text"], &line["id"]), (&"Это только вам".into(), &sent["message"]));
+    assert_eq!(
+        (&line["text"], &line["id"]),
+        (&"Это только вам".into(), &sent["message"])
+    );
     let listed = anna.lines(&["room", "list"])?;
     let talk = listed.iter().find(|room| room["audience"] == "direct");
     assert_eq!(talk.expect("a conversation")["name"], "@Boris");
@@ -182,7 +185,9 @@ fn a_direct_message_and_a_report_arrive() -> Result<()> {
 
     // Anna alone runs the space: whom would she report to? Vera is let in to help.
     let message = sent["message"].as_str().expect("an id");
-    let refused = anna.run(&["room", "report", message, "для порядка"])?.error()?;
+    let refused = anna
+        .run(&["room", "report", message, "для порядка"])?
+        .error()?;
     assert_eq!(refused["code"], "not_allowed", "{refused}");
     let vera = Person::new(place.path(), "Вера")?;
     let invite = anna.text(&["space", "invite", "Лаборатория"], "invite")?;
@@ -195,10 +200,17 @@ fn a_direct_message_and_a_report_arrive() -> Result<()> {
         Ok((!reports.is_empty()).then_some(reports))
     })?;
     let report = &reports[0];
-    assert_eq!((&report["by_name"], &report["text"]), (&"Анна".into(), &"для порядка".into()));
+    assert_eq!(
+        (&report["by_name"], &report["text"]),
+        (&"Анна".into(), &"для порядка".into())
+    );
     assert_eq!(report["reported"]["text"], "Это только вам");
     assert_eq!(report["reported"]["name"], "Boris");
-    assert!(boris.lines(&["space", "reports", "Лаборатория"])?.is_empty());
+    assert!(
+        boris
+            .lines(&["space", "reports", "Лаборатория"])?
+            .is_empty()
+    );
     // Vera reads none of the rest.
     assert!(vera.lines(&["room", "read", "@Boris"])?.is_empty());
     Ok(())

@@ -325,11 +325,13 @@ impl TryRng for Stream {
 impl TryCryptoRng for Stream {}
 
 impl Sealed {
-    /// Seals a letter to devices, each with the key to use for it. `seed` is 32 random bytes, used once. Gives the key of
-    /// the body as well, for the one who seals: there is no slot for the sealing device.
+    /// Seals a letter to devices, each with the key to use for it. Where that is no sound one, the device's own key stands
+    /// in for it, and a device whose own key is none goes without: what one device made known keeps nobody else from
+    /// reading. `seed` is 32 random bytes, used once. Gives the key of the body as well, for the one who seals: there is no
+    /// slot for the sealing device.
     ///
     /// # Errors
-    /// The letter breaks a rule or is too long, there are too many devices, or a key is not a sound one.
+    /// The letter breaks a rule or is too long, or there are too many devices.
     pub fn seal(
         letter: &Letter,
         place: &Place,
@@ -351,13 +353,16 @@ impl Sealed {
         let number = devices.len().next_power_of_two().max(FEWEST);
         let mut slots = Vec::with_capacity(number);
         for (device, prekey) in devices {
-            let unsound = RecordError::Rule {
-                what: WHAT,
-                rule: "every device that it is for has a sound key",
+            let Some(pair) = sender.agree(device) else {
+                continue;
             };
-            let pair = sender.agree(device).ok_or_else(|| unsound.clone())?;
-            let slot = Slot::new(place, place.tag(&pair), prekey, &key, &mut random);
-            slots.push(slot.ok_or(unsound)?);
+            let tag = place.tag(&pair);
+            let own = device.prekey();
+            let slot = [Some(prekey), own.as_ref()]
+                .into_iter()
+                .flatten()
+                .find_map(|prekey| Slot::new(place, tag, prekey, &key, &mut random));
+            slots.extend(slot);
         }
         while slots.len() < number {
             // To a key that nobody has: like the others in everything.
@@ -729,6 +734,24 @@ mod tests {
                 // Padding comes from the same seed here; the reader's own tag never comes twice.
                 assert!(tags.insert(slot.tag) || !of_reader);
             }
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_none_keeps_nobody_from_reading() {
+        let [a, b, c] = keys();
+        let here = place(1, &a);
+        let mut weak = [0; 32];
+        weak[0] = 1;
+        let devices = [
+            (b.id(), Prekey::from_bytes([0; 32])),
+            (DeviceId::from_bytes(weak), Prekey::from_bytes([0; 32])),
+            (c.id(), c.id().prekey().unwrap()),
+        ];
+        let (sealed, key) = Sealed::seal(&letter("x"), &here, &a, &devices, &seed(3)).unwrap();
+        for reader in [&b, &c] {
+            let slot = sealed.slot(&here, reader).unwrap();
+            assert_eq!(slot.open(&here, [&reader.prekey()]), Some(key.clone()));
         }
     }
 

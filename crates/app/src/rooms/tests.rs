@@ -1247,18 +1247,15 @@ impl Host {
     }
 
     async fn rooms(&self) -> Vec<api::RoomInfo> {
-        self.session
-            .handle(api::RoomList::default())
-            .await
-            .unwrap()
+        self.session.handle(api::RoomList::default()).await.unwrap()
     }
 
     /// Everything that lies in the database of a closed profile, opened.
     async fn holds(&self, words: &str) -> bool {
         let words = words.to_owned();
         let found = self.session.core().read(move |connection| {
-            let mut tables = connection
-                .prepare("SELECT name FROM pragma_table_list WHERE type = 'table'")?;
+            let mut tables =
+                connection.prepare("SELECT name FROM pragma_table_list WHERE type = 'table'")?;
             let tables: Vec<String> = tables
                 .query_map([], |row| row.get(0))?
                 .collect::<Result<_, _>>()?;
@@ -1291,7 +1288,10 @@ async fn two_write_to_one_another_and_the_third_carries() {
     ann.until_texts("@Ben", &["лише для тебе"]).await;
     // By the conversation's own id, the member's, and with the space's name.
     let listed = ann.rooms().await;
-    let talk = listed.iter().find(|room| room.audience == "direct").unwrap();
+    let talk = listed
+        .iter()
+        .find(|room| room.audience == "direct")
+        .unwrap();
     assert_eq!((talk.name.as_str(), talk.unread), ("@Ben", 1));
     assert_eq!(talk.last.as_deref(), Some("лише для тебе"));
     let with = talk.with.clone().unwrap();
@@ -1318,7 +1318,12 @@ async fn two_write_to_one_another_and_the_third_carries() {
         eve.carries().await == ann.carries().await
     })
     .await;
-    assert!(eve.rooms().await.iter().all(|room| room.audience != "direct"));
+    assert!(
+        eve.rooms()
+            .await
+            .iter()
+            .all(|room| room.audience != "direct")
+    );
     assert!(ann.holds("лише для тебе").await);
     assert!(!eve.holds("лише для тебе").await);
     assert!(eve.texts(&talk.room).await.is_empty());
@@ -1340,9 +1345,11 @@ impl Host {
     /// How many sealed bodies are carried.
     async fn carries(&self) -> i64 {
         let count = self.session.core().read(|connection| {
-            Ok(connection.query_row("SELECT count(*) FROM loads WHERE size > 0", [], |row| {
-                row.get(0)
-            })?)
+            Ok(
+                connection.query_row("SELECT count(*) FROM loads WHERE size > 0", [], |row| {
+                    row.get(0)
+                })?,
+            )
         });
         count.await.unwrap()
     }
@@ -1360,7 +1367,10 @@ async fn a_report_is_read_by_those_who_run_the_space_and_outlives_the_message() 
     }
     let own = ben.report(&rude, "").await.unwrap_err();
     assert_eq!(own.code, Code::NotAllowed);
-    until("both reports at Ann's", async || ann.reports().await.len() == 2).await;
+    until("both reports at Ann's", async || {
+        ann.reports().await.len() == 2
+    })
+    .await;
     for message in [&rude, &private] {
         ben.delete(message, true).await.unwrap();
     }
@@ -1370,7 +1380,10 @@ async fn a_report_is_read_by_those_who_run_the_space_and_outlives_the_message() 
     let said: Vec<_> = reports
         .iter()
         .map(|report| {
-            assert_eq!((report.by_name.as_str(), report.text.as_str()), ("Eve", "look"));
+            assert_eq!(
+                (report.by_name.as_str(), report.text.as_str()),
+                ("Eve", "look")
+            );
             let reported = report.reported.as_ref().unwrap();
             assert_eq!(reported.name, "Ben");
             (reported.text.as_str(), reported.room.as_deref())

@@ -313,7 +313,14 @@ impl People {
         people
     }
 
-    fn learn(&mut self, node: &Node, space: &SpaceId, room: &RoomId, message: &MessageId) {
+    /// The members of one space.
+    pub(super) fn of(node: &Node, space: &SpaceId) -> Self {
+        let mut people = Self::default();
+        people.meet(node, space);
+        people
+    }
+
+    fn meet(&mut self, node: &Node, space: &SpaceId) {
         self.spaces.entry(*space).or_insert_with(|| {
             node.members(space)
                 .into_iter()
@@ -328,6 +335,10 @@ impl People {
                 })
                 .collect()
         });
+    }
+
+    fn learn(&mut self, node: &Node, space: &SpaceId, room: &RoomId, message: &MessageId) {
+        self.meet(node, space);
         let reads = self.reads.entry(*room);
         reads.or_insert_with(|| node.reads(space, room));
         let signs = node.reactions(space, room, message);

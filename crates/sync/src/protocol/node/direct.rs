@@ -7,7 +7,9 @@
 use artel_domain::{
     Body, Content, DeviceId, Evidence, Letter, MemberId, MessageId, Permission, Prekey,
     PrekeySecret, Report, RoomId, SpaceId, limits::MAX_CARRIED, sealed::ContentKey,
+    signed::decode_exact,
 };
+use serde::{Deserialize, Serialize};
 
 use super::{
     super::{
@@ -19,6 +21,7 @@ use super::{
     Fault, Node, Sent,
     commands::Said,
     showing::{here, opened, sealed_place},
+    space::Space,
 };
 
 const DAY: i64 = 24 * 60 * 60 * 1_000;
@@ -26,6 +29,8 @@ const DAY: i64 = 24 * 60 * 60 * 1_000;
 const CARRIED: i64 = 30 * DAY;
 /// How old the newest prekey is when the next one is made, in milliseconds.
 const RENEWED: i64 = 7 * DAY;
+/// Until what age a prekey is sealed to, in milliseconds: time enough is left for what is sealed to it to arrive.
+const USED: i64 = 14 * DAY;
 /// How long the private half of a prekey is kept, in milliseconds.
 const KEPT: i64 = 30 * DAY;
 /// Time between two looks at what is due, in milliseconds.
@@ -188,14 +193,14 @@ impl Node {
             _ => RoomId::conversation(&space, &letter.readers),
         };
         let (me, devices) = (self.device(), self.devices_of(&space, &letter.readers)?);
-        let devices: Vec<(DeviceId, Prekey)> = devices
-            .into_iter()
-            .filter(|device| *device != me)
-            .filter_map(|device| Some((device, self.prekey_of(&space, &device)?)))
-            .collect();
+        let mut keys: Vec<(DeviceId, Prekey)> = Vec::with_capacity(devices.len());
+        for device in devices.into_iter().filter(|device| *device != me) {
+            let prekey = self.prekey_of(ledger, &space, &device)?;
+            keys.extend(prekey.map(|prekey| (device, prekey)));
+        }
         let said = Said::Sealed {
             letter: Box::new(letter),
-            devices,
+            devices: keys,
             shown_in: room,
         };
         self.write_after(ledger, now, space, space.direct_room(), said, None)
@@ -213,9 +218,20 @@ impl Node {
         Ok(members.flat_map(Member::live_devices).copied().collect())
     }
 
-    /// The key by which something is sealed to a device.
-    fn prekey_of(&self, _space: &SpaceId, device: &DeviceId) -> Option<Prekey> {
-        device.prekey()
+    /// The key by which something is sealed to a device: the one that it made known, while that is young, or else its own.
+    fn prekey_of(
+        &self,
+        ledger: &dyn Ledger,
+        space: &SpaceId,
+        device: &DeviceId,
+    ) -> LedgerResult<Option<Prekey>> {
+        let told = self.prekey(ledger, space, device)?;
+        let told = told.and_then(|bytes| PrekeyWire::decode(&bytes));
+        let young = told.filter(|told| {
+            let age = self.now.saturating_sub(told.made_at);
+            age.unsigned_abs() < USED.unsigned_abs()
+        });
+        Ok(young.map(|told| told.prekey).or_else(|| device.prekey()))
     }
 
     /// The body of a record of the direct room came, or was written here: it is opened if it is for this device, and
@@ -326,10 +342,14 @@ impl Node {
 
     /// Renews the prekey, forgets old ones, and lets go of what was carried long enough.
     pub(super) fn tick_direct(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
-        if now.saturating_sub(self.direct_at).unsigned_abs() < LOOK.unsigned_abs() {
-            return Ok(());
+        if now.saturating_sub(self.direct_at).unsigned_abs() >= LOOK.unsigned_abs() {
+            self.direct_at = now;
+            self.look_through(ledger, now)?;
         }
-        self.direct_at = now;
+        self.tell_prekey(ledger, now)
+    }
+
+    fn look_through(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
         ledger.forget_prekeys(now.saturating_sub(KEPT))?;
         let newest = ledger.prekeys()?.first().map(|row| row.made_at);
         // A clock that was set back makes one at once as well: the old one would not be renewed for long.
@@ -343,10 +363,46 @@ impl Node {
             };
             ledger.put_prekey(&row)?;
         }
+        self.prekey = ledger.prekeys()?.first().and_then(|row| {
+            Some(PrekeyWire {
+                prekey: row.secret.public()?,
+                made_at: row.made_at,
+            })
+        });
         for _ in 0..LET_GO {
             match ledger.oldest_load(None)? {
                 Some((record, load)) if is_due(&load, now) => let_go(ledger, &record)?,
                 _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the newest prekey known in every space that does not have it.
+    fn tell_prekey(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
+        let Some(prekey) = self.prekey else {
+            return Ok(());
+        };
+        let (me, bytes) = (self.device(), prekey.encode());
+        let untold = self
+            .spaces
+            .values()
+            .filter(|space| space.told != self.prekey);
+        let untold: Vec<SpaceId> = untold.map(Space::id).collect();
+        for id in untold
+            .into_iter()
+            .filter(|id| self.is_inside(id))
+            .collect::<Vec<_>>()
+        {
+            if self.prekey(ledger, &id, &me)?.as_ref() != Some(&bytes) {
+                match self.set_prekey(ledger, now, id, bytes.clone()) {
+                    Err(CommandError::Ledger(error)) => return Err(error),
+                    // Without it one is sealed to by the device's own key.
+                    Err(_) | Ok(()) => {}
+                }
+            }
+            if let Some(space) = self.spaces.get_mut(&id) {
+                space.told = self.prekey;
             }
         }
         Ok(())
@@ -416,6 +472,24 @@ impl Node {
         let roster = self.spaces.get(space).map(|space| &space.roster);
         let owner = roster.and_then(|roster| roster.of_device(peer));
         owner.is_some_and(|owner| members.contains(&owner.id))
+    }
+}
+
+/// A prekey as its device makes it known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PrekeyWire {
+    prekey: Prekey,
+    made_at: i64,
+}
+
+impl PrekeyWire {
+    fn encode(&self) -> Vec<u8> {
+        // Two numbers always have a form.
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        decode_exact(bytes)
     }
 }
 

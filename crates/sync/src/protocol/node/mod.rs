@@ -14,6 +14,7 @@ use super::{
 };
 use crate::Ports;
 use branches::{SEARCH_COST, Search};
+use direct::PrekeyWire;
 use documents::Documents;
 use exchange::{Want, place_of};
 use files::Fetch;
@@ -124,6 +125,8 @@ pub struct Node {
     recut: BTreeSet<FeedKey>,
     /// Registers that left this device lately.
     paces: Paces,
+    /// The newest prekey of this device.
+    prekey: Option<PrekeyWire>,
     /// When the keys that one seals to this device, and what it carries, were last looked through.
     direct_at: i64,
     /// Where this node listens.
@@ -180,6 +183,7 @@ impl Node {
             unfolded: BTreeSet::new(),
             recut: BTreeSet::new(),
             paces: Paces::default(),
+            prekey: None,
             direct_at: 0,
             ports: Ports::default(),
             outputs: Vec::new(),

@@ -12,6 +12,7 @@ use super::{
         ledger::{FeedKey, Head, SpaceRow},
         roster::{ControlSet, Roster},
     },
+    direct::PrekeyWire,
     registers::Registers,
 };
 
@@ -45,6 +46,8 @@ pub(super) struct Space {
     pub(super) bodies_after: Option<MessageId>,
     /// How many members were asked for all of them.
     pub(super) bodies_of: usize,
+    /// The prekey of this device that was made known here, as far as this node remembers.
+    pub(super) told: Option<PrekeyWire>,
     /// How often a member was asked for missing bodies of the direct room.
     pub(super) sealed_of: usize,
     /// When a missing record was last asked for by name; how many members were asked for all of them; the last that was
@@ -81,6 +84,7 @@ impl Space {
             bodies_after: None,
             bodies_of: 0,
             sealed_of: 0,
+            told: None,
             asked_secrets: 0,
             searched_at: 0,
             searched_of: 0,

@@ -397,6 +397,49 @@ fn prekeys_are_renewed_and_forgotten() {
 }
 
 #[test]
+fn what_is_sealed_is_sealed_to_prekeys_once_they_are_known() {
+    let mut world = World::new(74, 2);
+    let (space, _) = world.found();
+    let slot_opens = |world: &World, id: &MessageId| {
+        let Some(StoredBody::Here(wire)) = world.hosts[1].ledger.body(id).unwrap() else {
+            panic!("it is here");
+        };
+        let record = world.hosts[1].ledger.record(id).unwrap().unwrap();
+        let Content::Sealed(sealed) = Body::decode(&wire).unwrap().content else {
+            panic!("it is sealed");
+        };
+        let place = sealed::Place {
+            space,
+            device: record.feed.device,
+            incarnation: record.feed.incarnation,
+            sequence: record.sequence,
+        };
+        let device = &world.hosts[1].identity.device;
+        let slot = sealed.slot(&place, device).unwrap();
+        let prekeys = world.hosts[1].ledger.prekeys().unwrap();
+        let by_prekey = slot
+            .open(&place, prekeys.iter().map(|row| &row.secret))
+            .is_some();
+        (by_prekey, slot.open(&place, [&device.prekey()]).is_some())
+    };
+    let message = write(&mut world, space, 0, 1, "hello");
+    world.run(1_000);
+    assert_eq!(slot_opens(&world, &message), (true, false));
+    // One who was away for so long is sealed to by its own key.
+    world.cut(0, 1);
+    for _ in 0..3 {
+        pass(&mut world, 7);
+    }
+    world.hosts[1].ledger.forget_prekeys(i64::MAX).unwrap();
+    let late = write(&mut world, space, 0, 1, "late");
+    world.link(0, 1);
+    world.run(5_000);
+    assert_eq!(slot_opens(&world, &late), (false, true));
+    let talk = between(&world, space, 0, 1);
+    assert_eq!(world.texts(1, talk), ["hello", "late"]);
+}
+
+#[test]
 fn carriers_keep_a_month_and_readers_for_good() {
     let mut world = World::new(69, 4);
     let (space, _) = world.found();
