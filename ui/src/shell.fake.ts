@@ -294,6 +294,7 @@ const answers: Answers = {
         space_name: space.name,
         name: 'General',
         audience: 'all',
+        with: null,
         unread: 0,
         last: null,
         last_at: null,

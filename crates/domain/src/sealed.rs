@@ -623,6 +623,8 @@ impl Report {
 mod tests {
     use std::collections::BTreeSet;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::id::ChangeHash;
 
@@ -765,6 +767,26 @@ mod tests {
         assert_eq!((size(1), size(150)), (256, 256));
         assert_eq!((size(200), size(300)), (512, 512));
         assert_eq!(size(MAX_TEXT), 65_536);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered(bytes: Vec<u8>, kind in 0_u16..70, payload: Vec<u8>) {
+            let _ = Letter::decode(&bytes);
+            let readers = vec![MemberId::from_bytes([5; 32])];
+            let wire = postcard::to_stdvec(&LetterWire { readers, kind, payload }).unwrap();
+            let length = u32::try_from(wire.len()).unwrap().to_le_bytes();
+            let padded = [&length[..], &wire, &bytes].concat();
+            if let Ok(letter) = Letter::decode(&padded) {
+                // What is read and can be written comes back the same.
+                if let Ok(again) = letter.encode() {
+                    prop_assert_eq!(Letter::decode(&again).unwrap(), letter);
+                }
+            }
+            let evidence = Evidence { envelope: padded, body: bytes, key: None };
+            let report = Report { text: String::new(), evidence: vec![evidence] };
+            prop_assert!(report.verify(&SpaceId::from_bytes([1; 32])).is_err());
+        }
     }
 
     #[test]

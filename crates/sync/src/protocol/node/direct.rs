@@ -79,6 +79,9 @@ impl Node {
         room: &RoomId,
     ) -> Result<Option<Vec<MemberId>>, CommandError> {
         let roster = &self.spaces.get(space).ok_or(CommandError::NoSpace)?.roster;
+        if roster.has_room(room) {
+            return Ok(None);
+        }
         let me = self.member();
         let others = roster.members.iter().filter(|member| member.id != me);
         for other in others {

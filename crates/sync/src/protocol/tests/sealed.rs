@@ -177,6 +177,24 @@ fn edits_and_deletions_of_sealed_messages_reach_their_readers() {
     assert_eq!(world.texts(0, room), ["erased", "delete"]);
 }
 
+/// Registers are signed in the open: they would tell everybody who reads what.
+#[test]
+fn nobody_is_told_who_reads_or_likes_a_sealed_message() {
+    let mut world = World::new(75, 3);
+    let (space, _) = world.found();
+    let talk = between(&world, space, 0, 1);
+    let message = write(&mut world, space, 0, 1, "hello");
+    world.run(2_000);
+    let read = world.with(1, |node, ledger, now| {
+        node.mark_read(ledger, now, space, talk, (99, message))
+    });
+    assert!(matches!(read, Err(CommandError::NoRoom)));
+    let liked = world.with(1, |node, ledger, now| {
+        node.react(ledger, now, space, talk, message, Some("👍".into()))
+    });
+    assert!(matches!(liked, Err(CommandError::NoMessage)));
+}
+
 #[test]
 fn one_who_was_removed_gets_no_slot() {
     let mut world = World::new(64, 3);
