@@ -78,7 +78,7 @@ describe('a member', () => {
     iAm('student');
     fake.tell({ type: 'spaces' });
     await until(() => expect(has('member-menu-remove')).toBe(false));
-    expect(await openMenu('Zoe Adams')).toEqual(['Write directly']);
+    await until(async () => expect(await openMenu('Zoe Adams')).toEqual(['Write directly']));
     iAm('observer');
     fake.tell({ type: 'spaces' });
     await until(() => expect(has('member-menu')).toBe(false));
