@@ -27,7 +27,9 @@ describe('a conversation with one member', () => {
     await accessible();
     await type('composer', 'When do we meet?');
     await press('send');
-    await until(() => expect(all('message-text').map((one) => one.textContent)).toEqual(['When do we meet?']));
+    await until(() =>
+      expect(all('message-text').map((one) => one.textContent)).toEqual(['When do we meet?']),
+    );
     const rooms = all('room').map((one) => one.textContent ?? '');
     expect(rooms.filter((words) => words.includes('@James Whitfield'))).toHaveLength(1);
   });
@@ -55,7 +57,12 @@ describe('a report', () => {
     await type('report-why', 'not kind');
     await press('dialog-confirm');
     await until(() => expect(has('report-dialog')).toBe(false));
-    expect(fake.world().reports.slice(before).map((report) => report.text)).toEqual(['not kind']);
+    expect(
+      fake
+        .world()
+        .reports.slice(before)
+        .map((report) => report.text),
+    ).toEqual(['not kind']);
   });
 
   it('is read by those who run the space, as it was written', async () => {
