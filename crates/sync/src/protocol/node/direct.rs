@@ -262,30 +262,37 @@ impl Node {
                 let opening = self.opening(&record.feed.space, author, key, |key| {
                     sealed.open(&place, key).ok()
                 });
-                ledger.put_opening(&record.id, &opening)?;
+                if let Some(opening) = opening {
+                    ledger.put_opening(&record.id, &opening)?;
+                }
             }
         }
         self.carry(ledger, record, author, wire.len(), body.at)
     }
 
+    /// Where a letter is shown that came to this device; nowhere if its author or this node's member is no reader of it.
     fn opening(
         &self,
         space: &SpaceId,
         author: MemberId,
         key: Option<ContentKey>,
         open: impl FnOnce(&ContentKey) -> Option<Letter>,
-    ) -> Opening {
-        let letter = key.as_ref().and_then(open);
-        let room = match &letter {
-            Some(letter) if matches!(letter.content, Content::Report(_)) => space.reports(),
-            Some(letter) => RoomId::conversation(space, &letter.readers),
+    ) -> Option<Opening> {
+        let Some(letter) = key.as_ref().and_then(open) else {
             // Whoever wrote it wanted to say something to this member.
-            None => self.conversation_with(space, &author).0,
+            let room = self.conversation_with(space, &author).0;
+            return Some(Opening { room, key: None });
         };
-        Opening {
-            room,
-            key: key.filter(|_| letter.is_some()),
+        let all = [author, self.member()];
+        if !all.iter().all(|member| letter.readers.contains(member)) {
+            return None;
         }
+        let room = match &letter.content {
+            Content::Report(_) => space.reports(),
+            _ if letter.readers.len() == 2 => RoomId::conversation(space, &letter.readers),
+            _ => return None,
+        };
+        Some(Opening { room, key })
     }
 
     /// Private halves that something may be sealed to: of the prekeys, and of the device's own key, which stands in while
@@ -437,22 +444,6 @@ impl Node {
             self.send_frame(peer, &Frame::WantBodies { space: id, records });
         }
         Ok(())
-    }
-
-    /// Whether what was sealed and opened here is for this node's member, and by one of its readers.
-    pub(super) fn is_for_here(
-        &self,
-        ledger: &dyn Ledger,
-        record: &StoredRecord,
-        author: &MemberId,
-    ) -> LedgerResult<bool> {
-        let Some((letter, _)) = opened(ledger, record)? else {
-            return Ok(false);
-        };
-        let report = matches!(letter.content, Content::Report(_));
-        let all = [author, &self.member()];
-        Ok(all.iter().all(|member| letter.readers.contains(member))
-            && (report || letter.readers.len() == 2))
     }
 
     /// Who reads a record besides the readers of its room; none if that is all.

@@ -118,6 +118,11 @@ impl Forger {
         self.record(world, Body::hash_of(&body), parents, Some(body))
     }
 
+    /// The last record that it said.
+    pub(super) fn last(&self) -> Option<MessageId> {
+        self.previous.map(|(_, id, _)| id)
+    }
+
     pub(super) fn frame(&self, world: &World, records: Vec<Carried>) -> Vec<u8> {
         Frame::Records {
             space: self.space,

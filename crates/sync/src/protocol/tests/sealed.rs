@@ -315,6 +315,27 @@ fn what_a_member_seals_falsely_says_nothing_false() {
     let (_, record) = forger.say(&world, foreign, Vec::new());
     give_to_all(&mut world, &forger, 2, record);
     assert!(world.texts(1, true_talk).is_empty());
+    // Nor by deleting that.
+    let target = forger.last().unwrap();
+    let mut readers = [1, 2].map(|host| world.hosts[host].node.member()).to_vec();
+    readers.sort_unstable();
+    let content = Content::Delete {
+        target,
+        edits: Vec::new(),
+    };
+    let letter = Letter { readers, content };
+    let device = &world.hosts[2].identity.device;
+    let place = sealed::Place {
+        space,
+        device: device.id(),
+        incarnation: forger.incarnation,
+        sequence: 2,
+    };
+    let seed = Zeroizing::new([8; 32]);
+    let deletion = Sealed::seal(&letter, &place, device, &to, &seed).unwrap().0;
+    let (_, record) = forger.say(&world, Content::Sealed(deletion), Vec::new());
+    give_to_all(&mut world, &forger, 2, record);
+    assert!(world.texts(1, true_talk).is_empty());
     // Sealed to one who is no reader of it.
     let mut forger = Forger::in_life(2, space, space.direct_room(), 3);
     let foreign = forged(&world, &forger, 2, &[0, 2], &to);
