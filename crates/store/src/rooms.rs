@@ -39,8 +39,8 @@ pub struct NewMessage<'a> {
     pub content: Option<NewContent<'a>>,
     /// Its body was erased.
     pub erased: bool,
-    /// It is sealed to this device and cannot be opened.
-    pub closed: bool,
+    /// Its author's clock, Unix milliseconds, if it is sealed to this device and cannot be opened.
+    pub closed: Option<i64>,
 }
 
 /// What a message says.
@@ -147,8 +147,8 @@ pub fn insert(connection: &Connection, message: &NewMessage<'_>) -> Result<(), S
         .prepare_cached(
             "INSERT OR IGNORE INTO messages
                  (id, place, lamport, feed, sequence, author, mine, late, provisional, unread,
-                  closed)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                  closed, at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             message.id.as_bytes(),
@@ -161,7 +161,8 @@ pub fn insert(connection: &Connection, message: &NewMessage<'_>) -> Result<(), S
             message.late,
             message.provisional,
             !message.mine && !message.erased,
-            message.closed
+            message.closed.is_some(),
+            message.closed.unwrap_or_default()
         ])?;
     if added == 0 {
         return Ok(());
@@ -541,7 +542,7 @@ mod tests {
                 attachments: Vec::new(),
             }),
             erased: false,
-            closed: false,
+            closed: None,
         };
         insert(connection, &message).unwrap();
     }
@@ -587,6 +588,40 @@ mod tests {
                 assert!(gone.deleted && gone.text.is_empty());
                 assert_eq!(gone.deleting_until, None);
                 assert_eq!(summary(tx, &space, &room)?.last, Some(("3".into(), 0)));
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn a_closed_message_stands_where_it_is_shown() {
+        let store = Store::open_for_tests();
+        store
+            .write(|tx| {
+                let (space, talk) = (SpaceId::from_bytes([1; 32]), RoomId::from_bytes([7; 32]));
+                let closed = NewMessage {
+                    id: id(1),
+                    feed: feed_of(1),
+                    room: talk,
+                    sequence: 1,
+                    lamport: 1,
+                    author: MemberId::from_bytes([5; 32]),
+                    mine: false,
+                    late: false,
+                    provisional: false,
+                    content: None,
+                    erased: false,
+                    closed: Some(77),
+                };
+                insert(tx, &closed)?;
+                let shown = page(tx, &space, &talk, None, 9)?;
+                let [message] = shown.as_slice() else {
+                    panic!("one message");
+                };
+                assert!(message.closed && message.sealed && !message.deleted);
+                assert_eq!((message.at, message.text.as_str()), (77, ""));
+                assert_eq!(summary(tx, &space, &talk)?.unread, 1);
+                assert!(page(tx, &space, &feed_of(1).room, None, 9)?.is_empty());
                 Ok(())
             })
             .unwrap();

@@ -98,9 +98,9 @@ pub struct Shown {
     pub body: Option<Body>,
     /// Whether its body was erased.
     pub erased: bool,
-    /// Whether it is sealed to this device and cannot be opened: it came after the key that it was sealed to was
-    /// deleted, or was not sealed as it should be. Then there is no body.
-    pub closed: bool,
+    /// Its author's clock, Unix milliseconds, if it is sealed to this device and cannot be opened: it came after the key
+    /// that it was sealed to was deleted, or was not sealed as it should be. Then there is no body.
+    pub closed: Option<i64>,
     /// It arrived after newer ones had been shown.
     pub late: bool,
     /// Something that it builds on is still missing; its position is only claimed.

@@ -26,8 +26,8 @@ enum View {
 enum What {
     Body(Box<Body>),
     Erased,
-    /// It was sealed to this device and cannot be opened.
-    Closed,
+    /// It was sealed to this device at this time and cannot be opened.
+    Closed(i64),
 }
 
 /// What the effective deletions say of a record.
@@ -95,10 +95,11 @@ impl Node {
         let view = self.view(ledger, &record, erasure)?;
         match view {
             View::Shown(author, what) if !record.shown => {
-                let (erased, closed) = (matches!(what, What::Erased), matches!(what, What::Closed));
-                let body = match what {
-                    What::Body(body) => Some(*body),
-                    What::Erased | What::Closed => None,
+                let erased = matches!(what, What::Erased);
+                let (body, closed) = match what {
+                    What::Body(body) => (Some(*body), None),
+                    What::Erased => (None, None),
+                    What::Closed(at) => (None, Some(at)),
                 };
                 ledger.update_record(&record.id, record.standing, true, record.late)?;
                 queue.extend(erases(body.as_ref()));
@@ -302,13 +303,14 @@ impl Node {
             Erasure::None => {}
         }
         let Some(body) = here(ledger, record)? else {
-            let closed = opening.is_some_and(|opening| opening.key.is_none())
-                && matches!(ledger.body(&record.id)?, Some(StoredBody::Here(_)));
-            return Ok(if closed {
-                View::Shown(author, What::Closed)
-            } else {
-                View::Hidden
-            });
+            let closed = opening.is_some_and(|opening| opening.key.is_none());
+            let sealed = match ledger.body(&record.id)? {
+                Some(StoredBody::Here(wire)) if closed => Body::decode(&wire).ok(),
+                _ => None,
+            };
+            return Ok(sealed.map_or(View::Hidden, |body| {
+                View::Shown(author, What::Closed(body.at))
+            }));
         };
         let allowed = match &body.content {
             Content::Control(_) | Content::Page { .. } | Content::Sealed(_) => false,

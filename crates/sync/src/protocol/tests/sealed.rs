@@ -351,7 +351,7 @@ fn what_a_member_seals_falsely_says_nothing_false() {
     let told = |host: usize| {
         let events = world.events(host).iter();
         let mut shown = events.filter_map(|event| match event {
-            Event::Shown(shown) if shown.id == id => Some((shown.room, shown.closed)),
+            Event::Shown(shown) if shown.id == id => Some((shown.room, shown.closed.is_some())),
             _ => None,
         });
         shown.next()
@@ -429,7 +429,7 @@ fn prekeys_are_renewed_and_forgotten() {
     let sealed = forged(&world, &late, 0, &[0, 1], &to);
     let (id, record) = late.say(&world, sealed, Vec::new());
     give_to_all(&mut world, &late, 0, record);
-    let closed = |event: &Event| matches!(event, Event::Shown(shown) if shown.id == id && shown.closed && shown.room == talk);
+    let closed = |event: &Event| matches!(event, Event::Shown(shown) if shown.id == id && shown.closed.is_some() && shown.room == talk);
     assert!(world.events(1).iter().any(closed), "it is told, not hidden");
     // What was opened stays.
     assert!(world.texts(1, talk).contains(&"forged".to_owned()));
