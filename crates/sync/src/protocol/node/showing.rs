@@ -435,10 +435,10 @@ pub(super) fn is_sealed(record: &StoredRecord) -> bool {
 
 /// The room that a record is shown in.
 pub(super) fn shown_in(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<RoomId> {
-    let opening = match is_sealed(record) {
-        true => ledger.opening(&record.id)?,
-        false => None,
-    };
+    if !is_sealed(record) {
+        return Ok(record.feed.room);
+    }
+    let opening = ledger.opening(&record.id)?;
     Ok(opening.map_or(record.feed.room, |opening| opening.room))
 }
 
