@@ -93,9 +93,9 @@ fn to_wire(node: &Node, people: &People, report: sealed::Report) -> api::ReportI
             people.name_and_role(&space, &author).0
         });
         // An edit counts only from whoever wrote the message.
-        let edit = reported.edit.filter(|(device, _)| {
-            author.is_some() && people.of_device(&space, device) == author
-        });
+        let edit = reported
+            .edit
+            .filter(|(device, _)| author.is_some() && people.of_device(&space, device) == author);
         let rooms = node.rooms(&space).into_iter();
         let mut named = rooms.filter(|room| room.room == reported.room);
         api::Reported {

@@ -1250,34 +1250,35 @@ impl Host {
         self.session.handle(api::RoomList::default()).await.unwrap()
     }
 
-    /// Everything that lies in the database of a closed profile, opened.
-    async fn holds(&self, words: &str) -> bool {
-        let words = words.to_owned();
+    /// What a profile has of a sealed message: whether its body is carried, whether it can be opened, and whether anything
+    /// of the message is shown.
+    async fn sealed(&self, id: &str) -> [bool; 3] {
+        let id = names::message(id).unwrap();
         let found = self.session.core().read(move |connection| {
-            let mut tables =
-                connection.prepare("SELECT name FROM pragma_table_list WHERE type = 'table'")?;
-            let tables: Vec<String> = tables
-                .query_map([], |row| row.get(0))?
-                .collect::<Result<_, _>>()?;
-            let mut found = false;
-            for table in tables {
-                let mut rows = connection.prepare(&format!("SELECT * FROM \"{table}\""))?;
-                let columns = rows.column_count();
-                let mut rows = rows.query([])?;
-                while let Some(row) = rows.next()? {
-                    for column in 0..columns {
-                        let bytes = row.get_ref(column)?.as_bytes_or_null().ok().flatten();
-                        found |= bytes.is_some_and(|bytes| {
-                            bytes
-                                .windows(words.len())
-                                .any(|part| part == words.as_bytes())
-                        });
-                    }
-                }
-            }
-            Ok(found)
+            let load = artel_store::sealed::load(connection, &id)?;
+            let opening = artel_store::sealed::opening(connection, &id)?;
+            let shown = artel_store::rooms::message(connection, &id)?;
+            Ok([
+                load.is_some_and(|load| load.size > 0),
+                opening.is_some_and(|opening| opening.key.is_some()),
+                shown.is_some(),
+            ])
         });
         found.await.unwrap()
+    }
+
+    /// Whether words stand in what travels of a message.
+    async fn travels_with(&self, id: &str, words: &str) -> bool {
+        let (id, words) = (names::message(id).unwrap(), words.to_owned());
+        let body = self
+            .session
+            .core()
+            .read(move |connection| artel_store::feeds::body(connection, &id));
+        let Some(artel_store::feeds::Body::Here(wire)) = body.await.unwrap() else {
+            panic!("{} has no body of {id}", self.name);
+        };
+        wire.windows(words.len())
+            .any(|part| part == words.as_bytes())
     }
 }
 
@@ -1314,18 +1315,18 @@ async fn two_write_to_one_another_and_the_third_carries() {
         .await;
 
     // Eve carries it, and has nothing that she could read.
-    until("all three in step", async || {
-        eve.carries().await == ann.carries().await
-    })
-    .await;
+    until("Eve carries it", async || eve.sealed(&sent).await[0]).await;
+    assert_eq!(eve.sealed(&sent).await, [true, false, false]);
+    assert_eq!(ann.sealed(&sent).await, [true, true, true]);
+    for host in [&ann, &ben, &eve] {
+        assert!(!host.travels_with(&sent, "лише для тебе").await);
+    }
     assert!(
         eve.rooms()
             .await
             .iter()
             .all(|room| room.audience != "direct")
     );
-    assert!(ann.holds("лише для тебе").await);
-    assert!(!eve.holds("лише для тебе").await);
     assert!(eve.texts(&talk.room).await.is_empty());
 
     // An owner may not delete what was said to her alone; who wrote it may.
@@ -1337,22 +1338,8 @@ async fn two_write_to_one_another_and_the_third_carries() {
     ben.delete(&sent, true).await.unwrap();
     ann.until_message(&sent, "deleted", |message| message.deleted)
         .await;
-    assert!(!ann.holds("лише для тебе").await);
+    assert_eq!(ann.sealed(&sent).await[1], false, "its key is forgotten");
     close([ann, ben, eve]).await;
-}
-
-impl Host {
-    /// How many sealed bodies are carried.
-    async fn carries(&self) -> i64 {
-        let count = self.session.core().read(|connection| {
-            Ok(
-                connection.query_row("SELECT count(*) FROM loads WHERE size > 0", [], |row| {
-                    row.get(0)
-                })?,
-            )
-        });
-        count.await.unwrap()
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
