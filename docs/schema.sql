@@ -106,9 +106,9 @@ CREATE TABLE bodies (
 CREATE TABLE bodies_wanted (
     record INTEGER NOT NULL PRIMARY KEY REFERENCES records (key),
     space BLOB NOT NULL CHECK (length(space) = 32)
-) STRICT;
+, sealed INTEGER NOT NULL DEFAULT 0 CHECK (sealed IN (0, 1))) STRICT;
 
-CREATE INDEX bodies_wanted_by_space ON bodies_wanted (space, record);
+CREATE INDEX bodies_wanted_by_space ON bodies_wanted (space, sealed, record);
 
 CREATE TABLE delivered (
     feed INTEGER NOT NULL REFERENCES feeds (key),
@@ -152,7 +152,7 @@ CREATE TABLE messages (
     late INTEGER NOT NULL CHECK (late IN (0, 1)),
     provisional INTEGER NOT NULL CHECK (provisional IN (0, 1)),
     unread INTEGER NOT NULL CHECK (unread IN (0, 1))
-) STRICT;
+, closed INTEGER NOT NULL DEFAULT 0 CHECK (closed IN (0, 1))) STRICT;
 
 CREATE INDEX messages_by_place ON messages (place, lamport, id);
 
@@ -426,3 +426,48 @@ CREATE TABLE registers (
     wire BLOB NOT NULL,
     PRIMARY KEY (place, device, topic, subject)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE openings (
+    record BLOB NOT NULL PRIMARY KEY CHECK (length(record) = 32),
+    room BLOB NOT NULL CHECK (length(room) = 32),
+    key BLOB NOT NULL DEFAULT x'' CHECK (length(key) IN (0, 32))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE prekeys (
+    secret BLOB NOT NULL PRIMARY KEY CHECK (length(secret) = 32),
+    made_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE loads (
+    record BLOB NOT NULL PRIMARY KEY CHECK (length(record) = 32),
+    space BLOB NOT NULL CHECK (length(space) = 32),
+    author BLOB NOT NULL CHECK (length(author) = 32),
+    size INTEGER NOT NULL,
+    since_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX loads_by_author ON loads (space, author, since_ms, size);
+
+CREATE INDEX loads_by_age ON loads (since_ms);
+
+CREATE TABLE reports (
+    id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+    space BLOB NOT NULL CHECK (length(space) = 32),
+    lamport INTEGER NOT NULL,
+    reporter BLOB NOT NULL CHECK (length(reporter) = 32),
+    at_ms INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    verified INTEGER NOT NULL CHECK (verified IN (0, 1)),
+    message BLOB NOT NULL DEFAULT x'',
+    device BLOB NOT NULL DEFAULT x'',
+    room BLOB NOT NULL DEFAULT x'',
+    said_at_ms INTEGER NOT NULL DEFAULT 0,
+    said TEXT NOT NULL DEFAULT '',
+    -- What it was edited to, and by which device.
+    edit TEXT NOT NULL DEFAULT '',
+    edit_device BLOB NOT NULL DEFAULT x'',
+    -- Names of its files, JSON.
+    files TEXT NOT NULL DEFAULT '[]'
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX reports_by_space ON reports (space, lamport, id);

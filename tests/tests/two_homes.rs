@@ -23,6 +23,12 @@ fn node(person: &Person) -> Result<(Running, String)> {
 
 /// Anna's space with Boris in it, both nodes up.
 fn met(place: &std::path::Path) -> Result<(Person, Person, [Running; 2])> {
+    let (anna, boris, nodes, _) = met_at(place)?;
+    Ok((anna, boris, nodes))
+}
+
+/// The same, and where Anna is.
+fn met_at(place: &std::path::Path) -> Result<(Person, Person, [Running; 2], String)> {
     let anna = Person::new(place, "Анна")?;
     let boris = Person::new(place, "Boris")?;
     anna.one(&["space", "new", "Лаборатория"])?;
@@ -31,7 +37,7 @@ fn met(place: &std::path::Path) -> Result<(Person, Person, [Running; 2])> {
     let (boris_node, _) = node(&boris)?;
     let joined = boris.one(&["space", "join", &invite, "--address", &address])?;
     assert_eq!(joined["state"], "member", "{joined}");
-    Ok((anna, boris, [anna_node, boris_node]))
+    Ok((anna, boris, [anna_node, boris_node], address))
 }
 
 /// Invariant 8: the window is optional.
@@ -148,4 +154,64 @@ fn is_csv(name: &str) -> bool {
     std::path::Path::new(name)
         .extension()
         .is_some_and(|extension| extension == "csv")
+}
+
+/// Two talk where nobody else reads, and what was said there can be reported.
+#[test]
+fn a_direct_message_and_a_report_arrive() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let (anna, boris, _nodes, address) = met_at(place.path())?;
+
+    let letter = place.path().join("лист.txt");
+    fs::write(&letter, "лише для тебе")?;
+    let path = letter.to_string_lossy().into_owned();
+    let sent = boris.one(&["dm", "Анна", "Это только вам", "--attach", &path, "--wait"])?;
+    assert_eq!(sent["state"], "delivered", "{sent}");
+    let lines = anna.lines(&["room", "read", "@Boris"])?;
+    let line = lines.last().expect("a message");
+    assert_eq!(
+        (&line["text"], &line["id"]),
+        (&"Это только вам".into(), &sent["message"])
+    );
+    let listed = anna.lines(&["room", "list"])?;
+    let talk = listed.iter().find(|room| room["audience"] == "direct");
+    assert_eq!(talk.expect("a conversation")["name"], "@Boris");
+    let file = line["attachments"][0]["id"].as_str().expect("a file");
+    let saved = place.path().join("saved.txt");
+    let to = saved.to_string_lossy().into_owned();
+    anna.one(&["room", "save", file, "--to", &to])?;
+    assert_eq!(fs::read_to_string(&saved)?, "лише для тебе");
+    anna.one(&["dm", "Лаборатория/Boris", "Спасибо"])?;
+
+    // Anna alone runs the space: whom would she report to? Vera is let in to help.
+    let message = sent["message"].as_str().expect("an id");
+    let refused = anna
+        .run(&["room", "report", message, "для порядка"])?
+        .error()?;
+    assert_eq!(refused["code"], "not_allowed", "{refused}");
+    let vera = Person::new(place.path(), "Вера")?;
+    let invite = anna.text(&["space", "invite", "Лаборатория"], "invite")?;
+    let _vera_node = node(&vera)?;
+    vera.one(&["space", "join", &invite, "--address", &address])?;
+    anna.one(&["space", "role", "Лаборатория", "Вера", "teacher"])?;
+    anna.one(&["room", "report", message, "для порядка"])?;
+    let reports = wait::until("the report at Vera's", PATIENCE, || {
+        let reports = vera.lines(&["space", "reports", "Лаборатория"])?;
+        Ok((!reports.is_empty()).then_some(reports))
+    })?;
+    let report = &reports[0];
+    assert_eq!(
+        (&report["by_name"], &report["text"]),
+        (&"Анна".into(), &"для порядка".into())
+    );
+    assert_eq!(report["reported"]["text"], "Это только вам");
+    assert_eq!(report["reported"]["name"], "Boris");
+    assert!(
+        boris
+            .lines(&["space", "reports", "Лаборатория"])?
+            .is_empty()
+    );
+    // Vera reads none of the rest.
+    assert!(vera.lines(&["room", "read", "@Boris"])?.is_empty());
+    Ok(())
 }

@@ -14,6 +14,7 @@ import type { MemberInfo } from './bindings/MemberInfo';
 import type { Message } from './bindings/Message';
 import type { Notes } from './bindings/Notes';
 import type { Overlay } from './bindings/Overlay';
+import type { ReportInfo } from './bindings/ReportInfo';
 import type { RoomInfo } from './bindings/RoomInfo';
 import type { SpaceInfo } from './bindings/SpaceInfo';
 import { rebase } from './places/rooms/merge';
@@ -46,6 +47,7 @@ interface World {
   devices: DeviceInfo[];
   kept: Kept[];
   notes: Map<string, data.Page>;
+  reports: ReportInfo[];
   theNext: number;
 }
 
@@ -73,6 +75,7 @@ function fresh(): World {
     devices: data.devices(),
     kept: [],
     notes: data.notes(now),
+    reports: data.reports(now),
     theNext: 5000,
   };
 }
@@ -308,6 +311,7 @@ const answers: Answers = {
         space_name: space.name,
         name: 'General',
         audience: 'all',
+        with: null,
         unread: 0,
         last: null,
         last_at: null,
@@ -427,6 +431,7 @@ const answers: Answers = {
       space_name: world.spaces.find((one) => one.space === space)?.name ?? '',
       name,
       audience,
+      with: null,
       unread: 0,
       last: null,
       last_at: null,
@@ -484,6 +489,34 @@ const answers: Answers = {
     changeMessage(message, { reactions: others.filter((one) => one.members.length > 0) });
     return { message, emoji };
   },
+  'room.report': ({ message, text }) => {
+    const said = [...world.messages.values()].flat().find((one) => one.id === message);
+    if (!said) return missing(`message ${message}`);
+    const mine = me();
+    const id = `p${(world.theNext += 1)}`;
+    world.reports = [
+      ...world.reports,
+      {
+        id,
+        by: mine.author,
+        by_name: mine.name,
+        at: Date.now(),
+        text,
+        reported: {
+          message,
+          author: said.author,
+          name: said.name,
+          room: 'General',
+          at: said.at,
+          text: said.text,
+          edit: null,
+          files: said.attachments.map((file) => file.name),
+        },
+      },
+    ];
+    return { message: id, state: 'stored', peers: 0 };
+  },
+  'space.reports': () => world.reports,
   'room.undelete': ({ message }) => {
     changeMessage(message, { deleting_until: null });
     return { message, state: 'kept', until: null };

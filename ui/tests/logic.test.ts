@@ -31,6 +31,7 @@ function message(id: string, author: string, at: number, more: Partial<Message> 
     text: id,
     edited: false,
     deleted: false,
+    closed: false,
     deleting_until: null,
     reply_to: null,
     attachments: [],

@@ -51,14 +51,14 @@ describe('the tools of a message', () => {
   it('are all for ones own, and deleting for what others wrote', async () => {
     await show();
     expect(tools(last(true).id)).toEqual(['reply', 'react', 'edit', 'copy-text', 'delete']);
-    expect(tools(last(false).id)).toEqual(['reply', 'react', 'copy-text', 'delete']);
+    expect(tools(last(false).id)).toEqual(['reply', 'react', 'copy-text', 'report', 'delete']);
     await accessible();
   });
 
   it('of others delete nothing for a student', async () => {
     await student();
     expect(tools(last(true).id)).toEqual(['reply', 'react', 'edit', 'copy-text', 'delete']);
-    expect(tools(last(false).id)).toEqual(['reply', 'react', 'copy-text']);
+    expect(tools(last(false).id)).toEqual(['reply', 'react', 'copy-text', 'report']);
   });
 
   it('are only copying for an observer', async () => {

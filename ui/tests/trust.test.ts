@@ -58,6 +58,7 @@ describe('a member', () => {
     expect(row('Zoe Adams').querySelector('[data-testid="member-role"]')?.textContent).toBe('observer');
     expect(menuOf('Maria Ivanova')).toBeNull();
     expect(await openMenu('James Whitfield')).toEqual([
+      'Write directly',
       'Make co-owner',
       'Make student',
       'Make observer',
@@ -67,9 +68,18 @@ describe('a member', () => {
     await accessible();
     iAm('teacher');
     fake.tell({ type: 'spaces' });
-    await until(() => expect(menuOf('James Whitfield')).toBeNull());
-    expect(await openMenu('Zoe Adams')).toEqual(['Make student', 'Remove', 'Remove and block']);
+    await until(async () => expect(await openMenu('James Whitfield')).toEqual(['Write directly']));
+    expect(await openMenu('Zoe Adams')).toEqual([
+      'Write directly',
+      'Make student',
+      'Remove',
+      'Remove and block',
+    ]);
     iAm('student');
+    fake.tell({ type: 'spaces' });
+    await until(() => expect(has('member-menu-remove')).toBe(false));
+    await until(async () => expect(await openMenu('Zoe Adams')).toEqual(['Write directly']));
+    iAm('observer');
     fake.tell({ type: 'spaces' });
     await until(() => expect(has('member-menu')).toBe(false));
   });

@@ -72,18 +72,20 @@ enum Command {
         after_help = "Example: artel profile new \"Olena Tkachenko\""
     )]
     Profile(c::profile::ProfileCommand),
-    /// Spaces: found, join, invite, members, roles
+    /// Spaces: found, join, invite, members, roles, reports
     #[command(subcommand, after_help = "Example: artel space new \"Class 7B\"")]
     Space(c::space::SpaceCommand),
     /// The devices of this person
     #[command(subcommand, after_help = "Example: artel device list")]
     Device(c::device::DeviceCommand),
-    /// Rooms: new, list, send, read, notes, save
+    /// Rooms: new, list, send, read, notes, save, report
     #[command(
         subcommand,
         after_help = "Example: artel room send General \"Good morning\""
     )]
     Room(c::room::RoomCommand),
+    /// Write to one member: only the two of you can read it
+    Dm(c::dm::DmArgs),
     /// Share a finished result to a room
     Share(c::share::ShareArgs),
     /// Run the peer in the foreground, without a window
@@ -171,6 +173,7 @@ async fn run(cli: Cli) -> anyhow::Result<context::Exit> {
         Command::Space(command) => c::space::run(&context, command).await,
         Command::Device(command) => c::device::run(&context, command).await,
         Command::Room(command) => c::room::run(&context, command).await,
+        Command::Dm(args) => c::dm::run(&context, args).await,
         Command::Share(args) => c::share::run(&context, args).await,
         Command::Node(args) => c::node::run(&context, args).await,
         Command::Net(command) => c::net::run(&context, command).await,

@@ -10,8 +10,10 @@ use crate::{
     control::Control,
     id::{BodyHash, MessageId},
     limits::{
-        MAX_ATTACHMENTS, MAX_BODY, MAX_EDITS, MAX_FACT, MAX_FACTS, MAX_PAGE_CHANGE, MAX_TEXT,
+        MAX_ATTACHMENTS, MAX_BODY, MAX_EDITS, MAX_FACT, MAX_FACTS, MAX_PAGE_CHANGE,
+        MAX_SEALED_BODY, MAX_TEXT,
     },
+    sealed::{Report, Sealed},
     signed::{RecordError, decode_exact},
 };
 
@@ -67,6 +69,10 @@ pub enum Content {
         /// An automerge change, uncompressed.
         change: Vec<u8>,
     },
+    /// Something sealed to the devices of its readers; only in the direct room.
+    Sealed(Sealed),
+    /// A message shown to those who run the space; only within what is sealed.
+    Report(Report),
     /// A control entry; only in the control room.
     Control(Control),
     /// Of a kind that a newer version writes.
@@ -97,7 +103,26 @@ const RESULT: u16 = 2;
 const EDIT: u16 = 3;
 const DELETE: u16 = 4;
 const PAGE: u16 = 5;
+const SEALED: u16 = 6;
+const REPORT: u16 = 7;
 const CONTROL: u16 = 64;
+
+const UNSEALED: RecordError = RecordError::Rule {
+    what: WHAT,
+    rule: "a report is sealed",
+};
+
+fn fits(wire: &[u8]) -> Result<(), RecordError> {
+    let (found, limit) = (wire.len(), Body::limit_of(wire));
+    if found <= limit {
+        return Ok(());
+    }
+    Err(RecordError::TooLarge {
+        what: WHAT,
+        found,
+        limit,
+    })
+}
 
 impl Content {
     /// The files it carries.
@@ -118,7 +143,7 @@ impl Content {
         }
     }
 
-    fn check(&self) -> Result<(), RecordError> {
+    pub(crate) fn check(&self) -> Result<(), RecordError> {
         let broken = |rule| Err(RecordError::Rule { what: WHAT, rule });
         if self.attachments().len() > MAX_ATTACHMENTS {
             return broken("a message carries at most 32 files");
@@ -160,8 +185,63 @@ impl Content {
                 }
             }
             Self::Control(control) => control.check(),
+            Self::Sealed(sealed) => sealed.check(),
+            Self::Report(report) => report.check(),
             _ => Ok(()),
         }
+    }
+
+    /// Its kind and its wire form.
+    pub(crate) fn encode(&self) -> Result<(u16, Vec<u8>), RecordError> {
+        self.check()?;
+        let (kind, payload) = match self {
+            Self::Text {
+                text,
+                reply_to,
+                attachments,
+            } => (
+                TEXT,
+                postcard::to_stdvec(&TextWire {
+                    text: text.clone(),
+                    reply_to: *reply_to,
+                    attachments: attachments.clone(),
+                }),
+            ),
+            Self::Result(manifest) => (RESULT, postcard::to_stdvec(manifest)),
+            Self::Edit { target, text } => (
+                EDIT,
+                postcard::to_stdvec(&EditWire {
+                    target: *target,
+                    text: text.clone(),
+                }),
+            ),
+            Self::Delete { target, edits } => (
+                DELETE,
+                postcard::to_stdvec(&DeleteWire {
+                    target: *target,
+                    edits: edits.clone(),
+                }),
+            ),
+            Self::Page { change } => (PAGE, Ok(change.clone())),
+            Self::Sealed(sealed) => (SEALED, postcard::to_stdvec(sealed)),
+            Self::Report(report) => (REPORT, postcard::to_stdvec(report)),
+            Self::Control(control) => (CONTROL, postcard::to_stdvec(control)),
+            Self::Unknown(_) => {
+                return Err(RecordError::Rule {
+                    what: WHAT,
+                    rule: "only known kinds are written",
+                });
+            }
+        };
+        let payload = payload.map_err(|_| RecordError::Malformed { what: WHAT })?;
+        Ok((kind, payload))
+    }
+
+    /// Decodes a wire form of a kind.
+    pub(crate) fn decode(kind: u16, payload: &[u8]) -> Result<Self, RecordError> {
+        let content = decode_content(kind, payload).ok_or(RecordError::Malformed { what: WHAT })?;
+        content.check()?;
+        Ok(content)
     }
 }
 
@@ -182,57 +262,16 @@ impl Body {
     /// # Errors
     /// The content breaks a rule, is too large, or is of an unknown kind.
     pub fn encode(&self) -> Result<Vec<u8>, RecordError> {
-        self.content.check()?;
-        let (kind, payload) = match &self.content {
-            Content::Text {
-                text,
-                reply_to,
-                attachments,
-            } => (
-                TEXT,
-                postcard::to_stdvec(&TextWire {
-                    text: text.clone(),
-                    reply_to: *reply_to,
-                    attachments: attachments.clone(),
-                }),
-            ),
-            Content::Result(manifest) => (RESULT, postcard::to_stdvec(manifest)),
-            Content::Edit { target, text } => (
-                EDIT,
-                postcard::to_stdvec(&EditWire {
-                    target: *target,
-                    text: text.clone(),
-                }),
-            ),
-            Content::Delete { target, edits } => (
-                DELETE,
-                postcard::to_stdvec(&DeleteWire {
-                    target: *target,
-                    edits: edits.clone(),
-                }),
-            ),
-            Content::Page { change } => (PAGE, Ok(change.clone())),
-            Content::Control(control) => (CONTROL, postcard::to_stdvec(control)),
-            Content::Unknown(_) => {
-                return Err(RecordError::Rule {
-                    what: WHAT,
-                    rule: "only known kinds are written",
-                });
-            }
-        };
-        let payload = payload.map_err(|_| RecordError::Malformed { what: WHAT })?;
+        if matches!(self.content, Content::Report(_)) {
+            return Err(UNSEALED);
+        }
+        let (kind, payload) = self.content.encode()?;
         let mut wire = Vec::with_capacity(HEAD + payload.len());
         wire.extend_from_slice(&self.salt);
         wire.extend_from_slice(&self.at.to_le_bytes());
         wire.extend_from_slice(&kind.to_le_bytes());
         wire.extend_from_slice(&payload);
-        if wire.len() > MAX_BODY {
-            return Err(RecordError::TooLarge {
-                what: WHAT,
-                found: wire.len(),
-                limit: MAX_BODY,
-            });
-        }
+        fits(&wire)?;
         Ok(wire)
     }
 
@@ -241,13 +280,7 @@ impl Body {
     /// # Errors
     /// Too large, damaged, or against a rule.
     pub fn decode(wire: &[u8]) -> Result<Self, RecordError> {
-        if wire.len() > MAX_BODY {
-            return Err(RecordError::TooLarge {
-                what: WHAT,
-                found: wire.len(),
-                limit: MAX_BODY,
-            });
-        }
+        fits(wire)?;
         let malformed = RecordError::Malformed { what: WHAT };
         let head = wire.split_first_chunk::<SALT>().and_then(|(salt, rest)| {
             let (at, rest) = rest.split_first_chunk::<8>()?;
@@ -262,9 +295,21 @@ impl Body {
         let Some((salt, at, kind, payload)) = head else {
             return Err(malformed);
         };
-        let content = decode_content(kind, payload).ok_or(malformed)?;
-        content.check()?;
+        let content = Content::decode(kind, payload)?;
+        if matches!(content, Content::Report(_)) {
+            return Err(UNSEALED);
+        }
         Ok(Self { salt, at, content })
+    }
+
+    /// How many bytes a body may have that begins like this one: more if it is sealed.
+    pub fn limit_of(wire: &[u8]) -> usize {
+        let kind = wire.get(SALT + 8..HEAD);
+        if kind == Some(SEALED.to_le_bytes().as_slice()) {
+            MAX_SEALED_BODY
+        } else {
+            MAX_BODY
+        }
     }
 
     /// Hash of a wire form.
@@ -302,6 +347,8 @@ fn decode_content(kind: u16, payload: &[u8]) -> Option<Content> {
         PAGE => Content::Page {
             change: payload.to_vec(),
         },
+        SEALED => Content::Sealed(wire(payload)?),
+        REPORT => Content::Report(wire(payload)?),
         CONTROL => Content::Control(wire(payload)?),
         other => Content::Unknown(other),
     })

@@ -7,6 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     id::{DeviceId, InviteId, MemberId},
+    sealed::{Prekey, PrekeySecret},
     signed::{Signature, Signer, message},
 };
 
@@ -105,6 +106,21 @@ impl DeviceKey {
             "artel 2026-11 device agreement",
             &*shared,
         )))
+    }
+}
+
+impl DeviceKey {
+    /// Its X25519 form, for what is sealed to it while no prekey of it is known.
+    pub fn prekey(&self) -> PrekeySecret {
+        PrekeySecret::from_bytes(self.0.to_scalar_bytes())
+    }
+}
+
+impl DeviceId {
+    /// The X25519 form of this key; none if it is not a sound one.
+    pub fn prekey(&self) -> Option<Prekey> {
+        let key = VerifyingKey::from_bytes(self.as_bytes()).ok()?;
+        (!key.is_weak()).then(|| Prekey::from_bytes(key.to_montgomery().to_bytes()))
     }
 }
 

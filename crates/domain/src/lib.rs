@@ -11,6 +11,7 @@
 //! | [`genesis`], [`certificate`], [`envelope`] | the three things that are signed for good |
 //! | [`register`] | signed values that replace one another |
 //! | [`body`], [`attachment`], [`control`] | what a record says |
+//! | [`sealed`] | bodies that only the devices of their readers open |
 //! | [`role`] | who may do what |
 //! | [`secret`] | what the members of a space share |
 //! | [`invite`], [`door`] | the codes a person types to join |
@@ -31,6 +32,7 @@ pub mod key;
 pub mod limits;
 pub mod register;
 pub mod role;
+pub mod sealed;
 pub mod secret;
 pub mod signed;
 
@@ -50,5 +52,6 @@ pub use invite::InviteCode;
 pub use key::{DeviceKey, InviteKey, MemberKey};
 pub use register::{Register, Topic};
 pub use role::{Permission, Role};
+pub use sealed::{Evidence, Letter, Prekey, PrekeySecret, Report, Sealed};
 pub use secret::{SecretHash, SpaceSecret};
 pub use signed::{RecordError, Signed};

@@ -16,6 +16,16 @@ pub const MAX_ENVELOPE: usize = 1_024;
 pub const MAX_CHANGE: usize = 512;
 /// A body: salt, time and content.
 pub const MAX_BODY: usize = 64 * 1_024;
+/// What is sealed, padded: a power of two.
+pub const MAX_PADDED: usize = 128 * 1_024;
+/// Devices that one body is sealed to, those that only pad their number counted.
+pub const MAX_SLOTS: usize = 256;
+/// A sealed body: what is sealed, and a hundred bytes a device.
+pub const MAX_SEALED_BODY: usize = MAX_PADDED + 100 * MAX_SLOTS + 256;
+/// Readers of what is sealed.
+pub const MAX_READERS: usize = MAX_SLOTS;
+/// What carriers keep of one author's sealed bodies.
+pub const MAX_CARRIED: u64 = 10_000_000;
 /// Text of a message.
 pub const MAX_TEXT: usize = 32 * 1_024;
 /// Name of a space, a room or a person.

@@ -8,7 +8,7 @@ use artel_domain::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::StoreError;
+use crate::{StoreError, sealed};
 
 /// Which feed: what one incarnation of one device writes in one room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,13 +288,14 @@ pub fn put_record(connection: &Connection, record: &Record) -> Result<(), StoreE
         ])?;
     connection
         .prepare_cached(
-            "INSERT INTO bodies_wanted (record, space)
-             SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE record = ?3)",
+            "INSERT INTO bodies_wanted (record, space, sealed)
+             SELECT ?1, ?2, ?4 WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE record = ?3)",
         )?
         .execute(params![
             connection.last_insert_rowid(),
             record.feed.space.as_bytes(),
-            record.id.as_bytes()
+            record.id.as_bytes(),
+            record.feed.room == record.feed.space.direct_room()
         ])?;
     Ok(())
 }
@@ -617,7 +618,7 @@ pub fn put_body(
     no_more_wanted(connection, record)
 }
 
-/// Erases the body of a record.
+/// Erases the body of a record, and its key if it was sealed.
 pub fn erase_body(connection: &Connection, record: &MessageId) -> Result<(), StoreError> {
     connection
         .prepare_cached(
@@ -625,6 +626,7 @@ pub fn erase_body(connection: &Connection, record: &MessageId) -> Result<(), Sto
              ON CONFLICT (record) DO UPDATE SET wire = x'', erased = 1",
         )?
         .execute([record.as_bytes()])?;
+    sealed::forget_key(connection, record)?;
     no_more_wanted(connection, record)
 }
 
@@ -654,24 +656,24 @@ fn no_more_wanted(connection: &Connection, record: &MessageId) -> Result<(), Sto
     Ok(())
 }
 
-/// Records of a space whose bodies are neither here nor erased, in the order of their coming, after one of them or from
-/// the first.
+/// Records of a space whose bodies are neither here nor erased, those of the direct room or all others, in the order of
+/// their coming, after one of them or from the first.
 pub fn bodiless(
     connection: &Connection,
     space: &SpaceId,
+    sealed: bool,
     after: Option<&MessageId>,
     most: usize,
 ) -> Result<Vec<MessageId>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT records.id FROM bodies_wanted JOIN records ON records.key = bodies_wanted.record
-         WHERE bodies_wanted.space = ?1
+         WHERE bodies_wanted.space = ?1 AND bodies_wanted.sealed = ?4
            AND bodies_wanted.record > coalesce((SELECT key FROM records WHERE id = ?2), 0)
          ORDER BY bodies_wanted.record LIMIT ?3",
     )?;
     let after = after.map(MessageId::as_bytes);
-    let rows = statement.query_map(params![space.as_bytes(), after, limit(most)], |row| {
-        Ok(MessageId::from_bytes(row.get(0)?))
-    })?;
+    let wanted = params![space.as_bytes(), after, limit(most), sealed];
+    let rows = statement.query_map(wanted, |row| Ok(MessageId::from_bytes(row.get(0)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -729,12 +731,27 @@ pub fn set_delivered(
     Ok(())
 }
 
-/// How many peers hold a record of this device.
-pub fn deliveries(connection: &Connection, feed: &Feed, sequence: u64) -> Result<u32, StoreError> {
+/// Peers that hold a record of this device.
+pub fn holders(
+    connection: &Connection,
+    feed: &Feed,
+    sequence: u64,
+) -> Result<Vec<DeviceId>, StoreError> {
     let Some(feed) = find_feed(connection, feed)? else {
-        return Ok(0);
+        return Ok(Vec::new());
     };
-    Ok(connection
-        .prepare_cached("SELECT count(*) FROM delivered WHERE feed = ?1 AND through >= ?2")?
-        .query_row(params![feed, number(sequence)?], |row| row.get(0))?)
+    holders_of(connection, feed, number(sequence)?)
+}
+
+pub(crate) fn holders_of(
+    connection: &Connection,
+    feed: i64,
+    sequence: i64,
+) -> Result<Vec<DeviceId>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT peer FROM delivered WHERE feed = ?1 AND through >= ?2")?;
+    let rows = statement.query_map([feed, sequence], |row| {
+        Ok(DeviceId::from_bytes(row.get(0)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -162,6 +162,7 @@ pub(crate) fn strip_device(connection: &Connection) -> Result<(), StoreError> {
         "UPDATE identity SET device_secret = x'', machine_marker = x''",
         [],
     )?;
+    connection.execute("DELETE FROM prekeys", [])?;
     Ok(())
 }
 

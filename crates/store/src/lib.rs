@@ -31,6 +31,7 @@ pub mod profile;
 pub mod registers;
 pub mod restored;
 pub mod rooms;
+pub mod sealed;
 pub mod settings;
 
 mod connection;

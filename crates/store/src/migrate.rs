@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     8 "0008_messages_ahead.sql",
     9 "0009_file_rooms.sql",
     10 "0010_registers.sql",
+    11 "0011_sealed.sql",
 };
 
 /// Version of the schema that this build writes.

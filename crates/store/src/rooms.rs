@@ -3,7 +3,7 @@
 //! Everything here is derived from records and bodies in the transaction that keeps those. The
 //! order of a room is (lamport, id), and pages follow an index over exactly that.
 
-use artel_domain::{Attachment, FileHash, FileId, MemberId, MessageId, RoomId, SpaceId};
+use artel_domain::{Attachment, DeviceId, FileHash, FileId, MemberId, MessageId, RoomId, SpaceId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
@@ -21,6 +21,8 @@ pub struct NewMessage<'a> {
     pub id: MessageId,
     /// Its feed.
     pub feed: Feed,
+    /// Room that it is shown in; not that of its feed if it was sealed.
+    pub room: RoomId,
     /// Place in the feed.
     pub sequence: u64,
     /// Position in the room.
@@ -37,6 +39,8 @@ pub struct NewMessage<'a> {
     pub content: Option<NewContent<'a>>,
     /// Its body was erased.
     pub erased: bool,
+    /// Its author's clock, Unix milliseconds, if it is sealed to this device and cannot be opened.
+    pub closed: Option<i64>,
 }
 
 /// What a message says.
@@ -68,6 +72,10 @@ pub fn latest_clock(connection: &Connection) -> Result<i64, StoreError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     key: i64,
+    feed: i64,
+    sequence: i64,
+    /// Whether it was sealed.
+    pub sealed: bool,
     /// Record.
     pub id: MessageId,
     /// Space.
@@ -90,6 +98,8 @@ pub struct Message {
     pub edited: bool,
     /// Whether it was deleted.
     pub deleted: bool,
+    /// Whether it is sealed to this device and cannot be opened.
+    pub closed: bool,
     /// Whether this member wrote it.
     pub mine: bool,
     /// It came after newer ones.
@@ -98,6 +108,8 @@ pub struct Message {
     pub provisional: bool,
     /// How many peers hold it, for this device's own.
     pub delivered: u32,
+    /// Those peers, if it is sealed: others than its readers carry it as well.
+    pub holders: Option<Vec<DeviceId>>,
     /// When its deletion is to be signed, Unix milliseconds, while that can be taken back.
     pub deleting_until: Option<i64>,
     /// Its files, previews among them.
@@ -137,12 +149,13 @@ pub struct Summary {
 /// Shows a message; of one that was shown ahead of its record, it is now known where it stands.
 pub fn insert(connection: &Connection, message: &NewMessage<'_>) -> Result<(), StoreError> {
     let feed = feeds::feed(connection, &message.feed)?;
-    let place = feeds::place(connection, &message.feed.space, &message.feed.room)?;
+    let place = feeds::place(connection, &message.feed.space, &message.room)?;
     let added = connection
         .prepare_cached(
             "INSERT OR IGNORE INTO messages
-                 (id, place, lamport, feed, sequence, author, mine, late, provisional, unread)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 (id, place, lamport, feed, sequence, author, mine, late, provisional, unread,
+                  closed, at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             message.id.as_bytes(),
@@ -154,7 +167,9 @@ pub fn insert(connection: &Connection, message: &NewMessage<'_>) -> Result<(), S
             message.mine,
             message.late,
             message.provisional,
-            !message.mine && !message.erased
+            !message.mine && !message.erased,
+            message.closed.is_some(),
+            message.closed.unwrap_or_default()
         ])?;
     if added == 0 {
         // It was shown ahead of its record.
@@ -366,7 +381,9 @@ const MESSAGE: &str = "SELECT messages.key, messages.id, places.space, places.ro
         CASE WHEN messages.mine THEN (SELECT count(*) FROM delivered
             WHERE delivered.feed = messages.feed AND delivered.through >= messages.sequence)
         ELSE 0 END,
-        (SELECT due_ms FROM pending_deletions WHERE target = messages.id)
+        (SELECT due_ms FROM pending_deletions WHERE target = messages.id),
+        messages.closed, messages.feed, messages.sequence,
+        (SELECT feeds.place <> messages.place FROM feeds WHERE feeds.key = messages.feed)
     FROM messages JOIN places ON places.key = messages.place";
 
 fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
@@ -389,6 +406,11 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
         provisional: row.get(14)?,
         delivered: row.get(15)?,
         deleting_until: row.get(16)?,
+        closed: row.get(17)?,
+        feed: row.get(18)?,
+        sequence: row.get(19)?,
+        sealed: row.get(20)?,
+        holders: None,
         files: Vec::new(),
     })
 }
@@ -415,6 +437,10 @@ fn with_files(connection: &Connection, mut message: Message) -> Result<Message, 
         })
     })?;
     message.files = rows.collect::<Result<_, _>>()?;
+    if message.sealed && message.mine {
+        let holders = feeds::holders_of(connection, message.feed, message.sequence)?;
+        message.holders = Some(holders);
+    }
     Ok(message)
 }
 
@@ -497,7 +523,7 @@ fn signed(value: u64) -> Result<i64, StoreError> {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use artel_domain::{DeviceId, Incarnation};
+    use artel_domain::Incarnation;
 
     use super::*;
     use crate::Store;
@@ -519,6 +545,7 @@ mod tests {
         let message = NewMessage {
             id: id(n),
             feed: feed_of(u8::from(mine)),
+            room: feed_of(0).room,
             sequence: n,
             lamport,
             author: MemberId::from_bytes([5; 32]),
@@ -533,6 +560,7 @@ mod tests {
                 attachments: Vec::new(),
             }),
             erased: false,
+            closed: None,
         };
         insert(connection, &message).unwrap();
     }
@@ -584,6 +612,40 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_message_stands_where_it_is_shown() {
+        let store = Store::open_for_tests();
+        store
+            .write(|tx| {
+                let (space, talk) = (SpaceId::from_bytes([1; 32]), RoomId::from_bytes([7; 32]));
+                let closed = NewMessage {
+                    id: id(1),
+                    feed: feed_of(1),
+                    room: talk,
+                    sequence: 1,
+                    lamport: 1,
+                    author: MemberId::from_bytes([5; 32]),
+                    mine: false,
+                    late: false,
+                    provisional: false,
+                    content: None,
+                    erased: false,
+                    closed: Some(77),
+                };
+                insert(tx, &closed)?;
+                let shown = page(tx, &space, &talk, None, 9)?;
+                let [message] = shown.as_slice() else {
+                    panic!("one message");
+                };
+                assert!(message.closed && message.sealed && !message.deleted);
+                assert_eq!((message.at, message.text.as_str()), (77, ""));
+                assert_eq!(summary(tx, &space, &talk)?.unread, 1);
+                assert!(page(tx, &space, &feed_of(1).room, None, 9)?.is_empty());
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
     fn a_message_comes_back_when_its_deletion_is_taken_away() {
         let store = Store::open_for_tests();
         store
@@ -609,25 +671,25 @@ mod tests {
                     feeds::body(tx, &id(1))?,
                     Some(feeds::Body::Here(b"body".to_vec()))
                 );
-                assert!(feeds::bodiless(tx, &space, None, 9)?.is_empty());
+                assert!(feeds::bodiless(tx, &space, false, None, 9)?.is_empty());
 
                 feeds::erase_body(tx, &id(1))?;
                 revision(tx, &id(9), 2, &id(1), None)?;
                 assert!(message(tx, &id(1))?.unwrap().deleted);
-                assert!(feeds::bodiless(tx, &space, None, 9)?.is_empty());
+                assert!(feeds::bodiless(tx, &space, false, None, 9)?.is_empty());
 
                 assert_eq!(withdraw(tx, &id(9))?, Some(id(1)));
                 feeds::restore_wanted(tx, &id(1))?;
                 withdraw(tx, &id(1))?;
                 assert_eq!(feeds::body(tx, &id(1))?, None);
-                assert_eq!(feeds::bodiless(tx, &space, None, 9)?, [id(1)]);
+                assert_eq!(feeds::bodiless(tx, &space, false, None, 9)?, [id(1)]);
                 assert_eq!(message(tx, &id(1))?, None);
 
                 feeds::put_body(tx, &id(1), b"body")?;
                 show(tx, 1, 1, "back again", false);
                 let back = message(tx, &id(1))?.unwrap();
                 assert!(!back.deleted && back.text == "back again");
-                assert!(feeds::bodiless(tx, &space, None, 9)?.is_empty());
+                assert!(feeds::bodiless(tx, &space, false, None, 9)?.is_empty());
                 Ok(())
             })
             .unwrap();

@@ -41,6 +41,10 @@ erased: boolean,
  */
 copied: boolean, 
 /**
+ * Room id of the conversation with them; none with oneself and with those who were not let in yet.
+ */
+conversation: string | null, 
+/**
  * Their devices in use, hexadecimal.
  */
 devices: Array<string>, };

@@ -41,6 +41,10 @@ edited: boolean,
  */
 deleted: boolean, 
 /**
+ * Whether it was sealed to a key of this device that it does not have any more: it cannot be opened.
+ */
+closed: boolean, 
+/**
  * When its deletion is signed, Unix milliseconds, while the caller can still take that back.
  */
 deleting_until: number | null, 

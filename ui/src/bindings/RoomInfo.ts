@@ -21,9 +21,13 @@ space_name: string,
  */
 name: string, 
 /**
- * Who reads it: `all`, `teachers` or `chosen`.
+ * Who reads it: `all`, `teachers`, `chosen`, or `direct` for a conversation with one member.
  */
 audience: string, 
+/**
+ * That member's key, hexadecimal.
+ */
+with: string | null, 
 /**
  * Unread messages.
  */

@@ -90,6 +90,7 @@ import type { ProfileShow } from "./ProfileShow";
 import type { Reacted } from "./Reacted";
 import type { RecipeInfo } from "./RecipeInfo";
 import type { RecoveryMade } from "./RecoveryMade";
+import type { ReportInfo } from "./ReportInfo";
 import type { Restored } from "./Restored";
 import type { RoomDelete } from "./RoomDelete";
 import type { RoomEdit } from "./RoomEdit";
@@ -98,6 +99,7 @@ import type { RoomList } from "./RoomList";
 import type { RoomNew } from "./RoomNew";
 import type { RoomReact } from "./RoomReact";
 import type { RoomRead } from "./RoomRead";
+import type { RoomReport } from "./RoomReport";
 import type { RoomSeen } from "./RoomSeen";
 import type { RoomSend } from "./RoomSend";
 import type { RoomUndelete } from "./RoomUndelete";
@@ -123,6 +125,7 @@ import type { SpaceList } from "./SpaceList";
 import type { SpaceMembers } from "./SpaceMembers";
 import type { SpaceNew } from "./SpaceNew";
 import type { SpaceRemove } from "./SpaceRemove";
+import type { SpaceReports } from "./SpaceReports";
 import type { SpaceRevoke } from "./SpaceRevoke";
 import type { SpaceRole } from "./SpaceRole";
 import type { SpaceShow } from "./SpaceShow";
@@ -167,6 +170,8 @@ export interface Commands {
   "room.send": { args: RoomSend, reply: Sent },
   "room.edit": { args: RoomEdit, reply: Edited },
   "room.delete": { args: RoomDelete, reply: Deletion },
+  "room.report": { args: RoomReport, reply: Sent },
+  "space.reports": { args: SpaceReports, reply: Array<ReportInfo> },
   "room.undelete": { args: RoomUndelete, reply: Deletion },
   "room.react": { args: RoomReact, reply: Reacted },
   "room.read": { args: RoomRead, reply: Page },

@@ -9,6 +9,7 @@ import type { MemberInfo } from '../bindings/MemberInfo';
 import type { Message } from '../bindings/Message';
 import type { Person } from '../bindings/Person';
 import type { ProductRow } from '../bindings/ProductRow';
+import type { ReportInfo } from '../bindings/ReportInfo';
 import type { RoomInfo } from '../bindings/RoomInfo';
 import type { SpaceInfo } from '../bindings/SpaceInfo';
 
@@ -40,6 +41,7 @@ export const members: MemberInfo[] = names.map((name, at) => ({
   blocked: false,
   erased: false,
   copied: at === 3,
+  conversation: at === 0 ? null : `d${at}`,
   devices: at === 0 ? [key(77), key(78)] : [key(100 + at)],
 }));
 
@@ -54,6 +56,7 @@ const gone: MemberInfo[] = ['Віктор Дзюба', 'Jonas Meyer'].map((name,
   blocked: at === 0,
   erased: false,
   copied: false,
+  conversation: `d${90 + at}`,
   devices: [],
 }));
 
@@ -133,6 +136,7 @@ export function rooms(now: number): RoomInfo[] {
     space_name: spaces().find((one) => one.space === space)?.name ?? '',
     name,
     audience,
+    with: null,
     unread,
     last,
     last_at: last === null ? null : now - ago,
@@ -143,6 +147,29 @@ export function rooms(now: number): RoomInfo[] {
     room('r3', 'sp1', 'Results', 0, '240 pictures, all done', 26 * hour, 'teachers'),
     room('r4', 'sp2', 'Night walk', 0, 'Bring a tripod', 50 * hour),
     room('r5', 'sp2', 'Prints', 0, null, 0, 'chosen'),
+  ];
+}
+
+export function reports(now: number): ReportInfo[] {
+  return [
+    {
+      id: 'p1',
+      by: key(7),
+      by_name: members[7]?.name ?? '',
+      at: now - 3 * hour,
+      text: 'This is not how we talk here',
+      reported: {
+        message: 'm1',
+        author: key(12),
+        name: members[12]?.name ?? '',
+        room: 'General',
+        at: now - 4 * hour,
+        text: 'Хто це взагалі написав?',
+        edit: null,
+        files: [],
+      },
+    },
+    { id: 'p2', by: key(9), by_name: members[9]?.name ?? '', at: now - hour, text: 'Look', reported: null },
   ];
 }
 
@@ -218,6 +245,7 @@ export function messages(now: number): Message[] {
       text,
       edited: at === 13,
       deleted: false,
+      closed: false,
       deleting_until: null,
       reply_to: null,
       attachments: [],

@@ -200,6 +200,7 @@ export const ru: SlavicOf<typeof en> = {
   'audience.chosen.text': 'Комнату видят только они и вы.',
   'audience.teachers.room': 'Только для учителей и владельцев',
   'audience.chosen.room': 'Только для некоторых участников',
+  'audience.direct.room': 'Только для вас двоих',
   'audience.search': 'Искать по имени',
   'audience.count': {
     one: 'Выбран {n} человек',
@@ -220,6 +221,25 @@ export const ru: SlavicOf<typeof en> = {
   'rooms.earlier.text': 'Показать',
   'rooms.jump': 'Перейти к сообщению',
   'rooms.quoteGone': 'Этого сообщения ещё нет на этом компьютере.',
+  'rooms.closed':
+    'Это сообщение запечатано ключом, которого на этом устройстве больше нет. Открыть его нельзя.',
+  'rooms.report': 'Пожаловаться…',
+  'direct.gone': '{name} больше не в этом круге. Сказанное остаётся здесь.',
+  'report.title': 'Пожаловаться на сообщение: {name}?',
+  'report.text':
+    'Учителя и владельцы, кроме автора, получат сообщение таким, как оно подписано, и увидят ваше имя. Оно останется у них и после удаления. Больше никто об этом не узнает.',
+  'report.why': 'Почему',
+  'report.send': 'Пожаловаться',
+  'report.done': 'Жалоба отправлена',
+  'reports.menu': 'Жалобы',
+  'reports.mine': 'Мои жалобы',
+  'reports.title': 'Жалобы в круге «{space}»',
+  'reports.by': '{name}, {time}',
+  'reports.edited': 'Изменено на:',
+  'reports.unknown': 'Кто-то неизвестный',
+  'reports.unverified': 'Этого никто не подписывал. Жалоба ничего не доказывает.',
+  'reports.none.title': 'Жалоб нет',
+  'reports.none.text': 'Сюда приходит то, на что пожаловались, в том виде, как было написано.',
   'rooms.deleted': 'Сообщение удалено',
   'rooms.edited': 'изменено',
   'rooms.late': 'пришло позже',
@@ -321,6 +341,7 @@ export const ru: SlavicOf<typeof en> = {
   'people.make.student': 'Сделать учеником',
   'people.make.observer': 'Сделать наблюдателем',
   'people.roleIs': '{name}: теперь {role}',
+  'people.write': 'Написать лично',
   'people.remove': 'Исключить',
   'people.block': 'Исключить и не пускать',
   'people.remove.title': 'Исключить: {name}?',
@@ -973,6 +994,7 @@ export const ru: SlavicOf<typeof en> = {
   'about.charts.link': 'https://www.tradingview.com/',
 
   'notice.not_deleted': 'Сообщение не удалено: вам это больше не разрешено.',
+  'notice.new_report': 'На одно из сообщений пожаловались тем, кто ведёт круг.',
   'notice.copied_profile':
     'Используется копия профиля: два компьютера пишут как одно устройство. Обе истории сохранены.',
   'notice.new_incarnation':

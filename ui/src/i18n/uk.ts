@@ -195,6 +195,7 @@ export const uk: SlavicOf<typeof en> = {
   'audience.chosen.text': 'Кімнату бачать лише вони та ви.',
   'audience.teachers.room': 'Лише для вчителів і власників',
   'audience.chosen.room': 'Лише для деяких учасників',
+  'audience.direct.room': 'Лише для вас двох',
   'audience.search': 'Шукати за ім’ям',
   'audience.count': {
     one: 'Вибрано {n} людину',
@@ -215,6 +216,25 @@ export const uk: SlavicOf<typeof en> = {
   'rooms.earlier.text': 'Показати',
   'rooms.jump': 'Перейти до повідомлення',
   'rooms.quoteGone': 'Цього повідомлення ще немає на цьому комп’ютері.',
+  'rooms.closed':
+    'Це повідомлення запечатане ключем, якого на цьому пристрої вже немає. Відкрити його не можна.',
+  'rooms.report': 'Поскаржитися…',
+  'direct.gone': '{name} уже не в цьому колі. Сказане лишається тут.',
+  'report.title': 'Поскаржитися на повідомлення: {name}?',
+  'report.text':
+    'Учителі та власники, крім автора, отримають повідомлення таким, як його підписано, і побачать ваше ім’я. Воно лишиться в них і після видалення. Більше ніхто про це не дізнається.',
+  'report.why': 'Чому',
+  'report.send': 'Поскаржитися',
+  'report.done': 'Скаргу надіслано',
+  'reports.menu': 'Скарги',
+  'reports.mine': 'Мої скарги',
+  'reports.title': 'Скарги в колі «{space}»',
+  'reports.by': '{name}, {time}',
+  'reports.edited': 'Змінено на:',
+  'reports.unknown': 'Хтось невідомий',
+  'reports.unverified': 'Цього ніхто не підписував. Скарга нічого не доводить.',
+  'reports.none.title': 'Скарг немає',
+  'reports.none.text': 'Сюди надходить те, на що поскаржилися, таким, як було написано.',
   'rooms.deleted': 'Повідомлення видалено',
   'rooms.edited': 'змінено',
   'rooms.late': 'прийшло пізніше',
@@ -315,6 +335,7 @@ export const uk: SlavicOf<typeof en> = {
   'people.make.student': 'Зробити учнем',
   'people.make.observer': 'Зробити спостерігачем',
   'people.roleIs': '{name}: тепер {role}',
+  'people.write': 'Написати особисто',
   'people.remove': 'Виключити',
   'people.block': 'Виключити й не пускати',
   'people.remove.title': 'Виключити: {name}?',
@@ -972,6 +993,7 @@ export const uk: SlavicOf<typeof en> = {
   'about.charts.link': 'https://www.tradingview.com/',
 
   'notice.not_deleted': 'Повідомлення не видалено: вам це більше не дозволено.',
+  'notice.new_report': 'На одне з повідомлень поскаржилися тим, хто веде коло.',
   'notice.copied_profile':
     'Використовується копія профілю: два комп’ютери пишуть як один пристрій. Обидві історії збережено.',
   'notice.new_incarnation':

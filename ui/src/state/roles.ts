@@ -14,6 +14,11 @@ export function mayChange(mine: string, theirs: string): boolean {
   return mine === 'owner' || (mine === 'teacher' && !staff.includes(theirs));
 }
 
+/** Whether a role may write, to all or to one. */
+export function mayWrite(mine: string): boolean {
+  return mine !== '' && mine !== 'observer';
+}
+
 /** Whether a role may delete what others wrote. */
 export function mayDeleteOthers(role: string): boolean {
   return staff.includes(role);

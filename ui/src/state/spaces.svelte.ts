@@ -40,9 +40,39 @@ export function currentSpace(): SpaceInfo | undefined {
   return overview.data?.spaces.find((space) => space.space === chosen.space);
 }
 
+/** A conversation in which nothing was said yet: no list has it. */
+let begun = $state.raw<RoomInfo>();
+
+/** Rooms and conversations of a space, the one that is being begun among them. */
+export function roomsOf(space: string): RoomInfo[] {
+  const rooms = (overview.data?.rooms ?? []).filter((room) => room.space === space);
+  const listed = begun?.space !== space || rooms.some((room) => room.room === begun?.room);
+  return begun === undefined || listed ? rooms : [...rooms, begun];
+}
+
 /** A room, if it is known. */
 export function roomOf(id: string | undefined): RoomInfo | undefined {
-  return overview.data?.rooms.find((room) => room.room === id);
+  return overview.data?.rooms.find((room) => room.room === id) ?? (begun?.room === id ? begun : undefined);
+}
+
+/** Goes to the conversation with a member of the chosen space. */
+export function writeTo(member: MemberInfo): void {
+  const space = currentSpace();
+  if (!space || member.conversation === null) return;
+  if (!overview.data?.rooms.some((room) => room.room === member.conversation)) {
+    begun = {
+      room: member.conversation,
+      space: space.space,
+      space_name: space.name,
+      name: `@${member.name}`,
+      audience: 'direct',
+      with: member.member,
+      unread: 0,
+      last: null,
+      last_at: null,
+    };
+  }
+  chosen.room = member.conversation;
 }
 
 /** The chosen room, if it is still there. */
@@ -79,7 +109,7 @@ export async function reloadSpaces(): Promise<void> {
     chosen.room = undefined;
     if (first) chooseSpace(first.space);
   } else {
-    if (!data.rooms.some((room) => room.room === chosen.room)) {
+    if (!roomOf(chosen.room)) {
       chosen.room = data.rooms.find((room) => room.space === chosen.space)?.room;
     }
     void members.reload();
@@ -102,6 +132,7 @@ export function markRead(room: string): void {
 export function startSpaces(): () => void {
   overview.clear();
   members.clear();
+  begun = undefined;
   Object.assign(chosen, nothing());
   void reloadSpaces();
   let waiting = false;

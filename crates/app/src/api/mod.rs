@@ -153,6 +153,8 @@ commands! {
         "room.send" rooms::RoomSend => rooms::Sent,
         "room.edit" rooms::RoomEdit => rooms::Edited,
         "room.delete" rooms::RoomDelete => rooms::Deletion,
+        "room.report" rooms::RoomReport => rooms::Sent,
+        "space.reports" rooms::SpaceReports => Vec<rooms::ReportInfo>,
         "room.undelete" rooms::RoomUndelete => rooms::Deletion,
         "room.react" rooms::RoomReact => rooms::Reacted,
         "room.read" rooms::RoomRead => rooms::Page,

@@ -220,6 +220,23 @@ pub struct RoomReact {
     pub emoji: Option<String>,
 }
 
+/// Reports a message to everyone who runs the space but its author. They get the message as it was signed, and keep it
+/// when it is deleted.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct RoomReport {
+    /// Id of the message.
+    pub message: String,
+    /// Why; may be empty.
+    pub text: String,
+}
+
+/// Lists the reports of a space, oldest first: all of them for owners and teachers, for others their own.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpaceReports {
+    /// Id or unique name of the space.
+    pub space: String,
+}
+
 /// Takes a deletion back that was not signed yet. Nobody else learns of it.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct RoomUndelete {
@@ -480,6 +497,8 @@ pub struct MemberInfo {
     pub erased: bool,
     /// Whether their profile was copied: two machines wrote as one device. Both histories are kept.
     pub copied: bool,
+    /// Room id of the conversation with them; none with oneself and with those who were not let in yet.
+    pub conversation: Option<String>,
     /// Their devices in use, hexadecimal.
     pub devices: Vec<String>,
 }
@@ -517,8 +536,10 @@ pub struct RoomInfo {
     pub space_name: String,
     /// Its name.
     pub name: String,
-    /// Who reads it: `all`, `teachers` or `chosen`.
+    /// Who reads it: `all`, `teachers`, `chosen`, or `direct` for a conversation with one member.
     pub audience: String,
+    /// That member's key, hexadecimal.
+    pub with: Option<String>,
     /// Unread messages.
     pub unread: u32,
     /// First words of the last message, if any.
@@ -536,6 +557,44 @@ pub struct Sent {
     pub state: String,
     /// How many peers confirmed.
     pub peers: u32,
+}
+
+/// A report of a message.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct ReportInfo {
+    /// Id of the report.
+    pub id: String,
+    /// Key of the member who reported, hexadecimal.
+    pub by: String,
+    /// Their name.
+    pub by_name: String,
+    /// When, by their clock, Unix milliseconds.
+    pub at: i64,
+    /// Why, in their words.
+    pub text: String,
+    /// What they report; none if it is not what anyone signed, so that it proves nothing.
+    pub reported: Option<Reported>,
+}
+
+/// A message as it was signed by its author.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct Reported {
+    /// Id of the message.
+    pub message: String,
+    /// Key of its author, hexadecimal; none if the roster does not know them.
+    pub author: Option<String>,
+    /// Their name.
+    pub name: String,
+    /// Where it was said: the name of a room; none if it was a direct message, or the room is not known here.
+    pub room: Option<String>,
+    /// When, by its author's clock, Unix milliseconds.
+    pub at: i64,
+    /// What it said.
+    pub text: String,
+    /// What it was edited to.
+    pub edit: Option<String>,
+    /// Names of its files.
+    pub files: Vec<String>,
 }
 
 /// A message was edited.
@@ -599,6 +658,8 @@ pub struct Message {
     pub edited: bool,
     /// Whether it was deleted.
     pub deleted: bool,
+    /// Whether it was sealed to a key of this device that it does not have any more: it cannot be opened.
+    pub closed: bool,
     /// When its deletion is signed, Unix milliseconds, while the caller can still take that back.
     pub deleting_until: Option<i64>,
     /// Message this one answers.

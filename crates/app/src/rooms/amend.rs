@@ -57,7 +57,10 @@ pub(super) fn sign_due(
         let Some(record) = ledger.record(&target)? else {
             continue;
         };
-        let (space, room) = (record.feed.space, record.feed.room);
+        // What was sealed is shown in another room than that of its feed.
+        let message = rooms::message(tx, &target)?;
+        let room = message.map_or(record.feed.room, |message| message.room);
+        let space = record.feed.space;
         match node.send(ledger, now, space, room, deletion(target)) {
             Ok(_) => {}
             Err(CommandError::Ledger(reason)) => return Err(reason.into()),

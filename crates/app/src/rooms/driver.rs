@@ -109,6 +109,9 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
         CommandError::Forbidden { .. }
         | CommandError::NotAuthor
         | CommandError::Removed
+        | CommandError::Gone(_)
+        | CommandError::OwnMessage
+        | CommandError::NobodyToTell
         | CommandError::LastOwner
         | CommandError::Spent
         | CommandError::NotEnrolled => Code::NotAllowed,
@@ -154,6 +157,9 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
         }
         CommandError::TooManyDoors => "Close one: artel space door SPACE --close",
         CommandError::AlreadyMember => "Go in: artel room list",
+        CommandError::Gone(_) => "What was said stays to be read; nothing new can be sent.",
+        CommandError::OwnMessage => "Delete it: artel room delete MESSAGE",
+        CommandError::NobodyToTell => "Talk to someone outside of Artel whom you trust.",
         CommandError::Record(_) => "Nothing was done. Mend it and try again.",
         CommandError::Ledger(_)
         | CommandError::Entropy(_)

@@ -1,16 +1,16 @@
 //! The sync core's ledger, bound to an open transaction of the store.
 
 use artel_domain::{
-    DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId, SpaceSecret,
+    DeviceId, FileId, Incarnation, InviteId, MemberId, MessageId, RoomId, SpaceId, SpaceSecret,
 };
 use artel_store::{
     Connection, StoreError, blobs, feeds,
     identity::{self, Beginning, Reason},
-    registers,
+    registers, sealed,
 };
 use artel_sync::protocol::{
-    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, RegisterKey, SpaceRow, Standing,
-    StoredBody, StoredRecord,
+    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, Load, Opening, PrekeyRow,
+    RegisterKey, SpaceRow, Standing, StoredBody, StoredRecord,
 };
 
 use crate::installation::now_ms;
@@ -87,6 +87,15 @@ fn to_record(record: feeds::Record) -> StoredRecord {
         standing: to_standing(record.standing),
         shown: record.shown,
         late: record.late,
+    }
+}
+
+fn to_load(load: sealed::Load) -> Load {
+    Load {
+        space: load.space,
+        author: load.author,
+        size: load.size,
+        since: load.since_ms,
     }
 }
 
@@ -353,10 +362,72 @@ impl Ledger for SqlLedger<'_> {
     fn bodiless(
         &self,
         space: &SpaceId,
+        sealed: bool,
         after: Option<&MessageId>,
         limit: usize,
     ) -> LedgerResult<Vec<MessageId>> {
-        feeds::bodiless(self.tx, space, after, limit).map_err(failed)
+        feeds::bodiless(self.tx, space, sealed, after, limit).map_err(failed)
+    }
+
+    fn opening(&self, record: &MessageId) -> LedgerResult<Option<Opening>> {
+        let found = sealed::opening(self.tx, record).map_err(failed)?;
+        Ok(found.map(|sealed::Opening { room, key }| Opening { room, key }))
+    }
+
+    fn put_opening(&mut self, record: &MessageId, opening: &Opening) -> LedgerResult<()> {
+        let Opening { room, key } = opening.clone();
+        sealed::put_opening(self.tx, record, &sealed::Opening { room, key }).map_err(failed)
+    }
+
+    fn prekeys(&self) -> LedgerResult<Vec<PrekeyRow>> {
+        let prekeys = sealed::prekeys(self.tx).map_err(failed)?;
+        Ok(prekeys
+            .into_iter()
+            .map(|(secret, made_at)| PrekeyRow { secret, made_at })
+            .collect())
+    }
+
+    fn put_prekey(&mut self, row: &PrekeyRow) -> LedgerResult<()> {
+        sealed::put_prekey(self.tx, &row.secret, row.made_at).map_err(failed)
+    }
+
+    fn forget_prekeys(&mut self, through: i64) -> LedgerResult<()> {
+        sealed::forget_prekeys(self.tx, through).map_err(failed)
+    }
+
+    fn put_load(&mut self, record: &MessageId, load: &Load) -> LedgerResult<()> {
+        let load = sealed::Load {
+            space: load.space,
+            author: load.author,
+            size: load.size,
+            since_ms: load.since,
+        };
+        sealed::put_load(self.tx, record, &load).map_err(failed)
+    }
+
+    fn load(&self, record: &MessageId) -> LedgerResult<Option<Load>> {
+        let load = sealed::load(self.tx, record).map_err(failed)?;
+        Ok(load.map(to_load))
+    }
+
+    fn remove_load(&mut self, record: &MessageId) -> LedgerResult<()> {
+        sealed::remove_load(self.tx, record).map_err(failed)
+    }
+
+    fn load_of(&self, space: &SpaceId, author: &MemberId) -> LedgerResult<u64> {
+        sealed::load_of(self.tx, space, author).map_err(failed)
+    }
+
+    fn oldest_load(
+        &self,
+        of: Option<(&SpaceId, &MemberId)>,
+    ) -> LedgerResult<Option<(MessageId, Load)>> {
+        let found = match of {
+            Some((space, author)) => sealed::oldest_load_of(self.tx, space, author),
+            None => sealed::oldest_load(self.tx),
+        };
+        let found = found.map_err(failed)?;
+        Ok(found.map(|(record, load)| (record, to_load(load))))
     }
 
     fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()> {

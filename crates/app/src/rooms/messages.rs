@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use artel_domain::{Audience, Content, Role};
+use artel_domain::{Audience, Content, Role, RoomId};
 use artel_store::{feeds, restored, rooms};
 use artel_sync::protocol::{CommandError, MemberState, Sent, SpaceView};
 use tokio::time::{Instant, timeout_at};
@@ -29,6 +29,9 @@ pub(super) fn attach_limit(space: &SpaceView) -> u64 {
         Some(Role::Student | Role::Observer) | None => STUDENT_LIMIT,
     }
 }
+
+/// The audience of a conversation.
+const DIRECT: &str = "direct";
 
 fn audience_word(audience: &Audience) -> &'static str {
     match audience {
@@ -65,6 +68,7 @@ impl Handle<api::RoomNew> for Session {
                     space_name: space.name,
                     name,
                     audience: word,
+                    with: None,
                     unread: 0,
                     last: None,
                     last_at: None,
@@ -95,12 +99,21 @@ impl Handle<api::RoomList> for Session {
                 let mut list = Vec::new();
                 for space in spaces {
                     let held = restored::held(work.tx, &space.space)?.is_some();
-                    for room in work.node.rooms(&space.space) {
+                    let talks = work.node.conversations(&space.space).into_iter();
+                    let talks = talks.map(|one| (names::as_room(one.clone()), Some(one.with)));
+                    let listed = work.node.rooms(&space.space).into_iter();
+                    for (room, with) in listed.map(|room| (room, None)).chain(talks) {
                         let summary = if held {
                             rooms::Summary::default()
                         } else {
                             rooms::summary(work.tx, &space.space, &room.room)?
                         };
+                        // There may be one with everybody; those are listed in which something was said.
+                        if with.is_some() && summary.last.is_none() && summary.unread == 0 {
+                            continue;
+                        }
+                        let audience =
+                            with.map_or_else(|| audience_word(&room.audience), |_| DIRECT);
                         let (last, last_at) = match summary.last {
                             Some((text, at)) => (Some(view::last_words(&text)), Some(at)),
                             None => (None, None),
@@ -110,7 +123,8 @@ impl Handle<api::RoomList> for Session {
                             space: space.space.to_string(),
                             space_name: space.name.clone(),
                             name: room.name,
-                            audience: audience_word(&room.audience).to_owned(),
+                            audience: audience.to_owned(),
+                            with: with.map(|member| member.to_string()),
                             unread: summary.unread,
                             last,
                             last_at,
@@ -189,7 +203,7 @@ impl Session {
     pub(super) async fn post(
         &self,
         space: SpaceView,
-        room: artel_domain::RoomId,
+        room: RoomId,
         content: Content,
         wait: Option<Duration>,
     ) -> Result<api::Sent, AppError> {
@@ -208,7 +222,7 @@ impl Session {
         if let Some(wait) = wait {
             let deadline = Instant::now() + wait;
             loop {
-                peers = self.holders(&sent).await?;
+                peers = self.holders(&sent, room).await?;
                 if peers > 0 {
                     break;
                 }
@@ -225,11 +239,24 @@ impl Session {
         })
     }
 
-    async fn holders(&self, sent: &Sent) -> Result<u32, AppError> {
+    /// How many peers hold a record; of a conversation those that read it.
+    async fn holders(&self, sent: &Sent, room: RoomId) -> Result<u32, AppError> {
         let (feed, sequence) = (ledger::feed(&sent.feed), sent.sequence);
-        self.core
-            .read(move |connection| feeds::deliveries(connection, &feed, sequence))
-            .await
+        let holders = self
+            .core
+            .read(move |connection| feeds::holders(connection, &feed, sequence))
+            .await?;
+        let space = feed.space;
+        let count = if room == feed.room {
+            holders.len()
+        } else {
+            self.rooms
+                .look(move |node| {
+                    view::People::of(node, &space).readers_among(&space, &room, &holders)
+                })
+                .await?
+        };
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 }
 

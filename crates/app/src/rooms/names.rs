@@ -1,7 +1,7 @@
 //! Names and ids that users give for spaces, rooms and messages.
 
 use artel_domain::{Audience, DeviceId, InviteCode, InviteId, MessageId, SpaceId};
-use artel_sync::protocol::{MemberState, MemberView, Node, RoomView, SpaceView};
+use artel_sync::protocol::{ConversationView, MemberState, MemberView, Node, RoomView, SpaceView};
 
 use crate::error::{AppError, Code};
 
@@ -100,8 +100,72 @@ pub(super) fn space(node: &Node, text: &str) -> Result<SpaceView, AppError> {
     }
 }
 
-/// The room that a text names, also as `SPACE/ROOM`.
+/// A conversation, as a room.
+pub(super) fn as_room(conversation: ConversationView) -> RoomView {
+    RoomView {
+        room: conversation.room,
+        name: format!("@{}", conversation.name),
+        audience: Audience::Chosen(vec![conversation.with]),
+    }
+}
+
+/// The conversation that a text names: `@` and the other one's name, their id or a beginning of it, or its own id; also
+/// as `SPACE/@NAME`. None if the text names none.
+fn conversation(node: &Node, text: &str) -> Result<Option<(SpaceView, RoomView)>, AppError> {
+    let text = text.trim();
+    let (space_name, name) = match text.split_once("/@") {
+        Some((space_name, name)) => (Some(space_name), name),
+        None => (None, text.strip_prefix('@').unwrap_or(text)),
+    };
+    let called = space_name.is_some() || text.starts_with('@');
+    let within = match space_name {
+        Some(name) => vec![space(node, name)?],
+        None => node.spaces(),
+    };
+    let all: Vec<(SpaceView, ConversationView)> = within
+        .into_iter()
+        .filter(|space| space.state == MemberState::Member)
+        .flat_map(|space| {
+            let all = node.conversations(&space.space).into_iter();
+            all.map(move |one| (space.clone(), one))
+        })
+        .collect();
+    if let Some((space, found)) = all
+        .iter()
+        .find(|(_, one)| is_id(name, &one.room.to_string()))
+    {
+        return Ok(Some((space.clone(), as_room(found.clone()))));
+    }
+    if !called
+        && !all
+            .iter()
+            .any(|(_, one)| is_id(name, &one.with.to_string()))
+    {
+        return Ok(None);
+    }
+    let (space, found) = choose(
+        "member",
+        name,
+        all,
+        |(_, one)| one.with.to_string(),
+        |(_, one)| one.name.clone(),
+        |(space, one)| format!("{}/@{}", space.name, one.name),
+    )?;
+    Ok(Some((space, as_room(found))))
+}
+
+/// The room that a text names, also as `SPACE/ROOM`, or a conversation as `@NAME`.
 pub(super) fn room(node: &Node, text: &str) -> Result<(SpaceView, RoomView), AppError> {
+    match named_room(node, text) {
+        Err(error) if error.code == Code::NotFound => match conversation(node, text)? {
+            Some(found) => Ok(found),
+            None => Err(error),
+        },
+        found => found,
+    }
+}
+
+fn named_room(node: &Node, text: &str) -> Result<(SpaceView, RoomView), AppError> {
     let rooms: Vec<(SpaceView, RoomView)> = node
         .spaces()
         .into_iter()

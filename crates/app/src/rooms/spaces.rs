@@ -59,8 +59,11 @@ pub(super) fn describe(
         .collect();
     let held = restored::held(connection, &view.space)?.is_some();
     let mut unread = 0_u32;
-    for room in node.rooms(&view.space).into_iter().filter(|_| !held) {
-        let summary = rooms::summary(connection, &view.space, &room.room)?;
+    let listed = node.rooms(&view.space).into_iter().map(|room| room.room);
+    let talks = node.conversations(&view.space).into_iter();
+    let all = listed.chain(talks.map(|talk| talk.room));
+    for room in all.filter(|_| !held) {
+        let summary = rooms::summary(connection, &view.space, &room)?;
         unread = unread.saturating_add(summary.unread);
     }
     Ok(api::SpaceInfo {
@@ -220,10 +223,16 @@ impl Handle<api::SpaceMembers> for Session {
         self.rooms
             .look(move |node| {
                 let space = names::space(node, &command.space)?;
+                let talks = node.conversations(&space.space);
+                let talk = |member: &MemberId| {
+                    let found = talks.iter().find(|talk| talk.with == *member);
+                    found.map(|talk| talk.room.to_string())
+                };
                 Ok(node
                     .members(&space.space)
                     .into_iter()
                     .map(|member| api::MemberInfo {
+                        conversation: talk(&member.member),
                         member: member.member.to_string(),
                         name: member.name,
                         role: member.role.name().to_owned(),

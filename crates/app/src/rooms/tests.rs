@@ -1024,8 +1024,13 @@ impl Host {
     }
 
     async fn message(&self, id: &str) -> Option<api::Message> {
-        let page = self.page("General").await;
-        page.into_iter().find(|message| message.id == id)
+        for room in self.rooms().await {
+            let page = self.page(&room.room).await;
+            if let Some(found) = page.into_iter().find(|message| message.id == id) {
+                return Some(found);
+            }
+        }
+        None
     }
 
     async fn until_message(&self, id: &str, what: &str, so: impl Fn(&api::Message) -> bool) {
@@ -1269,5 +1274,166 @@ async fn who_may_delete_what_others_wrote() {
     assert_eq!(told.await.unwrap().code, "not_deleted");
     let shown = eve.message(&of_ann).await.unwrap();
     assert!(!shown.deleted && shown.deleting_until.is_none());
+    close([ann, ben, eve]).await;
+}
+
+impl Host {
+    async fn report(&self, message: &str, text: &str) -> Result<api::Sent, AppError> {
+        let command = api::RoomReport {
+            message: message.to_owned(),
+            text: text.to_owned(),
+        };
+        self.session.handle(command).await
+    }
+
+    async fn reports(&self) -> Vec<api::ReportInfo> {
+        let command = api::SpaceReports {
+            space: "Room".to_owned(),
+        };
+        self.session.handle(command).await.unwrap()
+    }
+
+    async fn rooms(&self) -> Vec<api::RoomInfo> {
+        self.session.handle(api::RoomList::default()).await.unwrap()
+    }
+
+    /// What a profile has of a sealed message: whether its body is carried, whether it can be opened, and whether anything
+    /// of the message is shown.
+    async fn sealed(&self, id: &str) -> [bool; 3] {
+        let id = names::message(id).unwrap();
+        let found = self.session.core().read(move |connection| {
+            let load = artel_store::sealed::load(connection, &id)?;
+            let opening = artel_store::sealed::opening(connection, &id)?;
+            let shown = artel_store::rooms::message(connection, &id)?;
+            Ok([
+                load.is_some_and(|load| load.size > 0),
+                opening.is_some_and(|opening| opening.key.is_some()),
+                shown.is_some(),
+            ])
+        });
+        found.await.unwrap()
+    }
+
+    /// Whether words stand in what travels of a message.
+    async fn travels_with(&self, id: &str, words: &str) -> bool {
+        let (id, words) = (names::message(id).unwrap(), words.to_owned());
+        let body = self
+            .session
+            .core()
+            .read(move |connection| artel_store::feeds::body(connection, &id));
+        let Some(artel_store::feeds::Body::Here(wire)) = body.await.unwrap() else {
+            panic!("{} has no body of {id}", self.name);
+        };
+        wire.windows(words.len())
+            .any(|part| part == words.as_bytes())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_write_to_one_another_and_the_third_carries() {
+    let [ann, ben, eve] = class().await;
+    let sent = ben.send("@Ann", "лише для тебе").await.message;
+    ann.until_texts("@Ben", &["лише для тебе"]).await;
+    // By the conversation's own id, the member's, and with the space's name.
+    let listed = ann.rooms().await;
+    let talk = listed
+        .iter()
+        .find(|room| room.audience == "direct")
+        .unwrap();
+    assert_eq!((talk.name.as_str(), talk.unread), ("@Ben", 1));
+    assert_eq!(talk.last.as_deref(), Some("лише для тебе"));
+    let with = talk.with.clone().unwrap();
+    for name in [talk.room.as_str(), with.as_str(), "Room/@ben"] {
+        assert_eq!(ann.texts(name).await, ["лише для тебе"], "{name}");
+    }
+    let refused = ann.read("@Nobody").await.unwrap_err();
+    assert_eq!(refused.code, Code::NotFound);
+    assert!(refused.message.contains("no member"), "{refused}");
+
+    ann.send("@Ben", "і тобі").await;
+    ben.until_texts("@Ann", &["лише для тебе", "і тобі"]).await;
+    ben.edit(&sent, "справді лише для тебе").await.unwrap();
+    ann.until_texts("@Ben", &["справді лише для тебе", "і тобі"])
+        .await;
+    ann.until_message(&sent, "edited", |message| message.edited)
+        .await;
+    // One's reader has it; that others carry it does not count.
+    ben.until_message(&sent, "delivered", |message| message.delivered == 1)
+        .await;
+
+    // Eve carries it, and has nothing that she could read.
+    until("Eve carries it", async || eve.sealed(&sent).await[0]).await;
+    assert_eq!(eve.sealed(&sent).await, [true, false, false]);
+    assert_eq!(ann.sealed(&sent).await, [true, true, true]);
+    for host in [&ann, &ben, &eve] {
+        assert!(!host.travels_with(&sent, "лише для тебе").await);
+    }
+    assert!(
+        eve.rooms()
+            .await
+            .iter()
+            .all(|room| room.audience != "direct")
+    );
+    assert!(eve.texts(&talk.room).await.is_empty());
+
+    // An owner may not delete what was said to her alone; who wrote it may.
+    let refused = ann.delete(&sent, true).await.unwrap_err();
+    assert_eq!(refused.code, Code::NotAllowed);
+    ben.delete(&sent, false).await.unwrap();
+    let undone = ben.undelete(&sent).await.unwrap();
+    assert_eq!(undone.state, "kept");
+    ben.delete(&sent, true).await.unwrap();
+    ann.until_message(&sent, "deleted", |message| message.deleted)
+        .await;
+    assert_eq!(ann.sealed(&sent).await[1], false, "its key is forgotten");
+    close([ann, ben, eve]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_is_read_by_those_who_run_the_space_and_outlives_the_message() {
+    let [ann, ben, eve] = class().await;
+    let rude = ben.send("General", "rude").await.message;
+    let private = ben.send("@Eve", "rude in private").await.message;
+    eve.until_texts("General", &["rude"]).await;
+    eve.until_texts("@Ben", &["rude in private"]).await;
+    for message in [&rude, &private] {
+        eve.report(message, " look ").await.unwrap();
+    }
+    let own = ben.report(&rude, "").await.unwrap_err();
+    assert_eq!(own.code, Code::NotAllowed);
+    until("both reports at Ann's", async || {
+        ann.reports().await.len() == 2
+    })
+    .await;
+    for message in [&rude, &private] {
+        ben.delete(message, true).await.unwrap();
+    }
+    ann.until_message(&rude, "deleted", |message| message.deleted)
+        .await;
+    let reports = ann.reports().await;
+    let said: Vec<_> = reports
+        .iter()
+        .map(|report| {
+            assert_eq!(
+                (report.by_name.as_str(), report.text.as_str()),
+                ("Eve", "look")
+            );
+            let reported = report.reported.as_ref().unwrap();
+            assert_eq!(reported.name, "Ben");
+            (reported.text.as_str(), reported.room.as_deref())
+        })
+        .collect();
+    assert_eq!(said, [("rude", Some("General")), ("rude in private", None)]);
+    // Who reported sees that; the one it is about does not.
+    assert_eq!(eve.reports().await.len(), 2);
+    assert!(ben.reports().await.is_empty());
+    let nobody = eve
+        .report(&ann.send("General", "by the owner").await.message, "")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(nobody.code, Code::NotFound | Code::NotAllowed),
+        "{nobody}"
+    );
     close([ann, ben, eve]).await;
 }

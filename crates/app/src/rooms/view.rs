@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use artel_domain::{
-    Attachment, Body, Content, FileId, MemberId, MessageId, RoomId, SpaceId, Topic,
+    Attachment, Body, Content, DeviceId, FileId, MemberId, MessageId, RoomId, SpaceId, Topic,
     attachment::chunk_count, limits::CHUNK,
 };
 use artel_store::{
@@ -13,7 +13,7 @@ use artel_store::{
 use artel_sync::protocol::{DoorEnd, Event, MemberView, Node, Reaction, Shown};
 use serde::{Deserialize, Serialize};
 
-use super::{attachments::AttachmentId, ledger};
+use super::{attachments::AttachmentId, ledger, reports};
 use crate::api::{self, rooms as wire};
 
 /// Media types of previews carry this parameter: the position of the file they show in small.
@@ -77,6 +77,11 @@ impl Changes {
         }
     }
 
+    /// Has listeners ask again for everything that is listed.
+    pub(super) fn lists(&mut self) {
+        self.spaces = true;
+    }
+
     /// Has something told that the user should know.
     pub(super) fn notice(&mut self, notice: api::Notice) {
         self.notices.push(notice);
@@ -120,6 +125,11 @@ pub(super) fn apply(
         Event::Settled { id, .. } => {
             rooms::settle(tx, id)?;
             changes.touch(*id);
+        }
+        Event::Withdrawn { space, room, id } | Event::Erased { space, room, id }
+            if *room == space.reports() =>
+        {
+            reports::forget(tx, id, changes)?;
         }
         Event::Withdrawn { id, .. } => {
             if let Some(target) = rooms::withdraw(tx, id)? {
@@ -229,10 +239,14 @@ fn show(
             changes.touch(*target);
             return Ok(());
         }
-        Some(Content::Control(_) | Content::Page { .. }) => return Ok(()),
+        Some(Content::Report(report)) => {
+            return reports::show(tx, me, shown, report, changes);
+        }
+        Some(Content::Control(_) | Content::Page { .. } | Content::Sealed(_)) => return Ok(()),
         Some(Content::Text { .. } | Content::Result(_) | Content::Unknown(_)) | None => {}
     }
-    if shown.room == shown.space.control_room() {
+    let control = shown.room == shown.space.control_room();
+    if control || shown.room == shown.space.reports() {
         return Ok(());
     }
     let result = kept_result(content);
@@ -241,6 +255,7 @@ fn show(
         &NewMessage {
             id: shown.id,
             feed: ledger::feed(&shown.feed),
+            room: shown.room,
             sequence: shown.sequence,
             lamport: shown.lamport,
             author: shown.author,
@@ -249,6 +264,7 @@ fn show(
             provisional: shown.provisional,
             content: shown.body.as_ref().map(|body| new_content(body, &result)),
             erased: shown.erased,
+            closed: shown.closed,
         },
     )?;
     if let Some(content) = content
@@ -297,9 +313,17 @@ fn new_content<'a>(body: &'a Body, result: &'a str) -> NewContent<'a> {
 #[derive(Debug, Default)]
 pub(super) struct People {
     me: Option<MemberId>,
-    spaces: HashMap<SpaceId, HashMap<MemberId, (String, &'static str)>>,
+    spaces: HashMap<SpaceId, HashMap<MemberId, Person>>,
     signs: HashMap<MessageId, Vec<Reaction>>,
     reads: HashMap<RoomId, BTreeMap<MemberId, (u64, MessageId)>>,
+}
+
+#[derive(Clone, Debug)]
+struct Person {
+    name: String,
+    role: &'static str,
+    devices: Vec<DeviceId>,
+    me: bool,
 }
 
 impl People {
@@ -318,17 +342,32 @@ impl People {
         people
     }
 
-    fn learn(&mut self, node: &Node, space: &SpaceId, room: &RoomId, message: &MessageId) {
+    /// The members of one space.
+    pub(super) fn of(node: &Node, space: &SpaceId) -> Self {
+        let mut people = Self::default();
+        people.meet(node, space);
+        people
+    }
+
+    fn meet(&mut self, node: &Node, space: &SpaceId) {
         self.spaces.entry(*space).or_insert_with(|| {
             node.members(space)
                 .into_iter()
-                .map(
-                    |MemberView {
-                         member, name, role, ..
-                     }| (member, (name, role.name())),
-                )
+                .map(|member: MemberView| {
+                    let person = Person {
+                        name: member.name,
+                        role: member.role.name(),
+                        devices: member.devices,
+                        me: member.me,
+                    };
+                    (member.member, person)
+                })
                 .collect()
         });
+    }
+
+    fn learn(&mut self, node: &Node, space: &SpaceId, room: &RoomId, message: &MessageId) {
+        self.meet(node, space);
         let reads = self.reads.entry(*room);
         reads.or_insert_with(|| node.reads(space, room));
         let signs = node.reactions(space, room, message);
@@ -371,15 +410,51 @@ impl People {
             .collect()
     }
 
-    fn name_and_role(&self, space: &SpaceId, member: &MemberId) -> (String, &'static str) {
-        self.spaces
-            .get(space)
-            .and_then(|members| members.get(member))
-            .cloned()
-            .unwrap_or_else(|| {
+    pub(super) fn name_and_role(
+        &self,
+        space: &SpaceId,
+        member: &MemberId,
+    ) -> (String, &'static str) {
+        let members = self.spaces.get(space);
+        match members.and_then(|members| members.get(member)) {
+            Some(person) => (person.name.clone(), person.role),
+            None => {
                 let id = member.to_string();
                 (id.get(..8).unwrap_or(&id).to_owned(), "")
+            }
+        }
+    }
+
+    /// The member that a device belongs to, as long as it is in use.
+    pub(super) fn of_device(&self, space: &SpaceId, device: &DeviceId) -> Option<MemberId> {
+        let mut members = self.spaces.get(space)?.iter();
+        let found = members.find(|(_, person)| person.devices.contains(device));
+        found.map(|(member, _)| *member)
+    }
+
+    /// How many of these devices belong to the other one of a conversation.
+    pub(super) fn readers_among(
+        &self,
+        space: &SpaceId,
+        room: &RoomId,
+        devices: &[DeviceId],
+    ) -> usize {
+        let Some(members) = self.spaces.get(space) else {
+            return 0;
+        };
+        let me = members.iter().find(|(_, person)| person.me);
+        let Some((me, _)) = me else { return 0 };
+        let of_other = |device: &&DeviceId| {
+            let owner = members
+                .iter()
+                .find(|(_, person)| person.devices.contains(device));
+            owner.is_some_and(|(other, _)| {
+                let mut readers = [*me, *other];
+                readers.sort_unstable();
+                other != me && RoomId::conversation(space, &readers) == *room
             })
+        };
+        devices.iter().filter(of_other).count()
     }
 }
 
@@ -409,6 +484,14 @@ pub(super) fn have(file: &MessageFile) -> u64 {
 pub(super) fn to_wire(message: rooms::Message, people: &People) -> wire::Message {
     let (name, role) = people.name_and_role(&message.space, &message.author);
     let id = message.id;
+    let delivered = match &message.holders {
+        // Others carry it as well; what counts is that its reader has it.
+        Some(holders) => {
+            let count = people.readers_among(&message.space, &message.room, holders);
+            u32::try_from(count).unwrap_or(u32::MAX)
+        }
+        None => message.delivered,
+    };
     let attachment_id = |position| AttachmentId {
         message: id,
         position,
@@ -443,6 +526,7 @@ pub(super) fn to_wire(message: rooms::Message, people: &People) -> wire::Message
         text: message.text,
         edited: message.edited,
         deleted: message.deleted,
+        closed: message.closed,
         deleting_until: message.deleting_until,
         reply_to: message.reply_to.map(|id| id.to_string()),
         attachments: message
@@ -462,7 +546,7 @@ pub(super) fn to_wire(message: rooms::Message, people: &People) -> wire::Message
         mine: message.mine,
         late: message.late,
         provisional: message.provisional,
-        delivered: message.delivered,
+        delivered,
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod care;
 pub(crate) mod catalog;
 pub(crate) mod demo;
 pub(crate) mod device;
+pub(crate) mod dm;
 pub(crate) mod gpu;
 pub(crate) mod images;
 mod imports;

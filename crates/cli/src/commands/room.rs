@@ -14,7 +14,8 @@ use artel_app::{
         notes::{MAX_TEXT, NotesEdit, NotesOpen, NotesShow},
         rooms::{
             AttachmentSave, Deletion, Message, NodeStart, Page, Person, RoomDelete, RoomEdit,
-            RoomList, RoomNew, RoomReact, RoomRead, RoomSeen, RoomSend, RoomUndelete,
+            RoomList, RoomNew, RoomReact, RoomRead, RoomReport, RoomSeen, RoomSend, RoomUndelete,
+            Sent,
         },
     },
     error::{AppError, Code},
@@ -53,7 +54,7 @@ pub(crate) enum RoomCommand {
         #[arg(long = "for", value_name = "WHO", value_delimiter = ',')]
         readers: Vec<String>,
     },
-    /// List the rooms
+    /// List the rooms, and the conversations with single members
     #[command(after_help = "Example: artel room list \"Class 7B\"")]
     List {
         /// Only those of this space, by id or name
@@ -64,8 +65,10 @@ pub(crate) enum RoomCommand {
         after_help = "Example: artel room send General \"Look at this\" --attach photo.jpg --wait"
     )]
     Send(SendArgs),
-    /// Read a room, oldest message first
-    #[command(after_help = "Example: artel room read General --follow")]
+    /// Read a room, or as @NAME what you and one member wrote, oldest message first
+    #[command(
+        after_help = "Examples:\n  artel room read General --follow\n  artel room read @Olena"
+    )]
     Read(ReadArgs),
     /// Change the text of a message of yours
     #[command(
@@ -97,6 +100,18 @@ pub(crate) enum RoomCommand {
         artel room notes General --open-to students\n  artel room notes General --edit plan.md\n\n\
         What others write at the same time is kept.")]
     Notes(NotesArgs),
+    /// Report a message to those who run the space
+    #[command(
+        after_help = "Example: artel room report MESSAGE \"This is not how we talk here\"\n\n\
+        Every owner and teacher but its author gets the message as it was signed, and keeps it when it is deleted. They \
+        see who reported it; nobody else learns of it. They read reports with: artel space reports SPACE"
+    )]
+    Report {
+        /// Id of the message
+        message: String,
+        /// Why; may be empty
+        text: String,
+    },
     /// Save an attached file to a new file
     #[command(after_help = "Example: artel room save ATTACHMENT --to Downloads\n\n\
         Ids of attachments stand beside the messages. An existing file is never overwritten.")]
@@ -256,13 +271,7 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow
                     wait_s: args.wait,
                 })
                 .await?;
-            output.one(&sent, || match sent.peers {
-                0 => format!("Stored. {}", sent.message),
-                peers => format!("Delivered to {peers}. {}", sent.message),
-            })?;
-            if args.wait.is_some() && sent.peers == 0 {
-                output.hint("No peer has it yet. It is delivered when one is here.");
-            }
+            self::sent(context, &sent, args.wait.is_some())?;
         }
         RoomCommand::Read(args) => return read(context, client, args).await,
         RoomCommand::Edit { message, text } => {
@@ -281,6 +290,10 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow
         }
         RoomCommand::Delete(args) => delete(context, client, args).await?,
         RoomCommand::Notes(args) => notes(context, client, args).await?,
+        RoomCommand::Report { message, text } => {
+            let sent = client.call(RoomReport { message, text }).await?;
+            output.one(&sent, || format!("Reported. {}", sent.message))?;
+        }
         RoomCommand::Save(args) => {
             let saved = client
                 .call(AttachmentSave {
@@ -293,6 +306,19 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> anyhow
         }
     }
     Ok(Exit::Done)
+}
+
+/// Tells that a message was sent.
+pub(crate) fn sent(context: &Context, sent: &Sent, waited: bool) -> anyhow::Result<()> {
+    let output = &context.output;
+    output.one(sent, || match sent.peers {
+        0 => format!("Stored. {}", sent.message),
+        peers => format!("Delivered to {peers}. {}", sent.message),
+    })?;
+    if waited && sent.peers == 0 {
+        output.hint("No peer has it yet. It is delivered when one is here.");
+    }
+    Ok(())
 }
 
 async fn notes(context: &Context, client: &Client, args: NotesArgs) -> anyhow::Result<()> {
@@ -616,6 +642,8 @@ fn in_words(message: &Message) -> String {
     let mut lines = Vec::new();
     let text = if message.deleted {
         "(deleted)"
+    } else if message.closed {
+        "(cannot be opened any more)"
     } else {
         message.text.as_str()
     };

@@ -6,8 +6,8 @@ use artel_app::{
         rooms::{
             DoorInfo, InviteState, SpaceAdmit, SpaceDoor, SpaceDoorClose, SpaceDoorShow,
             SpaceErase, SpaceInvite, SpaceInvites, SpaceJoin, SpaceJoinCancel, SpaceLeave,
-            SpaceList, SpaceMembers, SpaceNew, SpaceRemove, SpaceRevoke, SpaceRole, SpaceShow,
-            SpaceUnblock,
+            SpaceList, SpaceMembers, SpaceNew, SpaceRemove, SpaceReports, SpaceRevoke, SpaceRole,
+            SpaceShow, SpaceUnblock,
         },
     },
     error::{AppError, Code},
@@ -57,6 +57,13 @@ pub(crate) enum SpaceCommand {
     /// List the members of a space
     #[command(after_help = "Example: artel space members \"Class 7B\"")]
     Members {
+        /// Id or name of the space
+        space: String,
+    },
+    /// List what was reported, for those who run the space
+    #[command(after_help = "Example: artel space reports \"Class 7B\"\n\n\
+        Others see what they reported themselves. A message that is not what anyone signed is marked as not verified.")]
+    Reports {
         /// Id or name of the space
         space: String,
     },
@@ -275,6 +282,34 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
             )?;
         }
         SpaceCommand::Door(args) => return door(client, output, args).await,
+        SpaceCommand::Reports { space } => {
+            let reports = client.call(SpaceReports { space }).await?;
+            output.many(
+                &reports,
+                &["at", "by", "why", "author", "room", "said", "id"],
+                |report| {
+                    let not_verified = "(not verified)".to_owned();
+                    let (author, room, said) = match &report.reported {
+                        None => (String::new(), String::new(), not_verified),
+                        Some(reported) => (
+                            reported.name.clone(),
+                            reported.room.clone().unwrap_or_default(),
+                            reported.edit.as_ref().unwrap_or(&reported.text).clone(),
+                        ),
+                    };
+                    vec![
+                        when::minute(report.at),
+                        report.by_name.clone(),
+                        report.text.clone(),
+                        author,
+                        room,
+                        said,
+                        report.id.clone(),
+                    ]
+                },
+                "There are no reports.",
+            )?;
+        }
         SpaceCommand::Join(args) => {
             let invite = args.invite.clone();
             let joining = client.call(SpaceJoin {

@@ -95,7 +95,7 @@ pub enum Reason {
 pub struct Shown {
     /// Space.
     pub space: SpaceId,
-    /// Room.
+    /// Room; for what was sealed the conversation ([`RoomId::conversation`]), or the reports ([`SpaceId::reports`]).
     pub room: RoomId,
     /// The record.
     pub id: MessageId,
@@ -107,10 +107,13 @@ pub struct Shown {
     pub author: MemberId,
     /// Position. Shown order is ascending by (lamport, id).
     pub lamport: u64,
-    /// What it says; none exactly if its body was erased. A record whose body is not here yet is not shown yet.
+    /// What it says; none exactly if its body was erased or is closed. What was sealed is given opened. A record whose body is not here yet is not shown yet.
     pub body: Option<Body>,
     /// Whether its body was erased.
     pub erased: bool,
+    /// Its author's clock, Unix milliseconds, if it is sealed to this device and cannot be opened: it came after the key
+    /// that it was sealed to was deleted, or was not sealed as it should be. Then there is no body.
+    pub closed: Option<i64>,
     /// It arrived after newer ones had been shown.
     pub late: bool,
     /// Something that it builds on is still missing; its position is only claimed.
@@ -360,6 +363,15 @@ pub enum CommandError {
     /// A place whose highest turn there can be was written: no honest machine ever gets there.
     #[error("a machine with your key has written the last value that this can have")]
     Spent,
+    /// The other one is not in the space any more.
+    #[error("{0} is not in this space any more")]
+    Gone(String),
+    /// A message of one's own is not reported.
+    #[error("this message is your own; delete it instead")]
+    OwnMessage,
+    /// Nobody runs the space besides those whom the report is about.
+    #[error("nobody else runs this space: there is nobody to report to")]
+    NobodyToTell,
     /// This node's member was removed from the space.
     #[error("you are no member of this space any more; ask a teacher to let you back in")]
     Removed,

@@ -4,8 +4,8 @@
 //! nothing in memory that [`super::Node::load`] cannot rebuild from it. [`super::MemoryLedger`] is the model of it.
 
 use artel_domain::{
-    BodyHash, ChangeHash, DeviceId, Envelope, FileId, Incarnation, InviteId, MessageId, Register,
-    RoomId, SpaceId, SpaceSecret, register::Subject,
+    BodyHash, ChangeHash, DeviceId, Envelope, FileId, Incarnation, InviteId, MemberId, MessageId,
+    PrekeySecret, Register, RoomId, SpaceId, SpaceSecret, register::Subject, sealed::ContentKey,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -133,6 +133,37 @@ pub enum StoredBody {
     Erased,
 }
 
+/// What is known of a record that is sealed to this device, or was sealed by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Where it is shown: a conversation, or the reports.
+    pub room: RoomId,
+    /// The key of its body; none if it cannot be opened any more, or was erased.
+    pub key: Option<ContentKey>,
+}
+
+/// The private half of a prekey of this device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrekeyRow {
+    /// The key. Keep it encrypted, and out of backups.
+    pub secret: PrekeySecret,
+    /// When it was made, Unix milliseconds.
+    pub made_at: i64,
+}
+
+/// A sealed body that is carried for others, or a place kept for one that is not here yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Space.
+    pub space: SpaceId,
+    /// Who wrote it.
+    pub author: MemberId,
+    /// Its size in bytes; 0 if it is not here.
+    pub size: u64,
+    /// From when on its time is counted, Unix milliseconds.
+    pub since: i64,
+}
+
 /// A space as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpaceRow {
@@ -248,18 +279,43 @@ pub trait Ledger {
     fn body(&self, record: &MessageId) -> LedgerResult<Option<StoredBody>>;
     /// Keeps the body of a record, unless it was erased.
     fn put_body(&mut self, record: &MessageId, wire: &[u8]) -> LedgerResult<()>;
-    /// Erases the body of a record, whether it is here or not.
+    /// Erases the body of a record, whether it is here or not, and its key if it was sealed.
     fn erase_body(&mut self, record: &MessageId) -> LedgerResult<()>;
     /// Lifts the erasure of a body: from now on it is neither here nor erased. No erasure is no error.
     fn restore_wanted(&mut self, record: &MessageId) -> LedgerResult<()>;
-    /// Records of a space whose bodies are neither here nor erased, at most `limit`, in one order, after one of them or
-    /// from the first.
+    /// Records of a space whose bodies are neither here nor erased, those of the direct room (`sealed`) or all others, at
+    /// most `limit`, in the order in which they came, after one of them or from the first.
     fn bodiless(
         &self,
         space: &SpaceId,
+        sealed: bool,
         after: Option<&MessageId>,
         limit: usize,
     ) -> LedgerResult<Vec<MessageId>>;
+
+    /// What is known of a sealed record.
+    fn opening(&self, record: &MessageId) -> LedgerResult<Option<Opening>>;
+    /// Keeps it; repeating replaces.
+    fn put_opening(&mut self, record: &MessageId, opening: &Opening) -> LedgerResult<()>;
+    /// Prekeys of this device, the newest first.
+    fn prekeys(&self) -> LedgerResult<Vec<PrekeyRow>>;
+    /// Adds one.
+    fn put_prekey(&mut self, row: &PrekeyRow) -> LedgerResult<()>;
+    /// Forgets those made at this time or before.
+    fn forget_prekeys(&mut self, through: i64) -> LedgerResult<()>;
+    /// Notes that a sealed body is carried; repeating replaces.
+    fn put_load(&mut self, record: &MessageId, load: &Load) -> LedgerResult<()>;
+    /// What is noted of it.
+    fn load(&self, record: &MessageId) -> LedgerResult<Option<Load>>;
+    /// Notes that it is carried no longer.
+    fn remove_load(&mut self, record: &MessageId) -> LedgerResult<()>;
+    /// Bytes that are carried of an author in a space.
+    fn load_of(&self, space: &SpaceId, author: &MemberId) -> LedgerResult<u64>;
+    /// What has been carried longest, of an author in a space or of all.
+    fn oldest_load(
+        &self,
+        of: Option<(&SpaceId, &MemberId)>,
+    ) -> LedgerResult<Option<(MessageId, Load)>>;
 
     /// Notes that `record` edits or deletes `target`. Repeating is no error.
     fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()>;

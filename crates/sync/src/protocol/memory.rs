@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use artel_domain::{
-    DeviceId, FileId, Incarnation, InviteId, MessageId, RoomId, SpaceId, SpaceSecret,
+    DeviceId, FileId, Incarnation, InviteId, MemberId, MessageId, RoomId, SpaceId, SpaceSecret,
 };
 
 use super::ledger::{
-    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, RegisterKey, SpaceRow, Standing,
-    StoredBody, StoredRecord,
+    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, Load, Opening, PrekeyRow,
+    RegisterKey, SpaceRow, Standing, StoredBody, StoredRecord,
 };
 
 /// A ledger in memory. A clone is a snapshot: keep one to roll back to, or to restart from.
@@ -27,6 +27,11 @@ pub struct MemoryLedger {
     references: BTreeMap<MessageId, BTreeSet<MessageId>>,
     bodies: BTreeMap<MessageId, StoredBody>,
     registers: BTreeMap<RegisterKey, Vec<u8>>,
+    /// Records in the order in which they came.
+    arrived: Vec<MessageId>,
+    openings: BTreeMap<MessageId, Opening>,
+    prekeys: Vec<PrekeyRow>,
+    loads: BTreeMap<MessageId, Load>,
     delivered: BTreeMap<(FeedKey, DeviceId), u64>,
     lists: BTreeMap<FileId, Vec<u8>>,
     chunks: BTreeMap<FileId, BTreeMap<u32, Vec<u8>>>,
@@ -131,6 +136,7 @@ impl Ledger for MemoryLedger {
             .or_default()
             .insert((record.lamport, record.id));
         self.records.insert(record.id, record.clone());
+        self.arrived.push(record.id);
         Ok(())
     }
 
@@ -303,6 +309,9 @@ impl Ledger for MemoryLedger {
 
     fn erase_body(&mut self, record: &MessageId) -> LedgerResult<()> {
         self.bodies.insert(*record, StoredBody::Erased);
+        if let Some(opening) = self.openings.get_mut(record) {
+            opening.key = None;
+        }
         Ok(())
     }
 
@@ -316,21 +325,73 @@ impl Ledger for MemoryLedger {
     fn bodiless(
         &self,
         space: &SpaceId,
+        sealed: bool,
         after: Option<&MessageId>,
         limit: usize,
     ) -> LedgerResult<Vec<MessageId>> {
-        let lacks = |r: &&StoredRecord| {
-            r.feed.space == *space
-                && after.is_none_or(|after| r.id > *after)
-                && !self.bodies.contains_key(&r.id)
+        let lacks = |id: &&MessageId| {
+            self.records.get(id).is_some_and(|r| {
+                r.feed.space == *space && sealed == (r.feed.room == space.direct_room())
+            }) && !self.bodies.contains_key(id)
         };
-        Ok(self
-            .records
-            .values()
-            .filter(lacks)
-            .map(|r| r.id)
-            .take(limit)
-            .collect())
+        let begin = after.and_then(|after| self.arrived.iter().position(|id| id == after));
+        let rest = self.arrived.iter().skip(begin.map_or(0, |begin| begin + 1));
+        Ok(rest.filter(lacks).copied().take(limit).collect())
+    }
+
+    fn opening(&self, record: &MessageId) -> LedgerResult<Option<Opening>> {
+        Ok(self.openings.get(record).cloned())
+    }
+
+    fn put_opening(&mut self, record: &MessageId, opening: &Opening) -> LedgerResult<()> {
+        self.openings.insert(*record, opening.clone());
+        Ok(())
+    }
+
+    fn prekeys(&self) -> LedgerResult<Vec<PrekeyRow>> {
+        Ok(self.prekeys.clone())
+    }
+
+    fn put_prekey(&mut self, row: &PrekeyRow) -> LedgerResult<()> {
+        self.prekeys.push(row.clone());
+        self.prekeys
+            .sort_by_key(|row| std::cmp::Reverse(row.made_at));
+        Ok(())
+    }
+
+    fn forget_prekeys(&mut self, through: i64) -> LedgerResult<()> {
+        self.prekeys.retain(|row| row.made_at > through);
+        Ok(())
+    }
+
+    fn put_load(&mut self, record: &MessageId, load: &Load) -> LedgerResult<()> {
+        self.loads.insert(*record, *load);
+        Ok(())
+    }
+
+    fn load(&self, record: &MessageId) -> LedgerResult<Option<Load>> {
+        Ok(self.loads.get(record).copied())
+    }
+
+    fn remove_load(&mut self, record: &MessageId) -> LedgerResult<()> {
+        self.loads.remove(record);
+        Ok(())
+    }
+
+    fn load_of(&self, space: &SpaceId, author: &MemberId) -> LedgerResult<u64> {
+        let of = |load: &&Load| (load.space, load.author) == (*space, *author);
+        Ok(self.loads.values().filter(of).map(|load| load.size).sum())
+    }
+
+    fn oldest_load(
+        &self,
+        of: Option<(&SpaceId, &MemberId)>,
+    ) -> LedgerResult<Option<(MessageId, Load)>> {
+        let fits =
+            |(_, load): &(&MessageId, &Load)| of.is_none_or(|of| of == (&load.space, &load.author));
+        let oldest = self.loads.iter().filter(fits);
+        let oldest = oldest.min_by_key(|(id, load)| (load.since, **id));
+        Ok(oldest.map(|(id, load)| (*id, *load)))
     }
 
     fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()> {

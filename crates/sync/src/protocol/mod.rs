@@ -34,13 +34,13 @@ pub use event::{CommandError, DoorEnd, Event, Lane, Output, Peer, Reason, Refusa
 #[doc(hidden)]
 pub use frame::is_frame;
 pub use ledger::{
-    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, RegisterKey, SpaceRow, Standing,
-    StoredBody, StoredRecord,
+    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, Load, Opening, PrekeyRow,
+    RegisterKey, SpaceRow, Standing, StoredBody, StoredRecord,
 };
 pub use memory::MemoryLedger;
 pub use node::{
-    DoorView, Entropy, Identity, InviteTerms, InviteView, MemberView, Node, PageView, Reaction,
-    RoomView, Sent, SpaceView, UnpackError, Unpacked,
+    ConversationView, DoorView, Entropy, Identity, InviteTerms, InviteView, MemberView, Node,
+    PageView, Reaction, RoomView, Sent, SpaceView, UnpackError, Unpacked,
 };
 pub use page::PageError;
 pub use roster::MemberState;

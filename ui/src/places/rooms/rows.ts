@@ -58,9 +58,14 @@ export function mayEdit(message: Message): boolean {
   return message.mine && message.result === null && stands(message);
 }
 
-/** Whether a message was neither deleted nor is about to be. */
+/** Whether a message of someone else can be shown to those who run the space. */
+export function mayReport(message: Message): boolean {
+  return !message.mine && stands(message);
+}
+
+/** Whether a message is there to be read: neither deleted nor about to be, and open. */
 export function stands(message: Message): boolean {
-  return !message.deleted && message.deleting_until === null;
+  return !message.deleted && !message.closed && message.deleting_until === null;
 }
 
 /** Puts a message that was shown or changed into its place: where it was, or at the end. */

@@ -1,21 +1,23 @@
 //! What the person at this machine can do.
 
 use artel_domain::{
-    Audience, Body, Content, Control, Cut, DeviceId, Envelope, InviteCode, InviteId, MemberId,
-    MessageId, Permission, Role, RoomId, Signed, SpaceId, SpaceSecret,
+    Audience, Body, Content, Control, Cut, DeviceId, Envelope, InviteCode, InviteId, Letter,
+    MemberId, MessageId, Permission, Prekey, Role, RoomId, Sealed, Signed, SpaceId, SpaceSecret,
     limits::{MAX_CONTROL_FEED, MAX_CUTS, MAX_EDITS, MAX_PARENTS, TERM_RECORDS},
     role::TABLE,
 };
+use zeroize::Zeroizing;
 
 use super::{
     super::{
         event::CommandError,
-        ledger::{FeedKey, JoinRow, Ledger, LedgerResult, SpaceRow, Standing},
+        ledger::{FeedKey, JoinRow, Ledger, LedgerResult, Opening, SpaceRow, Standing},
         roster::{Member, MemberState, needed, needed_to_invite},
     },
     Fault, InviteTerms, Node, Sent,
     ingest::seal,
     joining::Joining,
+    showing::{is_sealed, sealed_place, shown_in},
     space::Space,
 };
 
@@ -23,6 +25,18 @@ use super::{
 const MAX_TIES: usize = 16;
 /// Name of the room that comes with a space.
 const FIRST_ROOM: &str = "General";
+
+/// What a record is to say; `T` is first the content, then the body made of it.
+pub(super) enum Said<T = Content> {
+    /// To all readers of its room.
+    Open(T),
+    /// To these devices only, and shown in this room.
+    Sealed {
+        letter: Box<Letter>,
+        devices: Vec<(DeviceId, Prekey)>,
+        shown_in: RoomId,
+    },
+}
 
 impl From<Fault> for CommandError {
     fn from(fault: Fault) -> Self {
@@ -412,7 +426,7 @@ impl Node {
         Ok(())
     }
 
-    /// Writes a record into a room. Files are attached by first putting their chunk lists and chunks into the ledger,
+    /// Writes a record into a room, or seals it into a conversation. Files are attached by first putting their chunk lists and chunks into the ledger,
     /// with the [`artel_domain::Attachment`] that [`artel_domain::FileDigest`] made.
     ///
     /// # Errors
@@ -429,7 +443,13 @@ impl Node {
         for attachment in content.attachments() {
             ledger.put_file_of(&attachment.file, &room)?;
         }
-        self.write(ledger, now, space, room, content)
+        match self.conversation(&space, &room)? {
+            Some(readers) => {
+                let letter = Letter { readers, content };
+                self.write_letter(ledger, now, space, letter)
+            }
+            None => self.write(ledger, now, space, room, content),
+        }
     }
 
     /// Whether the caller may write this into a room, as [`Self::send`] would find. Writes nothing.
@@ -457,7 +477,12 @@ impl Node {
         let known = self.spaces.get(space).ok_or(CommandError::NoSpace)?;
         let of_page = known.roster.room(room).is_some_and(|r| r.page.is_some());
         let changes_page = matches!(content, Content::Page { .. });
-        if !known.roster.reads(&self.member(), room) || of_page || changes_page {
+        let sealed = matches!(content, Content::Sealed(_) | Content::Report(_));
+        let talk = *room != space.direct_room() && known.roster.reads(&self.member(), room);
+        if of_page || changes_page || sealed {
+            return Err(CommandError::NoRoom);
+        }
+        if !talk && self.conversation(space, room)?.is_none() {
             return Err(CommandError::NoRoom);
         }
         self.aimed(ledger, space, room, content)
@@ -582,10 +607,11 @@ impl Node {
         };
         let record = ledger
             .record(&target)?
-            .filter(|r| (r.feed.space, r.feed.room) == (*space, *room));
-        let record = record
-            .filter(|r| r.standing == Standing::Settled)
+            .filter(|r| r.feed.space == *space && r.standing == Standing::Settled)
             .ok_or(CommandError::NoMessage)?;
+        if shown_in(ledger, &record)? != *room {
+            return Err(CommandError::NoMessage);
+        }
         let roster = &self.spaces.get(space).ok_or(CommandError::NoSpace)?.roster;
         let own = roster
             .of_device(&record.feed.device)
@@ -593,6 +619,9 @@ impl Node {
         match content {
             Content::Edit { .. } if !own => Err(CommandError::NotAuthor),
             Content::Delete { target, mut edits } => {
+                if !own && is_sealed(&record) {
+                    return Err(CommandError::NotAuthor);
+                }
                 if !own {
                     self.may(space, Permission::DeleteOthers)?;
                 }
@@ -666,7 +695,8 @@ impl Node {
             self.tie_heads(ledger, now, space)?;
         }
         let target = content.target().copied();
-        self.write_after(ledger, now, space, room, content, target)
+        let said = Said::Open(content);
+        self.write_after(ledger, now, space, room, said, target)
     }
 
     /// Writes entries that only name others, until one more can name everything that took rights away: what an entry may
@@ -685,7 +715,7 @@ impl Node {
             if self.spaces.get(&space).map_or(0, taking) <= MAX_PARENTS {
                 break;
             }
-            let seen = Content::Control(Control::Seen);
+            let seen = Said::Open(Content::Control(Control::Seen));
             let room = space.control_room();
             self.write_after(ledger, now, space, room, seen, None)?;
         }
@@ -699,17 +729,35 @@ impl Node {
         now: i64,
         space: SpaceId,
         room: RoomId,
-        content: Content,
+        said: Said,
         target: Option<MessageId>,
     ) -> Result<Sent, CommandError> {
         self.tell_time(now);
-        let body = Body {
-            salt: self.entropy.draw()?,
-            at: now,
-            content,
-        }
-        .encode()?;
-        let hash = Body::hash_of(&body);
+        let salt = self.entropy.draw()?;
+        let encode = |content| {
+            let body = Body {
+                salt,
+                at: now,
+                content,
+            };
+            body.encode()
+        };
+        // What cannot be written changes nothing.
+        let said = match said {
+            Said::Open(content) => Said::Open(encode(content)?),
+            Said::Sealed {
+                letter,
+                devices,
+                shown_in,
+            } => {
+                letter.fits(devices.len())?;
+                Said::Sealed {
+                    letter,
+                    devices,
+                    shown_in,
+                }
+            }
+        };
         let mut feed = FeedKey {
             space,
             room,
@@ -759,6 +807,25 @@ impl Node {
         let sequence = previous
             .as_ref()
             .map_or(1, |record| record.sequence.saturating_add(1));
+        let (body, opening) = match said {
+            Said::Open(body) => (body, None),
+            Said::Sealed {
+                letter,
+                devices,
+                shown_in,
+            } => {
+                let at = sealed_place(&feed, sequence);
+                let seed = Zeroizing::new(self.entropy.draw()?);
+                let me = &self.identity.device;
+                let (sealed, key) = Sealed::seal(&letter, &at, me, &devices, &seed)?;
+                let opening = Opening {
+                    room: shown_in,
+                    key: Some(key),
+                };
+                (encode(Content::Sealed(sealed))?, Some(opening))
+            }
+        };
+        let hash = Body::hash_of(&body);
         let place = (sequence - 1) % TERM_RECORDS + 1;
         let lamport = top
             .checked_add(1)
@@ -779,6 +846,9 @@ impl Node {
             change,
         };
         let envelope = Signed::seal(envelope, &self.identity.device)?;
+        if let Some(opening) = opening {
+            ledger.put_opening(&envelope.id(), &opening)?;
+        }
         let record = self.keep(ledger, &envelope, bytes, Some(&body), true)?;
         if place == TERM_RECORDS {
             seal(ledger, &feed, &record.id, &document)?;

@@ -602,7 +602,7 @@ impl Node {
             else {
                 continue;
             };
-            if let Some(StoredBody::Here(wire)) = ledger.body(&record.id)?
+            if let Some(wire) = served(ledger, &record)?
                 && size + wire.len() <= RECORDS_BYTES
             {
                 size += wire.len();
@@ -698,11 +698,11 @@ impl Node {
                 continue;
             };
             let after = space.bodies_after;
-            let mut records = ledger.bodiless(&id, after.as_ref(), MAX_BODIES)?;
+            let mut records = ledger.bodiless(&id, false, after.as_ref(), MAX_BODIES)?;
             if records.is_empty() && after.is_some() {
                 // Everything was asked of this one; the next is asked from the beginning.
                 space.bodies_of += 1;
-                records = ledger.bodiless(&id, None, MAX_BODIES)?;
+                records = ledger.bodiless(&id, false, None, MAX_BODIES)?;
             }
             space.bodies_after = records.last().copied();
             let turn = space.bodies_of.checked_rem(peers.len()).unwrap_or(0);
@@ -711,6 +711,7 @@ impl Node {
             {
                 self.send_frame(peer, &Frame::WantBodies { space: id, records });
             }
+            self.want_sealed(ledger, id, &peers)?;
         }
         Ok(())
     }
@@ -768,10 +769,7 @@ pub(super) fn carry(
     record: StoredRecord,
     sealed: &mut Option<(u64, Vec<Vec<u8>>)>,
 ) -> LedgerResult<Carried> {
-    let body = match ledger.body(&record.id)? {
-        Some(StoredBody::Here(wire)) => Some(wire),
-        _ => None,
-    };
+    let body = served(ledger, &record)?;
     let (term, place) = (
         (record.sequence.saturating_sub(1)) / TERM_RECORDS,
         record.sequence.saturating_sub(1) % TERM_RECORDS,
@@ -793,6 +791,19 @@ pub(super) fn carry(
         envelope: record.envelope,
         change,
         body,
+    })
+}
+
+/// The body of a record as others get it. Of the direct room it is given by all alike for a while, and then by nobody:
+/// who keeps it longer, because it is for them, does not show that.
+fn served(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Option<Vec<u8>>> {
+    let sealed = record.feed.room == record.feed.space.direct_room();
+    if sealed && ledger.load(&record.id)?.is_none() {
+        return Ok(None);
+    }
+    Ok(match ledger.body(&record.id)? {
+        Some(StoredBody::Here(wire)) => Some(wire),
+        _ => None,
     })
 }
 

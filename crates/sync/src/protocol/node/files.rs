@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use artel_domain::{
-    Attachment, FileId, MessageId, RoomId, SpaceId,
+    Attachment, FileId, MemberId, MessageId, RoomId, SpaceId,
     attachment::{chunk_hash, chunk_len},
     limits::{CHUNK, FILE_WINDOW},
 };
@@ -19,6 +19,7 @@ use super::{
         ledger::{Ledger, LedgerResult},
     },
     Fault, Node,
+    showing::shown_in,
 };
 
 /// How long a peer that was asked may stay silent, in milliseconds.
@@ -41,7 +42,12 @@ type Key = (MessageId, u8);
 /// A file being fetched.
 pub(super) struct Fetch {
     space: SpaceId,
+    /// Room that carries the record.
     room: RoomId,
+    /// Room that it is shown in, in which the file is sent, received and given.
+    kept_in: RoomId,
+    /// Whom it may be asked of; none if that is everyone who reads the room. Others do not even learn that it is asked for.
+    readers: Option<Vec<MemberId>>,
     attachment: Attachment,
     /// In which order files were asked for.
     turn: u64,
@@ -306,11 +312,18 @@ impl Node {
                 return Err(CommandError::TooManyFiles);
             }
             let (space, room) = (record.feed.space, record.feed.room);
+            let kept_in = shown_in(ledger, &record)?;
+            let readers = match self.readers_of(ledger, &record) {
+                Ok(readers) => readers,
+                Err(fault) => return Err(fault.into()),
+            };
             let list = ledger.chunk_list(&attachment.file)?;
             let turn = self.fetches.values().map(|fetch| fetch.turn).max();
             let mut fetch = Fetch {
                 space,
                 room,
+                kept_in,
+                readers,
                 turn: turn.map_or(0, |turn| turn + 1),
                 moved: None,
                 rests: now,
@@ -344,7 +357,7 @@ impl Node {
         let missing = ledger.missing_chunks(&file, count, 0, whole)?;
         fetch.missing = missing.into_iter().collect();
         fetch.fresh = fetch.missing.len() == whole;
-        fetch.served = ledger.is_file_of(&file, &fetch.room)?;
+        fetch.served = ledger.is_file_of(&file, &fetch.kept_in)?;
         if fetch.fresh || fetch.served {
             return Ok(());
         }
@@ -370,7 +383,7 @@ impl Node {
         } else {
             size.saturating_sub(missing.saturating_mul(CHUNK as u64))
         };
-        let (space, room, (message, index)) = (fetch.space, fetch.room, key);
+        let (space, room, (message, index)) = (fetch.space, fetch.kept_in, key);
         self.outputs.push(Output::Event(Event::Attachment {
             space,
             message,
@@ -430,7 +443,7 @@ impl Node {
         let unasked: Vec<Peer> = members
             .into_iter()
             .filter(|peer| !fetch.sources.contains_key(peer) && !fetch.refused.contains(peer))
-            .filter(|peer| self.may_carry(peer, &fetch.space, &fetch.room))
+            .filter(|peer| self.may_have(peer, fetch))
             .collect();
         for peer in unasked {
             self.want_holding(&peer, key);
@@ -447,6 +460,13 @@ impl Node {
             self.want_list(now, key, author);
         }
         Ok(())
+    }
+
+    /// Whether a peer may have the file that is fetched, and hear of it.
+    fn may_have(&self, peer: &Peer, fetch: &Fetch) -> bool {
+        let readers = fetch.readers.as_ref();
+        self.may_carry(peer, &fetch.space, &fetch.room)
+            && readers.is_none_or(|readers| self.is_of(peer, &fetch.space, readers))
     }
 
     /// Asks a member what it has of a file, and says what is here.
@@ -678,7 +698,7 @@ impl Node {
             fetch.refuse(peer);
             return Ok(self.next_fetches(ledger, now)?);
         }
-        let (file, room) = (fetch.attachment.file, fetch.room);
+        let (file, room) = (fetch.attachment.file, fetch.kept_in);
         if fetch.missing.remove(&chunk) {
             fetch.moved = Some(now);
             ledger.put_chunk(&file, chunk, bytes)?;
@@ -778,10 +798,7 @@ impl Node {
         let Some(fetch) = self.fetches.get(key) else {
             return false;
         };
-        if fetch.moved.is_none()
-            || fetch.refused.contains(peer)
-            || !self.may_carry(peer, &fetch.space, &fetch.room)
-        {
+        if fetch.moved.is_none() || fetch.refused.contains(peer) || !self.may_have(peer, fetch) {
             return false;
         }
         let Some(fetch) = self.fetches.get_mut(key) else {
@@ -916,9 +933,14 @@ impl Node {
         if !self.may_carry(peer, &record.feed.space, &record.feed.room) {
             return Ok(None);
         }
+        let readers = self.readers_of(ledger, &record)?;
+        if readers.is_some_and(|readers| !self.is_of(peer, &record.feed.space, &readers)) {
+            return Ok(None);
+        }
+        let room = shown_in(ledger, &record)?;
         let attachment = body.content.attachments().get(usize::from(index));
         Ok(attachment.map(|attachment| Asked {
-            room: record.feed.room,
+            room,
             file: attachment.file,
             chunks: attachment.chunks(),
         }))
@@ -983,6 +1005,7 @@ impl Node {
 
 /// A file that a peer asks for.
 struct Asked {
+    /// Room that its record is shown in.
     room: RoomId,
     file: FileId,
     chunks: u32,

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use artel_domain::{
     Body, BodyHash, ChangeHash, Content, Control, DeviceCertificate, DeviceId, Envelope, MessageId,
     Signed, SpaceId,
-    limits::{MAX_BODY, MAX_CONTROL_FEED, TERM_RECORDS},
+    limits::{MAX_CONTROL_FEED, TERM_RECORDS},
 };
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
         roster::MemberState,
     },
     Fault, Node,
+    showing::{here, shown_in},
 };
 
 /// Devices whose word for themselves is kept in one space while it does not count.
@@ -339,9 +340,15 @@ impl Node {
             late,
         };
         ledger.put_record(&record)?;
+        let sealed = feed.room == feed.space.direct_room();
         if let Some(body) = body {
             ledger.put_body(&id, body)?;
-            refer(ledger, &id, body)?;
+            if sealed {
+                self.sealed_came(ledger, &record, body)?;
+            }
+            refer(ledger, &record)?;
+        } else if sealed {
+            self.sealed_awaited(ledger, &record)?;
         }
         let head = Head {
             feed,
@@ -412,9 +419,9 @@ impl Node {
                     && child.shown
                     && self.page_of(&child.feed).is_none()
                 {
-                    let FeedKey { space, room, .. } = child.feed;
+                    let room = shown_in(ledger, &child)?;
                     self.outputs.push(Output::Event(Event::Settled {
-                        space,
+                        space: child.feed.space,
                         room,
                         id: child.id,
                     }));
@@ -458,7 +465,10 @@ impl Node {
             return Ok(());
         }
         ledger.put_body(&record.id, body)?;
-        refer(ledger, &record.id, body)?;
+        if record.feed.room == record.feed.space.direct_room() {
+            self.sealed_came(ledger, &record, body)?;
+        }
+        refer(ledger, &record)?;
         self.consider(ledger, record)?;
         Ok(())
     }
@@ -604,7 +614,7 @@ impl Node {
 
 /// Whether a body is what a record names, and no larger than honest ones are.
 pub(super) fn is_body_of(wire: &[u8], hash: &BodyHash) -> Result<(), Fault> {
-    if wire.len() > MAX_BODY {
+    if wire.len() > Body::limit_of(wire) {
         Err(Fault::Broke("a body is too large"))
     } else if Body::hash_of(wire) != *hash {
         Err(Fault::Broke("a body is not its record's"))
@@ -626,10 +636,11 @@ fn ends_before(node: &Node, feed: &FeedKey) -> usize {
 }
 
 /// Notes which records an edit or a deletion is about.
-fn refer(ledger: &mut dyn Ledger, id: &MessageId, body: &[u8]) -> LedgerResult<()> {
-    match Body::decode(body).map(|body| body.content) {
-        Ok(Content::Edit { target, .. }) => ledger.put_reference(&target, id),
-        Ok(Content::Delete { target, edits }) => edits
+fn refer(ledger: &mut dyn Ledger, record: &StoredRecord) -> LedgerResult<()> {
+    let id = &record.id;
+    match here(ledger, record)?.map(|body| body.content) {
+        Some(Content::Edit { target, .. }) => ledger.put_reference(&target, id),
+        Some(Content::Delete { target, edits }) => edits
             .iter()
             .chain([&target])
             .try_for_each(|erased| ledger.put_reference(erased, id)),

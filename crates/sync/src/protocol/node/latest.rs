@@ -161,6 +161,7 @@ impl Node {
                     lamport: value.lamport,
                     body: Some(body),
                     erased: false,
+                    closed: None,
                     late: false,
                     provisional: true,
                     ahead: true,

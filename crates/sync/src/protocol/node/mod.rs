@@ -18,6 +18,7 @@ use super::{
 use crate::{Ports, Settings};
 use branches::{SEARCH_COST, Search};
 use company::News;
+use direct::PrekeyWire;
 use documents::Documents;
 use doors::{Door, Knocking};
 use exchange::{Want, place_of};
@@ -31,6 +32,7 @@ mod branches;
 mod bundle;
 mod commands;
 mod company;
+mod direct;
 mod documents;
 mod doors;
 mod entropy;
@@ -48,6 +50,7 @@ mod space;
 mod views;
 
 pub use bundle::{UnpackError, Unpacked};
+pub use direct::ConversationView;
 pub use doors::DoorView;
 pub use entropy::Entropy;
 pub use pages::PageView;
@@ -139,6 +142,10 @@ pub struct Node {
     recut: BTreeSet<FeedKey>,
     /// Registers that left this device lately.
     paces: Paces,
+    /// The newest prekey of this device.
+    prekey: Option<PrekeyWire>,
+    /// When the keys that one seals to this device, and what it carries, were last looked through.
+    direct_at: i64,
     /// Where this node listens.
     ports: Ports,
     settings: Settings,
@@ -204,6 +211,8 @@ impl Node {
             unfolded: BTreeSet::new(),
             recut: BTreeSet::new(),
             paces: Paces::default(),
+            prekey: None,
+            direct_at: 0,
             ports: Ports::default(),
             settings: Settings::default(),
             news: News::new(),
@@ -347,6 +356,7 @@ impl Node {
         self.tick_registers(ledger, now)?;
         self.search_branches(ledger, now)?;
         self.tick_secrets(now);
+        self.tick_direct(ledger, now)?;
         self.tick_sessions(ledger, now)?;
         self.tick_joins(now);
         self.tick_doors(now);

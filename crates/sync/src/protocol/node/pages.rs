@@ -13,6 +13,7 @@ use super::{
         roster::PageOf,
     },
     Node, Sent,
+    commands::Said,
 };
 
 /// A room's page, as this node's member sees it.
@@ -61,6 +62,7 @@ impl Node {
         self.may(&space, Permission::EditPages)?;
         let known = self.spaces.get(&space).ok_or(CommandError::NoSpace)?;
         let of = known.roster.room(&room).filter(|of| of.page.is_none());
+        let of = of.filter(|_| room != space.direct_room());
         if of.is_none() || !known.roster.reads(&self.member(), &room) {
             return Err(CommandError::NoRoom);
         }
@@ -142,8 +144,8 @@ impl Node {
             return Ok(None);
         };
         // A change comes after all that it may build on.
-        let content = Content::Page { change };
-        let sent = self.write_after(ledger, now, space, feeds, content, read.top)?;
+        let said = Said::Open(Content::Page { change });
+        let sent = self.write_after(ledger, now, space, feeds, said, read.top)?;
         Ok(Some(sent))
     }
 

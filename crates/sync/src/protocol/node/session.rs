@@ -11,8 +11,8 @@ use std::{
 };
 
 use artel_domain::{
-    Content, Control, DeviceCertificate, DeviceId, InviteId, MemberId, Permission, RoomId, Signed,
-    SpaceId,
+    Content, Control, DeviceCertificate, DeviceId, InviteId, MemberId, MessageId, Permission,
+    RoomId, Signed, SpaceId,
 };
 use zeroize::Zeroizing;
 
@@ -24,6 +24,7 @@ use super::{
         roster::MemberState,
     },
     Fault, Node,
+    commands::Said,
     doors::{Guest, Knock},
     registers::Asking,
     space::Space,
@@ -80,6 +81,8 @@ pub(super) struct Link {
     pub(super) removed: bool,
     /// The peer has shown that it takes this node for a member.
     pub(super) accepted: bool,
+    /// The last record of the direct room whose missing body the peer was asked for: each only once.
+    pub(super) sealed_after: Option<MessageId>,
     /// The peer's last summary that was found equal.
     pub(super) in_step_at: Option<(Digest, Option<Digest>)>,
     /// Version of the space at the last summary, sent or found equal.
@@ -526,7 +529,8 @@ impl Node {
             };
             let room = space.control_room();
             // Its word for itself comes first in its feed, or nobody keeps that.
-            self.write_after(ledger, now, space, room, Content::Control(enrol), None)?;
+            let said = Said::Open(Content::Control(enrol));
+            self.write_after(ledger, now, space, room, said, None)?;
         }
         Ok(())
     }
@@ -648,7 +652,7 @@ impl Node {
         let Some(space) = self.spaces.get(id) else {
             return Vec::new();
         };
-        let rooms = space.roster.rooms.iter().map(|room| room.id);
+        let rooms = space.roster.all_rooms().map(|room| room.id);
         rooms
             .filter(|room| self.may_carry(peer, id, room))
             .collect()

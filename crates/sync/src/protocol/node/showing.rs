@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
-use artel_domain::{Body, Content, Envelope, MemberId, MessageId, Permission, Role, Signed};
+use artel_domain::{
+    Body, Content, Envelope, Letter, MemberId, MessageId, Permission, Role, RoomId, Signed, sealed,
+};
 
 use super::{
     super::{
@@ -17,8 +19,15 @@ use super::{
 /// How a record is to be shown.
 enum View {
     Hidden,
-    /// With this content; none if it was erased.
-    Shown(MemberId, Option<Box<Body>>),
+    Shown(MemberId, What),
+}
+
+/// What is shown of a record.
+enum What {
+    Body(Box<Body>),
+    Erased,
+    /// It was sealed to this device at this time and cannot be opened.
+    Closed(i64),
 }
 
 /// What the effective deletions say of a record.
@@ -54,17 +63,19 @@ impl Node {
         record: StoredRecord,
         queue: &mut Vec<MessageId>,
     ) -> LedgerResult<()> {
-        let FeedKey { space, room, .. } = record.feed;
-        if room == space.control_room() {
+        let space = record.feed.space;
+        if record.feed.room == space.control_room() {
             // The roster's fold reads it, whoever wrote it; nothing of it is shown.
             return Ok(());
         }
         if let Some(of) = self.page_of(&record.feed) {
             return self.consider_change(ledger, &record, of);
         }
+        let room = shown_in(ledger, &record)?;
         let erasure = self.erasure(ledger, &record)?;
         let erased = ledger.body(&record.id)? == Some(StoredBody::Erased);
-        if erasure == Erasure::None && erased {
+        // In the direct room it may be erased because it was carried long enough.
+        if erasure == Erasure::None && erased && !is_sealed(&record) {
             // No deletion counts any more: the body is asked for again, and edits with it.
             ledger.restore_wanted(&record.id)?;
             queue.extend(ledger.references(&record.id)?);
@@ -83,10 +94,16 @@ impl Node {
         }
         let view = self.view(ledger, &record, erasure)?;
         match view {
-            View::Shown(author, body) if !record.shown => {
+            View::Shown(author, what) if !record.shown => {
+                let erased = matches!(what, What::Erased);
+                let (body, closed) = match what {
+                    What::Body(body) => (Some(*body), None),
+                    What::Erased => (None, None),
+                    What::Closed(at) => (None, Some(at)),
+                };
                 ledger.update_record(&record.id, record.standing, true, record.late)?;
                 self.caught_up(ledger, &space, &record.id)?;
-                queue.extend(erases(body.as_deref()));
+                queue.extend(erases(body.as_ref()));
                 self.outputs
                     .push(Output::Event(Event::Shown(Box::new(Shown {
                         space,
@@ -96,8 +113,9 @@ impl Node {
                         sequence: record.sequence,
                         author,
                         lamport: record.lamport,
-                        erased: body.is_none(),
-                        body: body.map(|body| *body),
+                        erased,
+                        closed,
+                        body,
                         late: record.late,
                         provisional: record.standing == Standing::Provisional,
                         ahead: false,
@@ -212,8 +230,8 @@ impl Node {
             return Ok(direct);
         }
         let targets = match ledger.body(&record.id)? {
-            Some(StoredBody::Here(wire)) => match Body::decode(&wire).map(|body| body.content) {
-                Ok(Content::Edit { target, .. }) => vec![target],
+            Some(StoredBody::Here(_)) => match here(ledger, record)?.map(|body| body.content) {
+                Some(Content::Edit { target, .. }) => vec![target],
                 _ => Vec::new(),
             },
             // What it edited is not known any more, but it was noted when its body was here.
@@ -225,7 +243,7 @@ impl Node {
                 continue;
             };
             if same_room(record, &other)
-                && names(record, &target)
+                && comes_after(record, &other)
                 && self.owner(record) == self.owner(&other)
                 && ledger.references(&target)?.contains(&record.id)
                 && self.deleted(ledger, &other)? != Erasure::None
@@ -283,16 +301,28 @@ impl Node {
         let Some((author, role)) = self.author(ledger, record)? else {
             return Ok(View::Hidden);
         };
+        let opening = ledger.opening(&record.id)?;
+        if is_sealed(record) && opening.is_none() {
+            // It is for others, or pretends to be between others.
+            return Ok(View::Hidden);
+        }
         match erasure {
-            Erasure::Message => return Ok(View::Shown(author, None)),
+            Erasure::Message => return Ok(View::Shown(author, What::Erased)),
             Erasure::Edit => return Ok(View::Hidden),
             Erasure::None => {}
         }
         let Some(body) = here(ledger, record)? else {
-            return Ok(View::Hidden);
+            let closed = opening.is_some_and(|opening| opening.key.is_none());
+            let sealed = match ledger.body(&record.id)? {
+                Some(StoredBody::Here(wire)) if closed => Body::decode(&wire).ok(),
+                _ => None,
+            };
+            return Ok(sealed.map_or(View::Hidden, |body| {
+                View::Shown(author, What::Closed(body.at))
+            }));
         };
         let allowed = match &body.content {
-            Content::Control(_) | Content::Page { .. } => false,
+            Content::Control(_) | Content::Page { .. } | Content::Sealed(_) => false,
             Content::Edit { target, .. } | Content::Delete { target, .. } => {
                 let Some(other) = ledger.record(target)? else {
                     return Ok(View::Hidden);
@@ -300,13 +330,16 @@ impl Node {
                 let edits = matches!(body.content, Content::Edit { .. });
                 // Whether the target counts is no matter here: it may count again, and then it is deleted.
                 let rightful = self.owner(&other) == Some(author)
-                    || (!edits && role.may(Permission::DeleteOthers));
-                same_room(record, &other) && rightful && names(record, target)
+                    || (!edits && !is_sealed(record) && role.may(Permission::DeleteOthers));
+                same_room(record, &other) && rightful && comes_after(record, &other)
             }
-            Content::Text { .. } | Content::Result(_) | Content::Unknown(_) => true,
+            Content::Text { .. }
+            | Content::Result(_)
+            | Content::Report(_)
+            | Content::Unknown(_) => true,
         };
         Ok(if allowed {
-            View::Shown(author, Some(Box::new(body)))
+            View::Shown(author, What::Body(Box::new(body)))
         } else {
             View::Hidden
         })
@@ -357,23 +390,77 @@ fn leads_to(
     Ok(at.id == record.id)
 }
 
-/// A record's body, if it is here and sound.
-fn here(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Option<Body>> {
+/// A record's body, if it is here and sound; opened if it was sealed. In the direct room only what was sealed counts, and
+/// only there.
+pub(super) fn here(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Option<Body>> {
+    if is_sealed(record) {
+        let opened = opened(ledger, record)?;
+        return Ok(opened.map(|(letter, body)| Body {
+            content: letter.content,
+            ..body
+        }));
+    }
     Ok(match ledger.body(&record.id)? {
         Some(StoredBody::Here(wire)) => Body::decode(&wire).ok(),
         _ => None,
     })
 }
 
+/// What a sealed record says, if this device has its key, and the body that it came in.
+pub(super) fn opened(
+    ledger: &dyn Ledger,
+    record: &StoredRecord,
+) -> LedgerResult<Option<(Letter, Body)>> {
+    let Some(key) = ledger.opening(&record.id)?.and_then(|found| found.key) else {
+        return Ok(None);
+    };
+    let Some(StoredBody::Here(wire)) = ledger.body(&record.id)? else {
+        return Ok(None);
+    };
+    let Ok(body) = Body::decode(&wire) else {
+        return Ok(None);
+    };
+    let Content::Sealed(sealed) = &body.content else {
+        return Ok(None);
+    };
+    let letter = sealed.open(&sealed_place(&record.feed, record.sequence), &key);
+    Ok(letter.ok().map(|letter| (letter, body)))
+}
+
+/// Where a record's body opens, if it is sealed.
+pub(super) fn sealed_place(feed: &FeedKey, sequence: u64) -> sealed::Place {
+    sealed::Place {
+        space: feed.space,
+        device: feed.device,
+        incarnation: feed.incarnation,
+        sequence,
+    }
+}
+
+/// Whether a record is of the direct room.
+pub(super) fn is_sealed(record: &StoredRecord) -> bool {
+    record.feed.room == record.feed.space.direct_room()
+}
+
+/// The room that a record is shown in.
+pub(super) fn shown_in(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<RoomId> {
+    if !is_sealed(record) {
+        return Ok(record.feed.room);
+    }
+    let opening = ledger.opening(&record.id)?;
+    Ok(opening.map_or(record.feed.room, |opening| opening.room))
+}
+
 /// What goes of a member who was erased: everything but their deletions, which hold what others were promised.
 fn of_erased(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Erasure> {
     Ok(match ledger.body(&record.id)? {
         None => Erasure::None,
-        Some(StoredBody::Here(wire)) => match Body::decode(&wire).map(|body| body.content) {
-            Ok(Content::Delete { .. }) => Erasure::None,
-            Ok(Content::Edit { .. }) => Erasure::Edit,
+        Some(StoredBody::Here(_)) => match here(ledger, record)?.map(|body| body.content) {
+            Some(Content::Delete { .. }) => Erasure::None,
+            Some(Content::Edit { .. }) => Erasure::Edit,
             _ => Erasure::Message,
         },
+        Some(StoredBody::Erased) if is_sealed(record) && !record.shown => Erasure::Edit,
         Some(StoredBody::Erased) => {
             for target in built_on(record) {
                 if ledger.references(&target)?.contains(&record.id) {
@@ -409,6 +496,16 @@ fn built_on(record: &StoredRecord) -> Vec<MessageId> {
         .chain(&value.previous)
         .copied()
         .collect()
+}
+
+/// Whether a record says that it came after another: it names it as one it builds on. What is sealed does not, since
+/// everybody sees that; it lies after it in the order.
+fn comes_after(record: &StoredRecord, other: &StoredRecord) -> bool {
+    if is_sealed(record) {
+        record.lamport > other.lamport
+    } else {
+        names(record, &other.id)
+    }
 }
 
 /// Whether a record names another as one it builds on.

@@ -13,6 +13,7 @@ use super::{
         roster::{ControlSet, Roster},
     },
     company::Company,
+    direct::PrekeyWire,
     registers::Registers,
 };
 
@@ -46,6 +47,10 @@ pub(super) struct Space {
     pub(super) bodies_after: Option<MessageId>,
     /// How many members were asked for all of them.
     pub(super) bodies_of: usize,
+    /// The prekey of this device that was made known here, as far as this node remembers.
+    pub(super) told: Option<PrekeyWire>,
+    /// How often a member was asked for missing bodies of the direct room.
+    pub(super) sealed_of: usize,
     /// When a missing record was last asked for by name; how many members were asked for all of them; the last that was
     /// asked for, of those that control entries wait for and of all; and whether it is the turn of all.
     pub(super) searched_at: i64,
@@ -84,6 +89,8 @@ impl Space {
             asked_bodies: 0,
             bodies_after: None,
             bodies_of: 0,
+            sealed_of: 0,
+            told: None,
             asked_secrets: 0,
             searched_at: 0,
             searched_of: 0,

@@ -3,7 +3,8 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use artel_domain::{
-    Control, Cut, DeviceId, InviteId, MemberId, MessageId, Permission, Role, RoomId, SecretHash,
+    Audience, Control, Cut, DeviceId, InviteId, MemberId, MessageId, Permission, Role, RoomId,
+    SecretHash,
 };
 
 use super::{
@@ -335,6 +336,12 @@ impl ControlSet {
                     let mut founder = Member::new(member, name, Role::Owner, state, device);
                     founder.roles.push((*index, Role::Owner));
                     pass.roster.members.push(founder);
+                    pass.roster.direct = Some(Room {
+                        id: self.space.direct_room(),
+                        name: String::new(),
+                        audience: Audience::All,
+                        page: None,
+                    });
                 }
                 continue;
             }
@@ -511,7 +518,9 @@ impl ControlSet {
             } if role.may(Permission::EditPages) => {
                 let id = RoomId::derive(&self.space, &entry.device, &nonce);
                 let of = roster
-                    .room(&room)
+                    .rooms
+                    .iter()
+                    .find(|of| of.id == room)
                     .filter(|of| of.page.is_none() && of.audience.admits(&author, role));
                 if let (Some(of), false) = (of, roster.has_room(&id)) {
                     let page = Room {

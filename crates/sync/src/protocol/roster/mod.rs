@@ -200,6 +200,8 @@ pub(crate) struct Roster {
     pub(crate) members: Vec<Member>,
     /// In the order of their creation.
     pub(crate) rooms: Vec<Room>,
+    /// Where everything lies that is sealed to single members: all carry it. There since the founding.
+    pub(crate) direct: Option<Room>,
     /// In the order of their opening.
     pub(crate) invites: Vec<Invite>,
     /// The latest epochs: more than one where removals did not see each other, none since the founding.
@@ -233,9 +235,14 @@ impl Roster {
         Some((member.id, state))
     }
 
-    /// A room.
+    /// A room, the direct one among them.
     pub(crate) fn room(&self, room: &RoomId) -> Option<&Room> {
-        self.rooms.iter().find(|r| r.id == *room)
+        self.all_rooms().find(|r| r.id == *room)
+    }
+
+    /// All rooms, the direct one among them.
+    pub(crate) fn all_rooms(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.iter().chain(&self.direct)
     }
 
     /// The page that a room has now: the latest that was opened.
@@ -266,7 +273,7 @@ impl Roster {
             let mut others = self.members.iter().filter(|other| other.id != *member);
             self.reads(member, &room.id) && others.any(|other| self.reads(&other.id, &room.id))
         };
-        let rooms = self.rooms.iter().filter(shared);
+        let rooms = self.all_rooms().filter(shared);
         rooms.map(|room| room.id).collect()
     }
 

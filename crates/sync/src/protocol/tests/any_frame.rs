@@ -426,6 +426,8 @@ proptest! {
             .unwrap()
             .number();
         world.say(1, space, room, "by the member");
+        let talk = world.hosts[1].node.conversations(&space)[0].room;
+        world.say(1, space, talk, "by the member, sealed");
         world.run(2_000);
         for host in 0..3 {
             world.with(host, |node, ledger, now| {

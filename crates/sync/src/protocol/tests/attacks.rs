@@ -25,7 +25,7 @@ fn text(words: &str) -> Content {
 /// What a hostile member says next in its own feed, after what it has said already.
 pub(super) struct Forger {
     host: usize,
-    space: SpaceId,
+    pub(super) space: SpaceId,
     room: RoomId,
     document: Document,
     previous: Option<(u64, MessageId, u64)>,
@@ -61,7 +61,7 @@ impl Forger {
     }
 
     /// A signed record with this body hash, whatever lies beside it.
-    fn record(
+    pub(super) fn record(
         &mut self,
         world: &World,
         hash: artel_domain::BodyHash,
@@ -116,6 +116,11 @@ impl Forger {
         .encode()
         .unwrap();
         self.record(world, Body::hash_of(&body), parents, Some(body))
+    }
+
+    /// The last record that it said.
+    pub(super) fn last(&self) -> Option<MessageId> {
+        self.previous.map(|(_, id, _)| id)
     }
 
     pub(super) fn frame(&self, world: &World, records: Vec<Carried>) -> Vec<u8> {

@@ -16,4 +16,5 @@ mod pages;
 mod registers;
 mod restored;
 mod scenes;
+mod sealed;
 mod simulator;

@@ -1,0 +1,408 @@
+//! What is sealed to single members: keys of bodies, prekeys, what is carried for others, reports.
+
+use artel_domain::{
+    DeviceId, MemberId, MessageId, PrekeySecret, RoomId, SpaceId, sealed::ContentKey,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::StoreError;
+
+/// What is known of a sealed record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Where it is shown.
+    pub room: RoomId,
+    /// The key of its body; none if it cannot be opened any more, or was erased.
+    pub key: Option<ContentKey>,
+}
+
+/// A sealed body that is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Space.
+    pub space: SpaceId,
+    /// Who wrote it.
+    pub author: MemberId,
+    /// Its size in bytes; 0 if it is not here.
+    pub size: u64,
+    /// From when on its time is counted, Unix milliseconds.
+    pub since_ms: i64,
+}
+
+/// A report of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Record of the report.
+    pub id: MessageId,
+    /// Space.
+    pub space: SpaceId,
+    /// Position.
+    pub lamport: u64,
+    /// Who reported.
+    pub reporter: MemberId,
+    /// Reporter's clock, Unix milliseconds.
+    pub at: i64,
+    /// Why.
+    pub text: String,
+    /// What was reported; none if that could not be verified.
+    pub reported: Option<Reported>,
+}
+
+/// What was reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reported {
+    /// The message.
+    pub message: MessageId,
+    /// Device that wrote it.
+    pub device: DeviceId,
+    /// Its room.
+    pub room: RoomId,
+    /// Its author's clock, Unix milliseconds.
+    pub at: i64,
+    /// What it said.
+    pub said: String,
+    /// What it was edited to, and by which device, if it was.
+    pub edit: Option<(DeviceId, String)>,
+    /// Names of its files, JSON.
+    pub files: String,
+}
+
+fn number(value: u64) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| StoreError::Misuse("a number over 2^63"))
+}
+
+/// What is known of a sealed record.
+pub fn opening(connection: &Connection, record: &MessageId) -> Result<Option<Opening>, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT room, key FROM openings WHERE record = ?1")?
+        .query_row([record.as_bytes()], |row| {
+            let key: Vec<u8> = row.get(1)?;
+            Ok(Opening {
+                room: RoomId::from_bytes(row.get(0)?),
+                key: key.try_into().ok().map(ContentKey::from_bytes),
+            })
+        })
+        .optional()?)
+}
+
+/// Keeps what is known of a sealed record.
+pub fn put_opening(
+    connection: &Connection,
+    record: &MessageId,
+    opening: &Opening,
+) -> Result<(), StoreError> {
+    let key = opening.key.as_ref();
+    connection
+        .prepare_cached(
+            "INSERT INTO openings (record, room, key) VALUES (?1, ?2, ?3)
+             ON CONFLICT (record) DO UPDATE SET room = excluded.room, key = excluded.key",
+        )?
+        .execute(params![
+            record.as_bytes(),
+            opening.room.as_bytes(),
+            key.map_or(&[][..], |key| key.as_bytes())
+        ])?;
+    Ok(())
+}
+
+/// Forgets the key of a sealed record, and not where it was shown.
+pub fn forget_key(connection: &Connection, record: &MessageId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE openings SET key = x'' WHERE record = ?1")?
+        .execute([record.as_bytes()])?;
+    Ok(())
+}
+
+/// Private halves of the prekeys with the times at which they were made, the newest first.
+pub fn prekeys(connection: &Connection) -> Result<Vec<(PrekeySecret, i64)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT secret, made_at_ms FROM prekeys ORDER BY made_at_ms DESC, secret",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok((PrekeySecret::from_bytes(row.get(0)?), row.get(1)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Keeps a prekey.
+pub fn put_prekey(
+    connection: &Connection,
+    secret: &PrekeySecret,
+    made_at_ms: i64,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO prekeys (secret, made_at_ms) VALUES (?1, ?2)")?
+        .execute(params![secret.as_bytes(), made_at_ms])?;
+    Ok(())
+}
+
+/// Forgets the prekeys made at this time or before.
+pub fn forget_prekeys(connection: &Connection, through_ms: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM prekeys WHERE made_at_ms <= ?1")?
+        .execute([through_ms])?;
+    Ok(())
+}
+
+/// Notes that a body is carried.
+pub fn put_load(
+    connection: &Connection,
+    record: &MessageId,
+    load: &Load,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO loads (record, space, author, size, since_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (record) DO UPDATE SET size = excluded.size, since_ms = excluded.since_ms",
+        )?
+        .execute(params![
+            record.as_bytes(),
+            load.space.as_bytes(),
+            load.author.as_bytes(),
+            number(load.size)?,
+            load.since_ms
+        ])?;
+    Ok(())
+}
+
+const LOAD: &str = "SELECT record, space, author, size, since_ms FROM loads";
+
+fn read_load(row: &Row<'_>) -> rusqlite::Result<(MessageId, Load)> {
+    let load = Load {
+        space: SpaceId::from_bytes(row.get(1)?),
+        author: MemberId::from_bytes(row.get(2)?),
+        size: row.get(3)?,
+        since_ms: row.get(4)?,
+    };
+    Ok((MessageId::from_bytes(row.get(0)?), load))
+}
+
+/// What is noted of a body that is carried.
+pub fn load(connection: &Connection, record: &MessageId) -> Result<Option<Load>, StoreError> {
+    Ok(connection
+        .prepare_cached(&format!("{LOAD} WHERE record = ?1"))?
+        .query_row([record.as_bytes()], read_load)
+        .optional()?
+        .map(|(_, load)| load))
+}
+
+/// Notes that a body is carried no longer.
+pub fn remove_load(connection: &Connection, record: &MessageId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM loads WHERE record = ?1")?
+        .execute([record.as_bytes()])?;
+    Ok(())
+}
+
+/// Bytes that are carried of an author in a space.
+pub fn load_of(
+    connection: &Connection,
+    space: &SpaceId,
+    author: &MemberId,
+) -> Result<u64, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT coalesce(sum(size), 0) FROM loads WHERE space = ?1 AND author = ?2",
+        )?
+        .query_row([space.as_bytes(), author.as_bytes()], |row| row.get(0))?)
+}
+
+/// What has been carried longest.
+pub fn oldest_load(connection: &Connection) -> Result<Option<(MessageId, Load)>, StoreError> {
+    Ok(connection
+        .prepare_cached(&format!("{LOAD} ORDER BY since_ms LIMIT 1"))?
+        .query_row([], read_load)
+        .optional()?)
+}
+
+/// What has been carried longest of an author in a space.
+pub fn oldest_load_of(
+    connection: &Connection,
+    space: &SpaceId,
+    author: &MemberId,
+) -> Result<Option<(MessageId, Load)>, StoreError> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "{LOAD} WHERE space = ?1 AND author = ?2 ORDER BY since_ms LIMIT 1"
+        ))?
+        .query_row([space.as_bytes(), author.as_bytes()], read_load)
+        .optional()?)
+}
+
+/// Keeps a report; one that is here stays as it is.
+pub fn put_report(connection: &Connection, report: &Report) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO reports (id, space, lamport, reporter, at_ms, text, verified)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            report.id.as_bytes(),
+            report.space.as_bytes(),
+            number(report.lamport)?,
+            report.reporter.as_bytes(),
+            report.at,
+            report.text,
+            report.reported.is_some()
+        ])?;
+    if let Some(reported) = &report.reported {
+        connection
+            .prepare_cached(
+                "UPDATE reports SET message = ?2, device = ?3, room = ?4, said_at_ms = ?5,
+                     said = ?6, files = ?7 WHERE id = ?1",
+            )?
+            .execute(params![
+                report.id.as_bytes(),
+                reported.message.as_bytes(),
+                reported.device.as_bytes(),
+                reported.room.as_bytes(),
+                reported.at,
+                reported.said,
+                reported.files
+            ])?;
+        if let Some((device, edit)) = &reported.edit {
+            connection
+                .prepare_cached("UPDATE reports SET edit_device = ?2, edit = ?3 WHERE id = ?1")?
+                .execute(params![report.id.as_bytes(), device.as_bytes(), edit])?;
+        }
+    }
+    Ok(())
+}
+
+/// Forgets a report. Returns whether there was one.
+pub fn remove_report(connection: &Connection, id: &MessageId) -> Result<bool, StoreError> {
+    let removed = connection
+        .prepare_cached("DELETE FROM reports WHERE id = ?1")?
+        .execute([id.as_bytes()])?;
+    Ok(removed > 0)
+}
+
+/// The last reports of a space, the oldest first.
+pub fn reports(
+    connection: &Connection,
+    space: &SpaceId,
+    most: u32,
+) -> Result<Vec<Report>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, space, lamport, reporter, at_ms, text, verified, message, device, room,
+                said_at_ms, said, edit_device, edit, files
+         FROM reports WHERE space = ?1 ORDER BY lamport DESC, id DESC LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![space.as_bytes(), most], |row| {
+        let verified: bool = row.get(6)?;
+        let editor: Vec<u8> = row.get(12)?;
+        let edit: String = row.get(13)?;
+        let editor = DeviceId::try_from(editor.as_slice()).ok();
+        let reported = if verified {
+            Some(Reported {
+                message: MessageId::from_bytes(row.get(7)?),
+                device: DeviceId::from_bytes(row.get(8)?),
+                room: RoomId::from_bytes(row.get(9)?),
+                at: row.get(10)?,
+                said: row.get(11)?,
+                edit: editor.map(|device| (device, edit)),
+                files: row.get(14)?,
+            })
+        } else {
+            None
+        };
+        Ok(Report {
+            id: MessageId::from_bytes(row.get(0)?),
+            space: SpaceId::from_bytes(row.get(1)?),
+            lamport: row.get(2)?,
+            reporter: MemberId::from_bytes(row.get(3)?),
+            at: row.get(4)?,
+            text: row.get(5)?,
+            reported,
+        })
+    })?;
+    let mut reports: Vec<Report> = rows.collect::<Result<_, _>>()?;
+    reports.reverse();
+    Ok(reports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+
+    #[test]
+    fn openings_prekeys_loads_and_reports() {
+        let store = Store::open_for_tests();
+        let id = |n| MessageId::from_bytes([n; 32]);
+        let (space, room) = (SpaceId::from_bytes([1; 32]), RoomId::from_bytes([2; 32]));
+        let author = |n| MemberId::from_bytes([n; 32]);
+        store
+            .write(move |tx| {
+                let open = Opening {
+                    room,
+                    key: Some(ContentKey::from_bytes([3; 32])),
+                };
+                assert_eq!(opening(tx, &id(1))?, None);
+                put_opening(tx, &id(1), &open)?;
+                assert_eq!(opening(tx, &id(1))?, Some(open));
+                forget_key(tx, &id(1))?;
+                assert_eq!(opening(tx, &id(1))?, Some(Opening { room, key: None }));
+
+                let secret = |n| PrekeySecret::from_bytes([n; 32]);
+                for (n, made_at) in [(1, 100), (2, 300), (3, 200)] {
+                    put_prekey(tx, &secret(n), made_at)?;
+                }
+                forget_prekeys(tx, 100)?;
+                assert_eq!(prekeys(tx)?, [(secret(2), 300), (secret(3), 200)]);
+
+                let carried = |author, size, since_ms| Load {
+                    space,
+                    author,
+                    size,
+                    since_ms,
+                };
+                put_load(tx, &id(1), &carried(author(1), 0, 50))?;
+                put_load(tx, &id(1), &carried(author(1), 70, 40))?;
+                put_load(tx, &id(2), &carried(author(1), 5, 60))?;
+                put_load(tx, &id(3), &carried(author(2), 9, 10))?;
+                assert_eq!(load_of(tx, &space, &author(1))?, 75);
+                assert_eq!(load_of(tx, &space, &author(9))?, 0);
+                let oldest = |of: Option<MemberId>| {
+                    let found = match of {
+                        Some(of) => oldest_load_of(tx, &space, &of),
+                        None => oldest_load(tx),
+                    };
+                    Ok::<_, StoreError>(found?.map(|(id, _)| id))
+                };
+                assert_eq!(oldest(None)?, Some(id(3)));
+                assert_eq!(oldest(Some(author(1)))?, Some(id(1)));
+                remove_load(tx, &id(1))?;
+                assert_eq!(oldest(Some(author(1)))?, Some(id(2)));
+                assert_eq!(load(tx, &id(1))?, None);
+                assert_eq!(load(tx, &id(2))?, Some(carried(author(1), 5, 60)));
+
+                let report = |n, reported| Report {
+                    id: id(n),
+                    space,
+                    lamport: u64::from(n),
+                    reporter: author(4),
+                    at: 5,
+                    text: "чому".into(),
+                    reported,
+                };
+                let reported = Reported {
+                    message: id(9),
+                    device: DeviceId::from_bytes([8; 32]),
+                    room,
+                    at: 4,
+                    said: "rude".into(),
+                    edit: Some((DeviceId::from_bytes([8; 32]), "ruder".into())),
+                    files: "[]".into(),
+                };
+                put_report(tx, &report(2, None))?;
+                put_report(tx, &report(1, Some(reported.clone())))?;
+                let both = [report(1, Some(reported)), report(2, None)];
+                assert_eq!(reports(tx, &space, 9)?, both);
+                assert_eq!(reports(tx, &space, 1)?.len(), 1);
+                assert!(remove_report(tx, &id(1))? && !remove_report(tx, &id(1))?);
+                Ok(())
+            })
+            .unwrap();
+    }
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+
+import { fake } from '$fake';
+
+import { accessible, all, find, has, press, settle, show, type, until } from './page';
+
+/** The row of a member among the people. */
+function person(name: string): HTMLElement {
+  const found = all('member').find((one) => one.title === name);
+  if (!found) throw new Error(`no ${name}`);
+  return found;
+}
+
+async function open(name: string): Promise<void> {
+  person(name).querySelector<HTMLElement>('[data-testid="member-menu"]')?.click();
+  await settle();
+  await press('member-menu-write');
+}
+
+describe('a conversation with one member', () => {
+  it('is begun among the people, written in, and listed', async () => {
+    await show();
+    await open('James Whitfield');
+    const signs = all('room-sign').map((one) => one.dataset['audience']);
+    expect(signs.filter((audience) => audience === 'direct')).toHaveLength(2);
+    expect(has('toggle-notes')).toBe(false);
+    await accessible();
+    await type('composer', 'When do we meet?');
+    await press('send');
+    await until(() =>
+      expect(all('message-text').map((one) => one.textContent)).toEqual(['When do we meet?']),
+    );
+    const rooms = all('room').map((one) => one.textContent ?? '');
+    expect(rooms.filter((words) => words.includes('@James Whitfield'))).toHaveLength(1);
+  });
+
+  it('says what cannot be opened any more', async () => {
+    const world = fake.world();
+    const list = world.messages.get('r1') ?? [];
+    world.messages.set(
+      'r1',
+      list.map((message, at) => (at === list.length - 1 ? { ...message, closed: true, text: '' } : message)),
+    );
+    await show();
+    expect(find('message-closed').textContent).toContain('cannot be opened');
+  });
+});
+
+describe('a report', () => {
+  it('says who gets it, and is sent with words', async () => {
+    await show();
+    const before = fake.world().reports.length;
+    const row = all('message').findLast((one) => one.querySelector('[data-testid="report"]'));
+    row?.querySelector<HTMLElement>('[data-testid="report"]')?.click();
+    await settle();
+    await accessible();
+    await type('report-why', 'not kind');
+    await press('dialog-confirm');
+    await until(() => expect(has('report-dialog')).toBe(false));
+    expect(
+      fake
+        .world()
+        .reports.slice(before)
+        .map((report) => report.text),
+    ).toEqual(['not kind']);
+  });
+
+  it('is read by those who run the space, as it was written', async () => {
+    await show();
+    await press('space-menu');
+    await press('space-menu-reports');
+    await until(() => expect(all('reported')).toHaveLength(2));
+    expect(find('report-said').textContent).toBe('Хто це взагалі написав?');
+    expect(find('report-unverified').textContent).toContain('proves nothing');
+    await accessible();
+  });
+});
