@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod bad_input;
+mod bad_lan;
 mod contract;
 mod hosts;
 mod owner;
