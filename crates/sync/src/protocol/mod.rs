@@ -42,6 +42,8 @@ pub use node::{
     SpaceView,
 };
 pub use page::PageError;
+#[doc(hidden)]
+pub use page::page_text;
 pub use roster::MemberState;
 
 #[cfg(test)]
