@@ -6,7 +6,10 @@
 mod bad_input;
 mod bad_lan;
 mod contract;
+mod disk;
+mod hostile;
 mod hosts;
+mod killed;
 mod owner;
 mod screens;
 mod two_homes;
