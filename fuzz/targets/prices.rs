@@ -1,24 +1,6 @@
-//! Price files: every bar that comes out of one is sound and in order.
 #![no_main]
 
-use std::convert::Infallible;
+#[path = "../cases/prices.rs"]
+mod prices;
 
-use artel_compute::market::{Bar, Options, read};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|bytes: &[u8]| {
-    let mut bars = 0;
-    let read = read(bytes, &Options::default(), |batch: &[Bar]| {
-        bars += batch.len() as u64;
-        for bar in batch {
-            assert!(bar.low <= bar.open && bar.open <= bar.high, "{bar:?}");
-            assert!(bar.low <= bar.close && bar.close <= bar.high, "{bar:?}");
-            assert!(bar.low >= 0.0 && bar.high.is_finite(), "{bar:?}");
-        }
-        assert!(batch.windows(2).all(|pair| matches!(pair, [a, b] if a.time < b.time)));
-        Ok::<_, Infallible>(())
-    });
-    if let Ok(survey) = read {
-        assert_eq!(survey.bars, bars);
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| prices::case(bytes));

@@ -2,7 +2,8 @@
 //!
 //! Journeys use what a person uses: the `artel` and `artel-desktop` programs as built, real
 //! processes, real networks. They know nothing of the crates behind. `cargo xtask test` builds the
-//! programs first and says where they are.
+//! programs first and says where they are. So it does with `hostile`, a peer that lies, which is an
+//! example of `artel-sync`.
 
 pub mod lan;
 pub mod person;
@@ -26,6 +27,11 @@ pub fn artel() -> PathBuf {
 /// The `artel-desktop` program: `ARTEL_DESKTOP_BIN`, or where `cargo build` puts it.
 pub fn desktop() -> PathBuf {
     program("ARTEL_DESKTOP_BIN", "artel-desktop")
+}
+
+/// The peer that lies: `ARTEL_HOSTILE_BIN`, or where `cargo build --examples` puts it.
+pub fn hostile() -> PathBuf {
+    program("ARTEL_HOSTILE_BIN", "examples/hostile")
 }
 
 fn program(variable: &str, name: &str) -> PathBuf {

@@ -103,6 +103,11 @@ impl Person {
         }
     }
 
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The passphrase.
     pub fn passphrase(&self) -> &str {
         &self.passphrase
@@ -123,10 +128,7 @@ impl Person {
             .args(["--json", "--profile", &self.name])
             .env("ARTEL_HOME", &self.home)
             .env("ARTEL_PASSPHRASE", &self.passphrase)
-            .env_remove("ARTEL_PROFILE")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .env_remove("ARTEL_PROFILE");
         command
     }
 
@@ -185,35 +187,7 @@ impl Person {
     pub fn start(&self, args: &[&str]) -> Result<Running> {
         let mut command = self.command();
         command.args(args);
-        let mut child = command.spawn().with_context(|| {
-            format!(
-                "{} cannot be started; build it with cargo build",
-                crate::artel().display()
-            )
-        })?;
-        let said = Arc::new(Mutex::new(Vec::new()));
-        let stdout = child.stdout.take().context("no standard output")?;
-        let stderr = child.stderr.take().context("no standard error")?;
-        let lines = Arc::clone(&said);
-        let reader = std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if let Ok(mut lines) = lines.lock() {
-                    lines.push(line);
-                }
-            }
-        });
-        let errors = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = BufReader::new(stderr).read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        });
-        Ok(Running {
-            what: format!("{}: artel {}", self.name, args.join(" ")),
-            child,
-            said,
-            reader: Some(reader),
-            errors: Some(errors),
-        })
+        Running::spawn(&format!("{}: artel {}", self.name, args.join(" ")), command)
     }
 
     /// Starts `artel node` without mDNS and waits until it is ready; an address to reach it at.
@@ -255,6 +229,62 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts a program whose lines are read as they come.
+    pub fn spawn(what: &str, mut command: Command) -> Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| {
+                let program = command.get_program().to_string_lossy();
+                format!("{program} cannot be started; build it with cargo build")
+            })?;
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let stdout = child.stdout.take().context("no standard output")?;
+        let stderr = child.stderr.take().context("no standard error")?;
+        let lines = Arc::clone(&said);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Ok(mut lines) = lines.lock() {
+                    lines.push(line);
+                }
+            }
+        });
+        let errors = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = BufReader::new(stderr).read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        Ok(Self {
+            what: what.to_owned(),
+            child,
+            said,
+            reader: Some(reader),
+            errors: Some(errors),
+        })
+    }
+
+    /// The most memory that it has had so far, in bytes. Linux.
+    pub fn peak_memory(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kilobytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"))
+            .context("no peak of memory in its status")?;
+        Ok(kilobytes.parse::<u64>()? * 1024)
+    }
+
+    /// Waits until it has said a line.
+    pub fn says(&mut self, line: &str, patience: Duration) -> Result<()> {
+        let said = Arc::clone(&self.said);
+        let quoted = format!("{line:?}");
+        self.until(&format!("\"{line}\""), patience, || {
+            let said = said.lock().map(|said| said.contains(&quoted));
+            Ok(said.unwrap_or_default().then_some(()))
+        })
+    }
+
     /// Waits for the first line of standard output.
     pub fn first_line(&mut self, patience: Duration) -> Result<Value> {
         let line = crate::wait::until(&format!("a line of {}", self.what), patience, || {

@@ -3,23 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use artel_tests::{lan::Lan, person::Person, skip, wait};
+use artel_tests::{lan::Lan, person::Person, wait};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A LAN, or a word about why there is none.
-fn lan(name: &str, hosts: u8) -> Option<Lan> {
-    match Lan::new(hosts) {
-        Ok(lan) => Some(lan),
-        Err(reason) => {
-            skip(name, &format!("no network namespaces here ({reason:#})"));
-            None
-        }
-    }
-}
-
 /// Waits until a person reads this in a room.
-fn reads(person: &Person, room: &str, text: &str) -> Result<()> {
+pub(crate) fn reads(person: &Person, room: &str, text: &str) -> Result<()> {
     wait::until(&format!("\"{text}\" in {room}"), PATIENCE, || {
         Ok(person
             .texts(room)?
@@ -32,7 +21,7 @@ fn reads(person: &Person, room: &str, text: &str) -> Result<()> {
 /// Join by mDNS, talk, one goes down and returns, the author is gone and history still arrives.
 #[test]
 fn history_travels_through_a_third_host_when_its_author_is_gone() -> Result<()> {
-    let Some(lan) = lan(
+    let Some(lan) = Lan::or_skip(
         "history_travels_through_a_third_host_when_its_author_is_gone",
         3,
     ) else {
@@ -97,7 +86,7 @@ fn history_travels_through_a_third_host_when_its_author_is_gone() -> Result<()> 
 /// A teacher holds the door open with one command; whoever types the code on another host comes in, found by mDNS alone.
 #[test]
 fn a_class_code_leads_in_across_the_lan() -> Result<()> {
-    let Some(lan) = lan("a_class_code_leads_in_across_the_lan", 3) else {
+    let Some(lan) = Lan::or_skip("a_class_code_leads_in_across_the_lan", 3) else {
         return Ok(());
     };
     let place = tempfile::tempdir()?;
@@ -142,7 +131,7 @@ fn a_class_code_leads_in_across_the_lan() -> Result<()> {
 /// `--wait` tells that another host has it.
 #[test]
 fn a_message_is_told_as_delivered_once_a_peer_has_it() -> Result<()> {
-    let Some(lan) = lan("a_message_is_told_as_delivered_once_a_peer_has_it", 2) else {
+    let Some(lan) = Lan::or_skip("a_message_is_told_as_delivered_once_a_peer_has_it", 2) else {
         return Ok(());
     };
     let place = tempfile::tempdir()?;

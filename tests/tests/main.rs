@@ -4,8 +4,12 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod bad_input;
+mod bad_lan;
 mod contract;
+mod disk;
+mod hostile;
 mod hosts;
+mod killed;
 mod owner;
 mod screens;
 mod two_homes;

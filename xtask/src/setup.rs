@@ -47,6 +47,7 @@ const TEST: &[&str] = &[
     "x11-utils",
     "fonts-dejavu-core",
     "iproute2",
+    "nftables",
 ];
 
 /// Oldest Node that Vite and ESLint accept.

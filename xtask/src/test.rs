@@ -225,6 +225,7 @@ fn rust_tests(workspace: &Workspace) -> Result<Tally> {
     }
     command.env("ARTEL_BIN", workspace.program("artel"));
     command.env("ARTEL_DESKTOP_BIN", workspace.program("artel-desktop"));
+    command.env("ARTEL_HOSTILE_BIN", workspace.program("examples/hostile"));
     command.env("ARTEL_SCREENS", workspace.target.join("screens"));
     match tauri_driver(workspace) {
         Ok(driver) => {

@@ -492,7 +492,7 @@ fn load(core: &Core) -> Result<Node, AppError> {
 /// Something to release after the commit.
 enum Release {
     Send(LinkId, Lane, Vec<u8>),
-    Close(LinkId, Reason),
+    Close(LinkId, DeviceId, Reason),
     Told(LinkId, Ports),
     Hint(Target),
     HoldOff(HashSet<PeerId>),
@@ -678,7 +678,7 @@ impl Inside {
                 }
                 Output::Disconnect { peer, reason } => {
                     if let Some(link) = self.links.remove(&peer) {
-                        self.releases.push(Release::Close(link, reason));
+                        self.releases.push(Release::Close(link, peer, reason));
                     }
                 }
                 Output::Reachable { peer, ports } => {
@@ -967,8 +967,8 @@ impl Runner {
                         network.send(link, lane, bytes);
                     }
                 }
-                Release::Close(link, reason) => {
-                    info!(%reason, "a peer is sent away");
+                Release::Close(link, device, reason) => {
+                    info!(%device, %reason, "a peer is sent away");
                     if let Some(network) = &self.network {
                         let pause = match reason {
                             Reason::Crowded | Reason::Spare => Duration::from_mins(1),

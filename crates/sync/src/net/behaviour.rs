@@ -2,7 +2,8 @@
 //! strangers where this node listens.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
     task::{Context, Poll},
 };
 
@@ -15,13 +16,14 @@ use libp2p::{
     swarm::{
         ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
         NetworkBehaviour, StreamUpgradeError, SubstreamProtocol, THandler, THandlerInEvent,
-        THandlerOutEvent, ToSwarm,
+        THandlerOutEvent, ToSwarm, dummy,
         handler::{
             ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
         },
     },
 };
 
+use super::address::Target;
 use crate::Settings;
 
 /// Name of the sync protocol. The number changes when old and new nodes cannot talk.
@@ -31,6 +33,8 @@ const SYNC: StreamProtocol = StreamProtocol::new("/artel/sync/1");
 const MAX_PENDING_INBOUND: u32 = 32;
 /// Connections that are still shaking hands with somebody we called.
 const MAX_PENDING_OUTBOUND: u32 = 32;
+/// Of these from one address, so that no machine alone takes all the places where hands are shaken.
+const MAX_PENDING_PER_HOST: usize = 8;
 /// Connections with one peer: two while both dial at once, and one spare.
 const MAX_PER_PEER: u32 = 3;
 
@@ -38,6 +42,7 @@ const MAX_PER_PEER: u32 = 3;
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
+    door: Door,
     pub(super) sync: Sync,
     ping: ping::Behaviour,
 }
@@ -46,6 +51,7 @@ impl Behaviour {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             limits: connection_limits::Behaviour::new(limits(settings)),
+            door: Door::default(),
             sync: Sync::default(),
             ping: ping(settings),
         }
@@ -76,6 +82,83 @@ fn ping(settings: &Settings) -> ping::Behaviour {
             .with_interval(settings.ping_every)
             .with_timeout(settings.ping_timeout),
     )
+}
+
+/// Too many connections from one address are still shaking hands.
+#[derive(Debug, thiserror::Error)]
+#[error("too many connections from {0} are still shaking hands")]
+struct Crowded(IpAddr);
+
+/// Counts, by address, the callers whose handshake is not through. This machine itself may call as often as it likes.
+#[derive(Default)]
+pub(super) struct Door {
+    callers: HashMap<ConnectionId, IpAddr>,
+}
+
+impl NetworkBehaviour for Door {
+    type ConnectionHandler = dummy::ConnectionHandler;
+    type ToSwarm = std::convert::Infallible;
+
+    fn handle_pending_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        let Some(from) = Target::from_multiaddr(remote).map(|target| target.socket.ip()) else {
+            return Ok(());
+        };
+        if from.is_loopback() {
+            return Ok(());
+        }
+        let waiting = self.callers.values().filter(|caller| **caller == from);
+        if waiting.count() >= MAX_PENDING_PER_HOST {
+            return Err(ConnectionDenied::new(Crowded(from)));
+        }
+        self.callers.insert(connection, from);
+        Ok(())
+    }
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.callers.remove(&connection);
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm) {
+        if let FromSwarm::ListenFailure(failure) = event {
+            self.callers.remove(&failure.connection_id);
+        }
+    }
+
+    fn on_connection_handler_event(
+        &mut self,
+        _: PeerId,
+        _: ConnectionId,
+        event: THandlerOutEvent<Self>,
+    ) {
+        match event {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        Poll::Pending
+    }
 }
 
 /// What happened on a connection's sync stream.
@@ -277,5 +360,35 @@ impl OutboundUpgrade<Stream> for SyncUpgrade {
 
     fn upgrade_outbound(self, stream: Stream, _: Self::Info) -> Self::Future {
         ready(Ok(stream))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_address_takes_all_the_places_at_the_door() {
+        let mut door = Door::default();
+        let here: Multiaddr = "/ip4/10.0.0.1/tcp/47600".parse().unwrap();
+        let mut calls = 0..;
+        let mut call = |door: &mut Door, from: &str| {
+            let connection = ConnectionId::new_unchecked(calls.next().unwrap());
+            let from = from.parse().unwrap();
+            let let_in = door.handle_pending_inbound_connection(connection, &here, &from);
+            let_in.is_ok().then_some(connection)
+        };
+        let crowd: Vec<_> = (0..40)
+            .filter_map(|port| call(&mut door, &format!("/ip4/10.0.0.9/tcp/{}", 1_000 + port)))
+            .collect();
+        assert_eq!(crowd.len(), MAX_PENDING_PER_HOST);
+        assert!(call(&mut door, "/ip4/10.0.0.2/tcp/5").is_some());
+        assert!((0..40).all(|_| call(&mut door, "/ip4/127.0.0.1/tcp/5").is_some()));
+        // Whoever is through makes room.
+        let peer = PeerId::random();
+        door.handle_established_inbound_connection(crowd[0], peer, &here, &here)
+            .unwrap();
+        assert!(call(&mut door, "/ip4/10.0.0.9/tcp/5").is_some());
+        assert!(call(&mut door, "/ip4/10.0.0.9/tcp/6").is_none());
     }
 }

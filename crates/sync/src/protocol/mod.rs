@@ -43,6 +43,8 @@ pub use node::{
     PageView, Reaction, RoomView, Sent, SpaceView, UnpackError, Unpacked,
 };
 pub use page::PageError;
+#[doc(hidden)]
+pub use page::page_text;
 pub use roster::MemberState;
 
 #[cfg(test)]

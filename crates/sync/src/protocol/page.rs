@@ -458,6 +458,12 @@ impl<'a> Bytes<'a> {
     }
 }
 
+/// The text of a page made of any changes; for fuzzing and property tests.
+#[doc(hidden)]
+pub fn page_text(changes: impl IntoIterator<Item = (Incarnation, Vec<u8>)>) -> Option<String> {
+    Page::build(changes).ok()?.text().ok()
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use proptest::prelude::*;
@@ -627,6 +633,21 @@ pub(super) mod tests {
             })),
             "an overwritten character"
         );
+    }
+
+    /// Neither a chunk of the kind that is deflated nor a column that is gets as far as automerge, which would unpack it.
+    #[test]
+    fn what_is_compressed_is_not_unpacked() {
+        let sound = foreign(|tx, text| tx.splice_text(text, 0, 0, "fine").unwrap());
+        assert!(measure(&sound).is_some());
+        let mut chunk = sound;
+        chunk[8] = 2;
+        let column = with_columns(&[(0x42 | 8, vec![1; 9])]);
+        for mut packed in [chunk, column] {
+            let checksum = Sha256::digest(&packed[8..]);
+            packed[4..8].copy_from_slice(&checksum[..4]);
+            assert!(measure(&packed).is_none());
+        }
     }
 
     /// The chunk with other columns, and a checksum that is right.

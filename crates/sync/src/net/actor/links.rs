@@ -286,7 +286,11 @@ impl Actor {
             ),
             None => (Duration::ZERO, reason),
         };
-        debug!(%peer, %reason, "link ended");
+        if let Ended::BrokeProtocol(_) = reason {
+            info!(%peer, %reason, "a peer is sent away");
+        } else {
+            debug!(%peer, %reason, "link ended");
+        }
         self.tell(Event::Disconnected { link, peer, reason });
         self.settle(peer, Ended::Replaced);
         if !self.has_link(peer) {

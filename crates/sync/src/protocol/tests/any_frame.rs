@@ -411,7 +411,22 @@ fn short(device: DeviceId) -> [u8; 8] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// What one writes the other reads, of every kind.
+    #[test]
+    fn any_frame_comes_back(seed: u64) {
+        let mut world = World::new(91, 2);
+        let (space, room) = world.found();
+        let code = world.invite(0, space, 3);
+        world.say(1, space, room, "one");
+        world.run(1_000);
+        let mut parts = Parts::of(&world, space, code.key().id(), seed);
+        for kind in 0..25 {
+            let frame = parts.frame(kind);
+            prop_assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
+        }
+    }
 
     #[test]
     fn any_frame_of_a_member_harms_nobody_else(seed: u64, kinds in prop::collection::vec(0_usize..44, 1..60)) {

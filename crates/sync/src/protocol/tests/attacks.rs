@@ -763,3 +763,107 @@ fn a_false_secret_is_refused() {
     let known = world.hosts[1].ledger.secrets(&space).unwrap();
     assert!(known.iter().all(|(entry, _)| *entry != epoch));
 }
+
+/// A record that is given out as one of another space, room, device or life is the relay's offence, and is nowhere shown.
+#[test]
+fn a_record_is_of_one_place() {
+    let mut world = World::new(79, 3);
+    let (space, room) = world.found();
+    let other = world
+        .with(0, |node, ledger, now| {
+            node.found_space(ledger, now, "Other")
+        })
+        .unwrap();
+    let code = world.invite(0, other, 5);
+    for host in [1, 2] {
+        world
+            .with(host, |node, ledger, now| node.join(ledger, now, &code))
+            .unwrap();
+    }
+    world.run(5_000);
+    let there = world.hosts[0].node.rooms(&other)[0].room;
+    // It is in the relay's hands alone.
+    world.cut(0, 1);
+    world.cut(0, 2);
+    let id = world.say(0, space, room, "said here");
+    let kept = world.hosts[0].ledger.record(&id).unwrap().unwrap();
+    let Some(StoredBody::Here(body)) = world.hosts[0].ledger.body(&id).unwrap() else {
+        panic!("its body");
+    };
+    let carried = Carried {
+        envelope: kept.envelope.clone(),
+        change: kept.change.clone(),
+        body: Some(body),
+    };
+    let (author, life) = (kept.feed.device, kept.feed.incarnation);
+    let relay = world.hosts[2].node.device();
+    let second = Incarnation::from_bytes([9; 16]);
+    let control = space.control_room();
+    for (as_space, as_room, device, incarnation) in [
+        (other, there, author, life),
+        (other, room, author, life),
+        (space, control, author, life),
+        (space, room, relay, life),
+        (space, room, author, second),
+    ] {
+        // Not spoken to for ten minutes after each.
+        world.run(601_000);
+        world.link(1, 2);
+        world.run(3_000);
+        let records = world.hosts[1].ledger.record_count();
+        let frame = Frame::Records {
+            space: as_space,
+            room: as_room,
+            device,
+            incarnation,
+            records: vec![carried.clone()],
+            more: false,
+        };
+        world.hosts[1].dropped.clear();
+        give(&mut world, 2, 1, &frame.encode());
+        let dropped = &world.hosts[1].dropped;
+        assert!(
+            matches!(dropped[..], [(2, Reason::Broke(_))]),
+            "{dropped:?}"
+        );
+        assert_eq!(world.hosts[1].ledger.record_count(), records);
+    }
+}
+
+/// Records that build on what nobody has are marked, stay so, and keep nobody from anything.
+#[test]
+fn missing_parents_hold_nobody_up() {
+    let mut world = World::new(70, 3);
+    let (space, room) = world.found();
+    let mut forger = Forger::new(2, space, room);
+    let mut records = Vec::new();
+    for n in 0..100_u8 {
+        let missing = (0..8)
+            .map(|parent| {
+                let bytes = [[n; 16], [parent; 16]].concat();
+                MessageId::from_bytes(bytes.try_into().unwrap())
+            })
+            .collect();
+        records.push(forger.say(&world, text(&format!("hanging {n}")), missing).1);
+    }
+    let frame = forger.frame(&world, records);
+    give(&mut world, 2, 0, &frame);
+    world.run(60_000);
+    world.say(0, space, room, "one");
+    world.run(2_000);
+    world.say(1, space, room, "two");
+    world.run(2_000);
+    for host in 0..2 {
+        let rows = &world.hosts[host].view.rooms[&room];
+        let hanging = rows.values().filter(|row| row.provisional).count();
+        assert_eq!((hanging, rows.len()), (100, 102));
+        let mut said = world.texts(host, room);
+        said.retain(|text| !text.starts_with("hanging"));
+        assert_eq!(said, ["one", "two"]);
+    }
+    assert_eq!(world.texts(0, room), world.texts(1, room));
+    let before = world.sent;
+    world.run(29_000);
+    // They are asked for by name, one at a time.
+    assert!(world.sent - before <= 100, "{} frames", world.sent - before);
+}

@@ -1120,7 +1120,7 @@ fn act(seen: &mut Seen, people: &[Person], (by, what, whom): (usize, u8, usize))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// Writers act in three groups that do not hear of one another, then everything comes together in another order.
     ///

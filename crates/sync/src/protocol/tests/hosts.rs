@@ -101,6 +101,8 @@ pub(super) struct Host {
     pub(super) ledger: MemoryLedger,
     pub(super) view: View,
     pub(super) dropped: Vec<(usize, Reason)>,
+    /// How far its clock is ahead, in milliseconds.
+    pub(super) skew: i64,
     /// Where it knows others to listen.
     pub(super) reachable: BTreeMap<usize, Ports>,
     /// Where others told it that somebody was reached.
@@ -189,6 +191,7 @@ impl World {
             ledger,
             view: View::default(),
             dropped: Vec::new(),
+            skew: 0,
             reachable: BTreeMap::new(),
             hints: Vec::new(),
         });
@@ -214,8 +217,10 @@ impl World {
         host: usize,
         act: impl FnOnce(&mut Node, &mut MemoryLedger, i64) -> T,
     ) -> T {
-        let now = self.now;
-        let Host { node, ledger, .. } = &mut self.hosts[host];
+        let Host {
+            node, ledger, skew, ..
+        } = &mut self.hosts[host];
+        let now = self.now + *skew;
         let result = act(node, ledger, now);
         self.release(host);
         result
@@ -351,6 +356,7 @@ impl World {
             ledger,
             view,
             dropped: Vec::new(),
+            skew: 0,
             reachable: BTreeMap::new(),
             hints: Vec::new(),
         });

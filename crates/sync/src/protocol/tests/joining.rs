@@ -218,3 +218,73 @@ fn where_a_stranger_claims_to_listen_counts_for_nothing() {
     world.run(1_000);
     assert!(world.hosts[0].reachable.is_empty());
 }
+
+/// Only the witness's clock is asked, and only about the invite. A joiner's own may say what it likes.
+#[test]
+fn a_joiners_clock_decides_nothing() {
+    const YEAR: i64 = 365 * 86_400_000;
+    for skew in [-YEAR, 0, YEAR] {
+        let mut world = World::new(84, 3);
+        let space = class(&mut world);
+        let late = invite(&mut world, space, false, 1_000);
+        let good = invite(&mut world, space, false, 86_400_000);
+        world.run(2_000);
+        for (host, code) in [(1, &late), (2, &good)] {
+            world.hosts[host].skew = skew;
+            world.link(0, host);
+            join(&mut world, host, code);
+        }
+        world.run(3_000);
+        let refused = |event: &Event| {
+            matches!(
+                event,
+                Event::JoinRefused {
+                    refusal: Refusal::Expired,
+                    ..
+                }
+            )
+        };
+        assert_eq!(count(&world, 1, refused), 1, "{skew}");
+        let joined = |event: &Event| matches!(event, Event::Joined { .. });
+        assert_eq!(count(&world, 2, joined), 1, "{skew}");
+        // What is said stands in the order of what was seen, whatever the clocks say.
+        let room = world.hosts[0].node.rooms(&space)[0].room;
+        for (host, text) in [(0, "one"), (2, "two"), (0, "three"), (2, "four")] {
+            world.say(host, space, room, text);
+            world.run(1_000);
+        }
+        for host in [0, 2] {
+            assert_eq!(world.texts(host, room), ["one", "two", "three", "four"]);
+        }
+    }
+}
+
+/// One with the code may come under as many names as they like: the list of those who wait has an end, and who is in
+/// goes on.
+#[test]
+fn no_more_wait_at_the_door_than_may() {
+    const MOST: usize = 300;
+    let mut world = World::new(85, MOST + 3);
+    let space = class(&mut world);
+    let code = invite(&mut world, space, true, 86_400_000);
+    let crowded = |event: &Event| {
+        matches!(
+            event,
+            Event::JoinRefused {
+                refusal: Refusal::Crowded,
+                ..
+            }
+        )
+    };
+    for host in 1..MOST + 3 {
+        world.quick = true;
+        world.link(0, host);
+        join(&mut world, host, &code);
+        world.run(250);
+        world.cut(0, host);
+        assert_eq!(count(&world, host, crowded) > 0, host > MOST, "{host}");
+    }
+    let waiting = world.hosts[0].node.members(&space).into_iter();
+    let waiting = waiting.filter(|member| member.state == MemberState::Pending);
+    assert_eq!(waiting.count(), MOST);
+}
