@@ -188,10 +188,22 @@ impl Host {
     /// Lets so many kilobits a second through, each way.
     pub fn limit(&self, kilobits: u32) -> Result<()> {
         let rate = format!("{kilobits}kbit");
+        // What passes at once: a hundredth of a second, and a packet in any case.
+        let burst = format!("{}kb", (kilobits / 1_600).max(16));
+        self.queue(&["tbf", "rate", &rate, "burst", &burst, "latency", "500ms"])
+    }
+
+    /// Lets through what this machine can.
+    pub fn unlimit(&self) -> Result<()> {
+        self.queue(&["pfifo"])
+    }
+
+    /// Sets what waits at both ends of the cable.
+    fn queue(&self, discipline: &[&str]) -> Result<()> {
         for (namespace, device) in [(&self.namespace, "eth0"), (&self.switch, &*self.port)] {
             let mut command = Command::new("tc");
             command.args(["-n", namespace, "qdisc", "replace", "dev", device, "root"]);
-            command.args(["tbf", "rate", &rate, "burst", "16kb", "latency", "500ms"]);
+            command.args(discipline);
             said(command)?;
         }
         Ok(())
@@ -215,13 +227,7 @@ impl Host {
         self.nft(&format!(
             "add table inet {TABLE}; delete table inet {TABLE}"
         ))?;
-        for (namespace, device) in [(&self.namespace, "eth0"), (&self.switch, &*self.port)] {
-            let mut command = Command::new("tc");
-            command.args(["-n", namespace, "qdisc", "replace", "dev", device, "root"]);
-            command.arg("pfifo");
-            said(command)?;
-        }
-        Ok(())
+        self.unlimit()
     }
 
     /// Drops what a rule matches, and counts it.

@@ -178,7 +178,7 @@ impl Liar {
                 Output::Event(Event::Shown(shown)) => self.shown.push(*shown),
                 Output::Event(event) => self.events.push(event),
                 Output::Disconnect { reason, .. } => return Err(reason.into()),
-                Output::Reachable { .. } => {}
+                Output::Reachable { .. } | Output::Hint { .. } => {}
             }
         }
         Ok(())
