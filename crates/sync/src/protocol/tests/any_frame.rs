@@ -421,8 +421,14 @@ proptest! {
         let code = world.invite(0, space, 3);
         world.say(1, space, room, "one");
         world.run(1_000);
-        let mut parts = Parts::of(&world, space, code.key().id(), seed);
-        for kind in 0..25 {
+        let until = world.now + 600_000;
+        let invite = code.clone();
+        let door = world
+            .with(0, |node, _, now| node.open_door(now, space, invite, until))
+            .unwrap()
+            .number();
+        let mut parts = Parts::of(&world, space, code.key().id(), door, seed);
+        for kind in 0..44 {
             let frame = parts.frame(kind);
             prop_assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
         }
