@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn the_defaults_of_the_network_are_its_own() {
         let store = Store::open_for_tests();
-        let read = || store.read(|connection| Ok::<_, StoreError>(network(connection)?));
+        let read = || store.read(network);
         assert_eq!(read().unwrap(), Settings::default());
         let set = |value: &'static str| {
             store

@@ -323,10 +323,10 @@ impl Handle<api::RoomSeen> for Session {
                 if let Some(message) = message.filter(|_| told) {
                     let (space, room) = (message.space, message.room);
                     let at = (message.lamport, id);
-                    match work.node.mark_read(work.ledger, work.now, space, room, at) {
-                        Err(CommandError::Ledger(reason)) => return Err(reason.into()),
-                        // One who is not in any more reads what is here, and tells nobody.
-                        Err(_) | Ok(()) => {}
+                    let told = work.node.mark_read(work.ledger, work.now, space, room, at);
+                    // One who is not in any more reads what is here, and tells nobody.
+                    if let Err(CommandError::Ledger(reason)) = told {
+                        return Err(reason.into());
                     }
                 }
                 Ok(rooms::seen(work.tx, &id)?)

@@ -426,8 +426,8 @@ impl Node {
         Ok(())
     }
 
-    /// Writes a record into a room, or seals it into a conversation. Files are attached by first putting their chunk lists and chunks into the ledger,
-    /// with the [`artel_domain::Attachment`] that [`artel_domain::FileDigest`] made.
+    /// Writes a record into a room, or seals it into a conversation. Files are attached by first putting their chunk lists
+    /// and chunks into the ledger, with the [`artel_domain::Attachment`] that [`artel_domain::FileDigest`] made.
     ///
     /// # Errors
     /// No such space, room or target, not allowed, or the content breaks a rule.

@@ -38,6 +38,7 @@ impl Node {
             .get(&room)
             .is_some_and(|(_, until)| *until > now);
         if asked
+            || room == id.direct_room()
             || space.ahead.values().any(|of| *of == room)
             || space.roster.room(&room).is_none_or(is_page)
         {
@@ -77,7 +78,9 @@ impl Node {
         space: SpaceId,
         room: RoomId,
     ) -> Result<(), Fault> {
-        if !self.may_carry(peer, &space, &room) || room == space.control_room() {
+        // What is shown of the direct room would tell what is for this member.
+        let silent = room == space.control_room() || room == space.direct_room();
+        if silent || !self.may_carry(peer, &space, &room) {
             return Ok(());
         }
         let mut records = Vec::new();

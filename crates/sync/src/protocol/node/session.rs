@@ -89,7 +89,8 @@ pub(super) struct Link {
     pub(super) summarised: u64,
     /// When the last summary was sent.
     pub(super) summarised_at: i64,
-    /// Version of the space's registers at the last digest of them that was sent, if any was, and when.
+    /// Version of the space's registers at the last digest of them, sent or found equal, if there was any, and when one was
+    /// sent.
     pub(super) registers: Option<u64>,
     pub(super) registers_at: i64,
     /// Which version of what others said the peer has heard, from this node or before.

@@ -213,7 +213,7 @@ fn a_room_reaches_its_readers_only() {
     world.say(0, space, staff, "about the pupils");
     let secret = world.say(1, space, few, "for two");
     world.say(3, space, open, "for all");
-    world.run(3_000);
+    world.run(10_000);
     assert_eq!(world.texts(0, staff), ["about the pupils"]);
     assert_eq!(world.texts(1, staff), ["about the pupils"]);
     assert_eq!(world.texts(2, few), ["for two"]);

@@ -9,7 +9,7 @@ use artel_domain::{
 use zeroize::Zeroizing;
 
 use super::{
-    super::{CommandError, Event, Ledger as _, Reason, StoredBody},
+    super::{CommandError, Event, Ledger as _, Reason, StoredBody, frame::Frame},
     attacks::{Forger, give},
     hosts::World,
 };
@@ -193,6 +193,23 @@ fn nobody_is_told_who_reads_or_likes_a_sealed_message() {
         node.react(ledger, now, space, talk, message, Some("👍".into()))
     });
     assert!(matches!(liked, Err(CommandError::NoMessage)));
+}
+
+/// The latest messages of a room are those that are shown: of the direct room, what is for oneself.
+#[test]
+fn nobody_learns_what_is_for_whom_by_asking_for_the_latest() {
+    let mut world = World::new(76, 3);
+    let (space, _) = world.found();
+    write(&mut world, space, 0, 1, "hello");
+    world.run(2_000);
+    let asked = Frame::WantLatest {
+        space,
+        room: space.direct_room(),
+    };
+    let before = world.sent;
+    give(&mut world, 2, 1, &asked.encode());
+    assert_eq!(world.sent, before);
+    assert!(world.linked(1, 2));
 }
 
 #[test]
@@ -571,7 +588,7 @@ fn files_of_a_conversation_go_to_its_readers_only() {
         refused,
         Err(CommandError::NoAttachment | CommandError::NoMessage)
     ));
-    let asked = super::super::frame::Frame::WantList {
+    let asked = Frame::WantList {
         message,
         index: 0,
         from: 0,

@@ -100,7 +100,7 @@ impl Registers {
     pub(super) fn keys(&self, space: SpaceId) -> impl Iterator<Item = RegisterKey> {
         let rooms = self.rooms.iter();
         let devices =
-            rooms.flat_map(|(room, devices)| devices.keys().map(|device| (*room, *device)));
+            rooms.flat_map(|(room, devices)| devices.keys().map(move |device| (*room, *device)));
         devices.flat_map(move |(room, device)| self.keys_of(space, room, device))
     }
 
@@ -139,52 +139,12 @@ impl Registers {
 
     /// What counts of a room, by cells.
     pub(super) fn cells(&mut self, roster: &Roster, space: SpaceId, room: RoomId) -> &[Cell] {
-        if !self.cells.contains_key(&room) {
-            let mut hashers: BTreeMap<(DeviceId, u8), blake3::Hasher> = BTreeMap::new();
-            for (device, kept) in self.rooms.get(&room).into_iter().flatten() {
-                // Who may write what depends on no subject.
-                let mut last = None;
-                for ((topic, subject), Value { rank, .. }) in kept {
-                    let (_, counts) = last.filter(|(of, _)| of == topic).unwrap_or_else(|| {
-                        let key = RegisterKey {
-                            space,
-                            room,
-                            device: *device,
-                            topic: *topic,
-                            subject: *subject,
-                        };
-                        (*topic, roster.writer(&key).is_some())
-                    });
-                    last = Some((*topic, counts));
-                    if !counts {
-                        continue;
-                    }
-                    let hasher = hashers
-                        .entry((*device, cell_of(subject)))
-                        .or_insert_with(|| {
-                            blake3::Hasher::new_derive_key("artel 2026-11 register cell")
-                        });
-                    let (turn, id) = rank;
-                    hasher
-                        .update(&topic.to_le_bytes())
-                        .update(subject)
-                        .update(&turn.to_le_bytes())
-                        .update(id);
-                }
-            }
-            let cells = hashers.into_iter().map(|((device, number), hasher)| {
-                let mut digest = [0; 16];
-                hasher.finalize_xof().fill(&mut digest);
-                Cell {
-                    device,
-                    number,
-                    digest,
-                }
-            });
-            let cells = cells.collect();
-            self.cells.insert(room, cells);
-        }
-        self.cells.get(&room).map_or(&[], Vec::as_slice)
+        let devices = self.rooms.get(&room);
+        let cells = self.cells.entry(room);
+        cells.or_insert_with(|| {
+            let devices = devices.into_iter().flatten();
+            cells_of(roster, space, room, devices)
+        })
     }
 
     pub(super) fn room_digest(&mut self, roster: &Roster, space: SpaceId, room: RoomId) -> Digest {
@@ -199,6 +159,54 @@ impl Registers {
         }
         *hasher.finalize().as_bytes()
     }
+}
+
+/// Digests of what counts of the devices in a room, ascending by device and cell.
+fn cells_of<'a>(
+    roster: &Roster,
+    space: SpaceId,
+    room: RoomId,
+    devices: impl Iterator<Item = (&'a DeviceId, &'a Kept)>,
+) -> Vec<Cell> {
+    let mut hashers: BTreeMap<(DeviceId, u8), blake3::Hasher> = BTreeMap::new();
+    for (device, kept) in devices {
+        // Who may write what depends on no subject.
+        let mut last: Option<(u16, bool)> = None;
+        for ((topic, subject), Value { rank, .. }) in kept {
+            let (_, counts) = last.filter(|(of, _)| of == topic).unwrap_or_else(|| {
+                let key = RegisterKey {
+                    space,
+                    room,
+                    device: *device,
+                    topic: *topic,
+                    subject: *subject,
+                };
+                (*topic, roster.writer(&key).is_some())
+            });
+            last = Some((*topic, counts));
+            if !counts {
+                continue;
+            }
+            let hasher = hashers.entry((*device, cell_of(subject)));
+            let (turn, id) = rank;
+            hasher
+                .or_insert_with(|| blake3::Hasher::new_derive_key("artel 2026-11 register cell"))
+                .update(&topic.to_le_bytes())
+                .update(subject)
+                .update(&turn.to_le_bytes())
+                .update(id);
+        }
+    }
+    let cells = hashers.into_iter().map(|((device, number), hasher)| {
+        let mut digest = [0; 16];
+        hasher.finalize_xof().fill(&mut digest);
+        Cell {
+            device,
+            number,
+            digest,
+        }
+    });
+    cells.collect()
 }
 
 /// The cell of a device in which a register lies.

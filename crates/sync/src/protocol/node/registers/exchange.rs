@@ -23,8 +23,8 @@ use super::{
 
 /// Least time between two digests to one peer, in milliseconds.
 const GAP: i64 = 5_000;
-/// Time after which a digest is sent although nothing changed, in milliseconds.
-const HEARTBEAT: i64 = 30_000;
+/// Version of no space's registers: what is here is to be said again.
+const UNSAID: u64 = u64::MAX;
 /// How long the registers of a cell are waited for, in milliseconds.
 const PATIENCE: i64 = 10_000;
 /// Frames that answer one question.
@@ -183,7 +183,21 @@ impl Node {
         id: SpaceId,
         digest: Digest,
     ) {
-        if self.is_member(peer, &id) && self.register_digest(peer, &id) != digest {
+        if !self.is_member(peer, &id) {
+            return;
+        }
+        let same = self.register_digest(peer, &id) == digest;
+        let version = self
+            .spaces
+            .get(&id)
+            .map_or(0, |space| space.registers.version);
+        let session = self.sessions.get_mut(peer);
+        if let Some(link) = session.and_then(|session| session.links.get_mut(&id)) {
+            // In step, nothing more is to be said. Else this side says again what it has, as long as the two differ: the
+            // peer may not have known whose it was.
+            link.registers = Some(if same { version } else { UNSAID });
+        }
+        if !same {
             let rooms = self.register_digests(peer, &id);
             self.send_frame(peer, &Frame::RegisterRooms { space: id, rooms });
         }
@@ -393,12 +407,9 @@ impl Node {
                     continue;
                 };
                 let version = space.registers.version;
-                let due_in = match link.registers {
-                    None => 0,
-                    Some(said) if said != version => GAP,
-                    Some(_) => HEARTBEAT,
-                };
-                if !is_within(now, link.registers_at, due_in) {
+                let first = link.registers.is_none();
+                let later = !is_within(now, link.registers_at, GAP);
+                if link.registers != Some(version) && (first || later) {
                     (link.registers, link.registers_at) = (Some(version), now);
                     due.push((*peer, *id));
                 }
