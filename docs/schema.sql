@@ -1,4 +1,4 @@
--- The schema of an Artel database, version 10.
+-- The schema of an Artel database, version 11.
 -- Generated from crates/store/migrations; ARTEL_BLESS=1 with the test `schema_document_is_current` rewrites it.
 
 CREATE TABLE settings (
