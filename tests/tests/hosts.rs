@@ -114,7 +114,6 @@ fn a_class_code_leads_in_across_the_lan() -> Result<()> {
     anna.one(&["space", "door", "Class 7B", "--close"])?;
     let ended = door.finish(PATIENCE)?;
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
-    assert!(ended.stderr.contains("Boris came in."), "{}", ended.stderr);
 
     let (_node, _) = anna.node(&[])?;
     let refused = vera.run(&["space", "join", &code])?;

@@ -603,6 +603,7 @@ impl Node {
             Frame::WantList { .. }
             | Frame::WantBodies { .. }
             | Frame::WantSecrets { .. }
+            | Frame::WantHolding { .. }
             | Frame::KnockAnswer { .. }
             | Frame::KnockProof { .. } => 5,
             Frame::News { feeds, .. } => {
@@ -636,7 +637,6 @@ impl Node {
                 if asked { 0 } else { many(records.len()).max(1) }
             }
             Frame::Branch { .. } => 0,
-            Frame::WantHolding { .. } => 5,
             Frame::Holding { .. } => 2,
             Frame::RegisterCells { cells, .. } => 5 + many(cells.len()) / 64,
             Frame::WantRegisters { .. } => 5,
