@@ -19,7 +19,8 @@ use super::{
         lanes::Lanes,
         link::{Link, LinkEnded},
     },
-    Actor, Leaving, SPARE, dialling::Dial,
+    Actor, Leaving, SPARE,
+    dialling::Dial,
 };
 use crate::Ports;
 
