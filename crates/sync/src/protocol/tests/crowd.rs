@@ -16,14 +16,15 @@ use std::{
 };
 
 use artel_domain::{
-    Body, Content, DeviceId, DeviceKey, FileId, Incarnation, InviteCode, InviteId, MemberKey,
-    MessageId, Role, RoomId, SpaceId, SpaceSecret,
+    Body, Content, DeviceId, DeviceKey, FileId, Incarnation, InviteCode, InviteId, MemberId,
+    MemberKey, MessageId, Role, RoomId, SpaceId, SpaceSecret,
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
+use super::super::ledger::{Load, Opening, PrekeyRow, RegisterKey};
 use super::super::{
     Entropy, Event, FeedKey, Head, Identity, InviteTerms, JoinRow, Ledger, LedgerResult,
-    MemoryLedger, Node, Output, Reason, RegisterKey, SpaceRow, Standing, StoredBody, StoredRecord,
+    MemoryLedger, Node, Output, Reason, SpaceRow, Standing, StoredBody, StoredRecord,
 };
 
 /// Nothing arrives sooner than this after it left, in milliseconds.
@@ -330,10 +331,14 @@ impl Ledger for Disk {
     fn bodiless(
         &self,
         _: &SpaceId,
+        sealed: bool,
         after: Option<&MessageId>,
         limit: usize,
     ) -> LedgerResult<Vec<MessageId>> {
-        // A crowd has one space.
+        // A crowd has one space, and nothing sealed.
+        if sealed {
+            return Ok(Vec::new());
+        }
         let lacking = self.bodiless.iter();
         let lacking = lacking.filter(|id| after.is_none_or(|after| *id > after));
         Ok(lacking.take(limit).copied().collect())
@@ -439,6 +444,49 @@ impl Ledger for Disk {
 
     fn remove_register(&mut self, key: &RegisterKey) -> LedgerResult<()> {
         self.rest.remove_register(key)
+    }
+
+    fn opening(&self, record: &MessageId) -> LedgerResult<Option<Opening>> {
+        self.rest.opening(record)
+    }
+
+    fn put_opening(&mut self, record: &MessageId, opening: &Opening) -> LedgerResult<()> {
+        self.rest.put_opening(record, opening)
+    }
+
+    fn prekeys(&self) -> LedgerResult<Vec<PrekeyRow>> {
+        self.rest.prekeys()
+    }
+
+    fn put_prekey(&mut self, row: &PrekeyRow) -> LedgerResult<()> {
+        self.rest.put_prekey(row)
+    }
+
+    fn forget_prekeys(&mut self, through: i64) -> LedgerResult<()> {
+        self.rest.forget_prekeys(through)
+    }
+
+    fn put_load(&mut self, record: &MessageId, load: &Load) -> LedgerResult<()> {
+        self.rest.put_load(record, load)
+    }
+
+    fn load(&self, record: &MessageId) -> LedgerResult<Option<Load>> {
+        self.rest.load(record)
+    }
+
+    fn remove_load(&mut self, record: &MessageId) -> LedgerResult<()> {
+        self.rest.remove_load(record)
+    }
+
+    fn load_of(&self, space: &SpaceId, author: &MemberId) -> LedgerResult<u64> {
+        self.rest.load_of(space, author)
+    }
+
+    fn oldest_load(
+        &self,
+        of: Option<(&SpaceId, &MemberId)>,
+    ) -> LedgerResult<Option<(MessageId, Load)>> {
+        self.rest.oldest_load(of)
     }
 
     fn is_file_of(&self, file: &FileId, room: &RoomId) -> LedgerResult<bool> {
