@@ -31,7 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("artel-cli", &["artel-app"]),
     ("artel-desktop", &["artel-app"]),
-    ("artel-tests", &["artel-app"]),
+    ("artel-tests", &["artel-app", MEASURE]),
     ("xtask", &[]),
 ];
 

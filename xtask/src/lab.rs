@@ -1,7 +1,7 @@
 //! `cargo xtask sim` and `cargo xtask fuzz`: what runs for as long as one likes.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ExitCode},
     thread,
 };
@@ -63,7 +63,8 @@ pub(crate) fn sim(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     if let Some(word) = words.others.first() {
         bail!("\"{word}\" is no option; such as: cargo xtask sim --nodes 30 --seeds 1000");
     }
-    let program = test_program(workspace, "artel-sync")?;
+    let tests = ["test", "--package", "artel-sync", "--lib", "--no-run"];
+    let program = built(workspace, &tests)?;
     let (from, seeds) = (words.number("from", 1), words.number("seeds", 100));
     ensure!(seeds > 0, "--seeds needs a number above 0");
     let known =
@@ -103,22 +104,19 @@ pub(crate) fn sim(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     })
 }
 
-/// Builds the unit tests of a package and returns their program.
-fn test_program(workspace: &Workspace, package: &str) -> Result<PathBuf> {
-    let said = shell::output(shell::cargo().current_dir(&workspace.root).args([
-        "test",
-        "--package",
-        package,
-        "--lib",
-        "--no-run",
-        "--message-format",
-        "json-render-diagnostics",
-    ]))?;
+/// Builds by cargo's words and returns the one program that came of it.
+pub(crate) fn built(workspace: &Workspace, words: &[&str]) -> Result<String> {
+    let said = shell::output(
+        shell::cargo()
+            .current_dir(&workspace.root)
+            .args(words)
+            .args(["--message-format", "json-render-diagnostics"]),
+    )?;
     said.lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter_map(|line| line.get("executable")?.as_str().map(PathBuf::from))
+        .filter_map(|line| line.get("executable")?.as_str().map(str::to_owned))
         .next_back()
-        .with_context(|| format!("cargo named no test program of {package}"))
+        .with_context(|| format!("cargo {} named no program", words.join(" ")))
 }
 
 /// Fuzzes what comes from outside, each target for its share of the time. What is found is kept.

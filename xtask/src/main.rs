@@ -29,6 +29,8 @@ Usage: cargo xtask TASK
   run [ARG]...    set up, build, open the window; without a display run the demo
   test            every check and every test; the last line counts them
   bench [NAME]... the benchmarks there are
+  bench room [--only PART,...]
+                  parts of that one: pair, class, idle, file, talk, newcomer, simulated; by name only: hundred
   sim [--nodes N] [--seeds N] [--from SEED] [--steps N]
                   seeded classes in virtual time, on all cores
   fuzz [TARGET]... [--minutes N]

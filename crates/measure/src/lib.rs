@@ -30,7 +30,7 @@ use std::{
 use anyhow::Context;
 
 pub use machine::{Fsync, Machine};
-pub use memory::{Finished, Memory, watch};
+pub use memory::{Finished, Memory, Used, watch};
 pub use noise::Noise;
 pub use table::Table;
 pub use times::{Times, race};

@@ -1,7 +1,7 @@
 //! Memory and processor time of a process, where the system says them exactly (Linux).
 
 use std::{
-    fs,
+    fmt, fs,
     io::Read,
     process::{Command, Stdio},
     thread,
@@ -29,7 +29,8 @@ impl Memory {
         Self::of("self")
     }
 
-    fn of(process: &str) -> Option<Self> {
+    /// That of another process, by its number.
+    pub fn of(process: impl fmt::Display) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{process}/status")).ok()?)
     }
 
@@ -42,6 +43,51 @@ impl Memory {
         Some(Self {
             resident: field("VmRSS:")?,
             peak: field("VmHWM:")?,
+        })
+    }
+}
+
+/// What a process has used of its machine since it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Processor time.
+    pub time: Duration,
+    /// Bytes that came and went at the network cards it sees, the loopback left out: what else lives in its network
+    /// namespace is counted as well.
+    pub received: u64,
+    /// See `received`.
+    pub sent: u64,
+}
+
+impl Used {
+    /// That of a process, by its number.
+    pub fn of(process: impl fmt::Display) -> Option<Self> {
+        let of = |what: &str| fs::read_to_string(format!("/proc/{process}/{what}")).ok();
+        let (received, sent) = Self::parse_cards(&of("net/dev")?);
+        Some(Self {
+            time: Self::parse_time(&of("stat")?)?,
+            received,
+            sent,
+        })
+    }
+
+    fn parse_time(stat: &str) -> Option<Duration> {
+        /// Linux tells it in hundredths of a second on every architecture.
+        const TICK: Duration = Duration::from_millis(10);
+        // The name in parentheses may itself contain anything.
+        let fields = stat.rsplit(") ").next()?.split(' ').skip(11).take(2);
+        let ticks: Option<u32> = fields.map(|field| field.parse::<u32>().ok()).sum();
+        Some(TICK * ticks?)
+    }
+
+    fn parse_cards(cards: &str) -> (u64, u64) {
+        let lines = cards.lines().filter_map(|line| line.split_once(':'));
+        let others = lines.filter(|(name, _)| name.trim() != "lo");
+        others.fold((0, 0), |(received, sent), (_, counts)| {
+            let mut counts = counts.split_whitespace().map(|count| count.parse().ok());
+            let first = counts.next().flatten().unwrap_or(0);
+            let ninth = counts.nth(7).flatten().unwrap_or(0);
+            (received + first, sent + ninth)
         })
     }
 }
@@ -94,7 +140,21 @@ pub fn watch(command: &mut Command) -> anyhow::Result<Finished> {
 
 #[cfg(test)]
 mod tests {
-    use super::Memory;
+    use std::time::Duration;
+
+    use super::{Memory, Used};
+
+    #[test]
+    fn what_a_process_used_is_read_from_what_the_system_says() {
+        let stat = "7 (a) b c) S 1 7 7 0 -1 4194560 900 0 1 0 150 25 3 4 20 0 2 0 99 1000 20";
+        assert_eq!(Used::parse_time(stat), Some(Duration::from_millis(1750)));
+        assert_eq!(Used::parse_time("7 (x) S 1"), Some(Duration::ZERO));
+        let cards = "Inter-|   Receive                            |  Transmit\n \
+             face |bytes    packets errs drop fifo frame compressed multicast|bytes packets\n    \
+             lo: 500 5 0 0 0 0 0 0 500 5 0 0 0 0 0 0\n  \
+             eth0: 1200 9 0 0 0 0 0 0 3400 11 0 0 0 0 0 0\n";
+        assert_eq!(Used::parse_cards(cards), (1200, 3400));
+    }
 
     #[test]
     fn memory_is_read_from_what_the_system_says() {

@@ -36,6 +36,11 @@ impl Dial {
         self.attempt.targets.first()
     }
 
+    /// Answers whoever waits for another dial, too.
+    pub(super) fn take_over(&mut self, other: Self) {
+        self.replies.extend(other.replies);
+    }
+
     pub(super) fn answer(self, result: &Result<PeerId, DialError>) {
         for reply in self.replies {
             // The caller may have stopped waiting.

@@ -1,6 +1,7 @@
 //! Connections and the links on them: which one is used, how each ends.
 
 use std::{
+    collections::hash_map::Entry,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
@@ -19,6 +20,7 @@ use super::{
         link::{Link, LinkEnded},
     },
     Actor, Leaving, SPARE,
+    dialling::Dial,
 };
 use crate::Ports;
 
@@ -302,13 +304,7 @@ impl Actor {
     pub(super) fn on_closed(&mut self, peer: PeerId, id: ConnectionId, reason: Ended) {
         self.opening.remove(&id);
         if let Some(dial) = self.dials.remove(&id) {
-            self.book.failed(&dial.attempt, Instant::now());
-            if let Some(target) = dial.target().cloned() {
-                dial.answer(&Err(DialError::Other {
-                    at: target,
-                    reason: reason.to_string(),
-                }));
-            }
+            self.outlived(dial, peer, id, &reason);
         }
         let Some(connections) = self.peers.get_mut(&peer) else {
             return;
@@ -324,6 +320,34 @@ impl Actor {
             let id = link.id;
             drop(link);
             self.link_over(id, peer, reason);
+        }
+    }
+
+    /// A dial whose connection closed before its link opened. Where both ends dial at the same moment, the other one may
+    /// close this connection for its own: then the peer was reached all the same, or is about to be.
+    fn outlived(&mut self, dial: Dial, peer: PeerId, id: ConnectionId, reason: &Ended) {
+        let others = self.peers.get(&peer).into_iter().flatten();
+        let mut others = others.filter(|other| other.id != id);
+        if others.clone().any(|other| other.state.is_open()) {
+            dial.answer(&Ok(peer));
+            return;
+        }
+        let opening = others.find(|other| matches!(other.state, State::Opening));
+        if let Some(other) = opening.map(|other| other.id) {
+            match self.dials.entry(other) {
+                Entry::Occupied(mut known) => known.get_mut().take_over(dial),
+                Entry::Vacant(place) => {
+                    place.insert(dial);
+                }
+            }
+            return;
+        }
+        self.book.failed(&dial.attempt, Instant::now());
+        if let Some(target) = dial.target().cloned() {
+            dial.answer(&Err(DialError::Other {
+                at: target,
+                reason: reason.to_string(),
+            }));
         }
     }
 

@@ -264,12 +264,19 @@ impl Node {
                 continue;
             }
             let mine = space.last_place(&feed);
+            // Most feeds end here where they end there: to know that, nothing is read from the disk.
+            let known: Vec<_> = space
+                .ends_of(&feed)
+                .iter()
+                .map(|head| (head.sequence, head.id))
+                .collect();
             let mut from = None;
             let last_place = ends.iter().map(|(sequence, _)| *sequence).max();
             for (sequence, last) in ends {
-                if ledger
-                    .record(&last)?
-                    .is_some_and(|record| record.feed == feed && record.sequence == sequence)
+                if known.contains(&(sequence, last))
+                    || ledger
+                        .record(&last)?
+                        .is_some_and(|record| record.feed == feed && record.sequence == sequence)
                 {
                     self.delivered(ledger, peer, &feed, sequence, last)?;
                 } else if sequence > mine {

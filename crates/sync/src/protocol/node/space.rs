@@ -194,10 +194,10 @@ impl Space {
 
     /// Feeds of a device, in all rooms.
     pub(super) fn feeds_of(&self, device: &DeviceId) -> Vec<Head> {
-        let all = self.feeds.values().flat_map(BTreeMap::values).flatten();
-        all.filter(|head| head.feed.device == *device)
-            .copied()
-            .collect()
+        let [first, last] = [[0; 16], [255; 16]].map(|at| (*device, Incarnation::from_bytes(at)));
+        let rooms = self.feeds.values();
+        let feeds = rooms.flat_map(|feeds| feeds.range(first..=last));
+        feeds.flat_map(|(_, ends)| ends).copied().collect()
     }
 
     /// Latest position of a room.

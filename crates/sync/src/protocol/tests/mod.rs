@@ -4,6 +4,7 @@ mod any_frame;
 mod attacks;
 mod bundle;
 mod company;
+mod crowd;
 mod doors;
 mod files;
 mod fold;
