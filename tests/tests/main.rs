@@ -10,6 +10,7 @@ mod disk;
 mod hostile;
 mod hosts;
 mod killed;
+mod one_address;
 mod owner;
 mod screens;
 mod two_homes;

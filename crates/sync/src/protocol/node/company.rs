@@ -10,7 +10,7 @@ use std::{
     net::SocketAddr,
 };
 
-use artel_domain::{Audience, DeviceId, RoomId, SpaceId};
+use artel_domain::{Audience, DeviceId, InviteId, RoomId, SpaceId};
 
 use super::{
     super::{
@@ -391,7 +391,7 @@ impl Node {
             && now.saturating_sub(session.opened_at) >= SPARE_AGE
             && !session.links.is_empty()
             && session.links.iter().all(in_no)
-            && session.joins_nothing()
+            && session.joins_nothing(|invite| self.joins.contains_key(invite))
             && !self.wants.values().any(|want| want.peer == *peer)
             && !self.fetches.values().any(|fetch| fetch.is_of(peer))
     }
@@ -546,8 +546,10 @@ fn may_be_told(at: SocketAddr) -> bool {
 
 impl super::session::Session {
     /// Whether nobody is being let in on this link.
-    fn joins_nothing(&self) -> bool {
-        let over = |asked: &Asked| matches!(asked, Asked::Unknown | Asked::Done);
-        self.joiner.is_subset(&self.let_in) && self.asked.values().all(over)
+    fn joins_nothing(&self, is_under_way: impl Fn(&InviteId) -> bool) -> bool {
+        let open = |asked: &Asked| !matches!(asked, Asked::Unknown | Asked::Done);
+        let mut asked = self.asked.iter();
+        self.joiner.is_subset(&self.let_in)
+            && !asked.any(|(invite, asked)| open(asked) && is_under_way(invite))
     }
 }

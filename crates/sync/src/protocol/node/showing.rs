@@ -331,7 +331,10 @@ impl Node {
                 // Whether the target counts is no matter here: it may count again, and then it is deleted.
                 let rightful = self.owner(&other) == Some(author)
                     || (!edits && !is_sealed(record) && role.may(Permission::DeleteOthers));
-                same_room(record, &other) && rightful && comes_after(record, &other)
+                same_room(record, &other)
+                    && shown_in(ledger, record)? == shown_in(ledger, &other)?
+                    && rightful
+                    && comes_after(record, &other)
             }
             Content::Text { .. }
             | Content::Result(_)

@@ -358,7 +358,7 @@ fn what_a_member_seals_falsely_says_nothing_false() {
     let foreign = forged(&world, &forger, 2, &[0, 2], &to);
     let (_, record) = forger.say(&world, foreign, Vec::new());
     give_to_all(&mut world, &forger, 2, record);
-    assert!(world.texts(1, forgers_talk).is_empty());
+    assert_eq!(world.texts(1, forgers_talk), [""; 0]);
     // With a tag that is right and a key that is not: closed, for its reader alone.
     let mut forger = Forger::in_life(2, space, space.direct_room(), 4);
     let wrong = [(world.hosts[1].node.device(), sealed_to(&world, 0).1)];
