@@ -25,7 +25,7 @@ struct Records {
     room: RoomId,
     device: DeviceId,
     incarnation: Incarnation,
-    records: Vec<Carried>,
+    carried: Vec<Carried>,
     more: bool,
 }
 
@@ -70,7 +70,7 @@ pub fn case(bytes: &[u8]) {
             .filter_map(|frame| decode_exact::<Records>(frame.strip_prefix(&RECORDS)?))
             .find(|records| records.room == room);
         let Some(mut records) = own else { continue };
-        for carried in &mut records.records {
+        for carried in &mut records.carried {
             let honest = Signed::<Envelope>::open(&carried.envelope).expect("an own one");
             known.push(honest.id());
             let mut envelope = honest.value().clone();

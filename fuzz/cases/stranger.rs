@@ -17,7 +17,7 @@ pub fn case(bytes: &[u8]) {
     node.connected(&mut ledger, 1, peer).expect("a link");
     let before = ledger.record_count();
     for (at, frame) in super::frames::cut(bytes).enumerate() {
-        let now = 2 + 300 * at as i64;
+        let now = 2 + 300 * i64::try_from(at).unwrap_or(0);
         node.received(&mut ledger, now, peer, frame)
             .expect("an answer");
         node.tick(&mut ledger, now).expect("a tick");

@@ -33,7 +33,7 @@ impl SmallDisk {
     }
 
     /// Takes all that is left.
-    fn fill(&self, ballast: &Path) -> Result<()> {
+    fn fill(ballast: &Path) -> Result<()> {
         let mut file = File::create(ballast)?;
         for piece in [64 * 1024, 512] {
             while file.write_all(&vec![7; piece]).is_ok() {}
@@ -72,7 +72,7 @@ fn a_full_disk_is_told_and_what_was_missed_comes_later() -> Result<()> {
     boris.one(&["space", "join", &invite])?;
 
     let ballast = small.0.join("ballast");
-    small.fill(&ballast)?;
+    SmallDisk::fill(&ballast)?;
     // What the database has set aside may still take some; then it is told.
     let long = |number: i32| format!("{number} {}", "ё".repeat(15_000));
     let mut stored = Vec::new();

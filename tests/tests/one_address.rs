@@ -13,7 +13,10 @@ fn one_typed_address_leads_to_everybody_without_multicast() -> Result<()> {
     let Some(lan) = Lan::or_skip(NAME, 4) else {
         return Ok(());
     };
-    let blocked = lan.hosts().iter().try_for_each(|host| host.block_multicast());
+    let blocked = lan
+        .hosts()
+        .iter()
+        .try_for_each(artel_tests::lan::Host::block_multicast);
     if possible(NAME, blocked).is_none() {
         return Ok(());
     }
@@ -54,7 +57,10 @@ fn one_typed_address_leads_to_everybody_without_multicast() -> Result<()> {
     let checks = doctor.lines;
     let grade = |name: &str| {
         let found = checks.iter().find(|check| check["name"] == name);
-        found.and_then(|check| check["grade"].as_str()).unwrap_or_default().to_owned()
+        found
+            .and_then(|check| check["grade"].as_str())
+            .unwrap_or_default()
+            .to_owned()
     };
     assert_ne!(grade("multicast"), "well", "{checks:?}");
     assert_eq!(grade("others"), "well", "{checks:?}");

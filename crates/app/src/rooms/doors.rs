@@ -77,18 +77,17 @@ impl Handle<api::SpaceDoor> for Session {
             .ask(move |work| {
                 let space = names::space(work.node, &command.space)?.space;
                 let until = work.now.saturating_add(i64::from(minutes) * 60_000);
-                let invite = match given {
-                    Some(invite) => invite,
-                    None => {
-                        let terms = InviteTerms {
-                            role: Role::Student,
-                            seats: SEATS,
-                            expires_at: until.saturating_add(GRACE_MS),
-                            approve: false,
-                        };
-                        work.node
-                            .create_invite(work.ledger, work.now, space, terms)?
-                    }
+                let invite = if let Some(invite) = given {
+                    invite
+                } else {
+                    let terms = InviteTerms {
+                        role: Role::Student,
+                        seats: SEATS,
+                        expires_at: until.saturating_add(GRACE_MS),
+                        approve: false,
+                    };
+                    work.node
+                        .create_invite(work.ledger, work.now, space, terms)?
                 };
                 work.node.open_door(work.now, space, invite, until)?;
                 let view = work.node.door(&space);

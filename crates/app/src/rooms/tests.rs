@@ -1385,7 +1385,7 @@ async fn two_write_to_one_another_and_the_third_carries() {
     ben.delete(&sent, true).await.unwrap();
     ann.until_message(&sent, "deleted", |message| message.deleted)
         .await;
-    assert_eq!(ann.sealed(&sent).await[1], false, "its key is forgotten");
+    assert!(!ann.sealed(&sent).await[1], "its key is forgotten");
     close([ann, ben, eve]).await;
 }
 

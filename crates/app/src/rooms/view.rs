@@ -416,12 +416,11 @@ impl People {
         member: &MemberId,
     ) -> (String, &'static str) {
         let members = self.spaces.get(space);
-        match members.and_then(|members| members.get(member)) {
-            Some(person) => (person.name.clone(), person.role),
-            None => {
-                let id = member.to_string();
-                (id.get(..8).unwrap_or(&id).to_owned(), "")
-            }
+        if let Some(person) = members.and_then(|members| members.get(member)) {
+            (person.name.clone(), person.role)
+        } else {
+            let id = member.to_string();
+            (id.get(..8).unwrap_or(&id).to_owned(), "")
         }
     }
 

@@ -15,9 +15,12 @@ mod picture;
 #[path = "../../../../fuzz/cases/prices.rs"]
 mod prices;
 
+/// Runs one case.
+type Case = fn(&[u8]);
+
 #[test]
 fn the_seeds_of_all_targets_pass() {
-    let targets: [(&str, fn(&[u8])); 2] = [("picture", picture::case), ("prices", prices::case)];
+    let targets: [(&str, Case); 2] = [("picture", picture::case), ("prices", prices::case)];
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds");
     for (name, case) in targets {
         let mut cases = 0;

@@ -38,7 +38,7 @@ struct Records {
     room: RoomId,
     device: artel_domain::DeviceId,
     incarnation: artel_domain::Incarnation,
-    records: Vec<Carried>,
+    carried: Vec<Carried>,
     more: bool,
 }
 
@@ -239,7 +239,7 @@ pub(crate) async fn forge(address: &Multiaddr, invite: &str) -> Result<(), Fault
             .ok_or("nothing of the host's was heard")?;
         let own = liar.unsent(space, room, "FORGED by its writer").await?;
         let mut bent = theirs.clone();
-        let carried = bent.records.last_mut().ok_or("an empty frame")?;
+        let carried = bent.carried.last_mut().ok_or("an empty frame")?;
         let envelope = Signed::<Envelope>::open(&carried.envelope)?.value().clone();
         match number {
             0 => carried.body = Some(forged_body()?),
@@ -262,7 +262,7 @@ pub(crate) async fn forge(address: &Multiaddr, invite: &str) -> Result<(), Fault
             }
             _ => {
                 bent = own;
-                let carried = bent.records.last_mut().ok_or("an empty frame")?;
+                let carried = bent.carried.last_mut().ok_or("an empty frame")?;
                 let envelope = Signed::<Envelope>::open(&carried.envelope)?.value().clone();
                 if number == 6 {
                     // An automerge chunk of the kind that is deflated.
@@ -316,13 +316,13 @@ pub(crate) async fn files(address: &Multiaddr, invite: &str) -> Result<(), Fault
     }
     say!("announced");
     // What is asked for first is sound; the last file, which is asked for alone, is not.
-    liar.live(Duration::from_secs(60), |liar| {
+    liar.live(Duration::from_mins(1), |liar| {
         liar.shown.iter().any(|shown| is(shown, "now lie"))
     })
     .await?;
     liar.true_files = false;
     say!("lying");
-    let _ = liar.live(Duration::from_secs(60), |_| false).await;
+    let _ = liar.live(Duration::from_mins(1), |_| false).await;
     Ok(())
 }
 
@@ -332,7 +332,7 @@ pub(crate) async fn stay(address: &Multiaddr, invite: &str) -> Result<(), Fault>
     // Written while it was in, and kept back: it had not heard of the removal.
     let records = liar.unsent(space, room, "FORGED by one who is out").await?;
     say!("inside");
-    let put_out = liar.live(Duration::from_secs(60), |_| false).await;
+    let put_out = liar.live(Duration::from_mins(1), |_| false).await;
     say!("put out: {}", put_out.is_err());
     let mut heard = 0;
     for attempt in 0..5 {

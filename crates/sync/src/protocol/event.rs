@@ -91,6 +91,10 @@ pub enum Reason {
 }
 
 /// A record that became visible, or whose standing changed.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent marks of one record, each shown by itself"
+)]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
     /// Space.

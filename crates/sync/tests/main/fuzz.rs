@@ -29,9 +29,12 @@ mod stranger;
 #[path = "../../../../fuzz/cases/values.rs"]
 mod values;
 
+/// Runs one case.
+type Case = fn(&[u8]);
+
 #[test]
 fn the_seeds_of_all_targets_pass() {
-    let targets: [(&str, fn(&[u8])); 6] = [
+    let targets: [(&str, Case); 6] = [
         ("files", files::case),
         ("member", member::case),
         ("page", page::case),

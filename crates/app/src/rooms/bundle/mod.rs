@@ -112,7 +112,7 @@ impl Handle<api::NetImport> for Session {
         command: api::NetImport,
     ) -> Result<<api::NetImport as Command>::Reply, AppError> {
         let driver = &self.rooms.inner.driver;
-        let keys = driver.look(|node| node.bundle_keys()).await?;
+        let keys = driver.look(artel_sync::protocol::Node::bundle_keys).await?;
         let path = PathBuf::from(&command.file);
         let begin = || {
             let file = files::open(&path).map_err(|reason| files::unread(&path, &reason))?;
@@ -126,7 +126,7 @@ impl Handle<api::NetImport> for Session {
             waiting: 0,
             problem: None,
         };
-        let spaces = driver.look(move |node| node.spaces()).await?;
+        let spaces = driver.look(artel_sync::protocol::Node::spaces).await?;
         if let Some(found) = spaces.into_iter().find(|found| found.space == space) {
             taken.space = found.name;
         }

@@ -20,7 +20,7 @@ use super::{
         },
         ledger::{FeedKey, Head, Ledger, LedgerResult},
         mesh::{self, FULL, NEIGHBOURS},
-        roster::MemberState,
+        roster::{Member, MemberState},
     },
     Node,
     session::Asked,
@@ -88,7 +88,7 @@ fn live(space: &Space) -> impl Iterator<Item = &DeviceId> {
     let members = space.roster.members.iter();
     members
         .filter(|member| member.state == MemberState::Member)
-        .flat_map(|member| member.live_devices())
+        .flat_map(Member::live_devices)
 }
 
 impl Node {

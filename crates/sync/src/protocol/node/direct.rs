@@ -141,7 +141,7 @@ impl Node {
         if evidence.is_empty() {
             return Err(CommandError::NoMessage);
         }
-        if let Some(edit) = self.standing_edit(ledger, &record)? {
+        if let Some(edit) = standing_edit(ledger, &record)? {
             evidence.extend(self::evidence(ledger, &edit)?);
         }
         let letter = |evidence: &[Evidence]| Letter {
@@ -159,28 +159,6 @@ impl Node {
             }
             (sent, _) => sent,
         }
-    }
-
-    /// The edit by which a message says what it says now.
-    fn standing_edit(
-        &self,
-        ledger: &dyn Ledger,
-        record: &StoredRecord,
-    ) -> LedgerResult<Option<StoredRecord>> {
-        let mut last: Option<StoredRecord> = None;
-        for id in ledger.references(&record.id)? {
-            let Some(edit) = ledger.record(&id)?.filter(|edit| edit.shown) else {
-                continue;
-            };
-            let content = here(ledger, &edit)?.map(|body| body.content);
-            let later = last
-                .as_ref()
-                .is_none_or(|last| (edit.lamport, edit.id) > (last.lamport, last.id));
-            if matches!(content, Some(Content::Edit { .. })) && later {
-                last = Some(edit);
-            }
-        }
-        Ok(last)
     }
 
     /// Seals a letter to all devices of its readers but this one, and writes it.
@@ -405,10 +383,11 @@ impl Node {
             .collect::<Vec<_>>()
         {
             if self.prekey(ledger, &id, &me)?.as_ref() != Some(&bytes) {
-                match self.set_prekey(ledger, now, id, bytes.clone()) {
-                    Err(CommandError::Ledger(error)) => return Err(error),
-                    // Without it one is sealed to by the device's own key.
-                    Err(_) | Ok(()) => {}
+                // Without it one is sealed to by the device's own key.
+                if let Err(CommandError::Ledger(error)) =
+                    self.set_prekey(ledger, now, id, bytes.clone())
+                {
+                    return Err(error);
                 }
             }
             if let Some(space) = self.spaces.get_mut(&id) {
@@ -446,27 +425,44 @@ impl Node {
         Ok(())
     }
 
-    /// Who reads a record besides the readers of its room; none if that is all.
-    pub(super) fn readers_of(
-        &self,
-        ledger: &dyn Ledger,
-        record: &StoredRecord,
-    ) -> Result<Option<Vec<MemberId>>, Fault> {
-        if record.feed.room != record.feed.space.direct_room() {
-            return Ok(None);
-        }
-        let opened = opened(ledger, record)?;
-        Ok(Some(
-            opened.map_or(Vec::new(), |(letter, _)| letter.readers),
-        ))
-    }
-
     /// Whether a peer belongs to one of these members.
     pub(super) fn is_of(&self, peer: &Peer, space: &SpaceId, members: &[MemberId]) -> bool {
         let roster = self.spaces.get(space).map(|space| &space.roster);
         let owner = roster.and_then(|roster| roster.of_device(peer));
         owner.is_some_and(|owner| members.contains(&owner.id))
     }
+}
+
+/// The edit by which a message says what it says now.
+fn standing_edit(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Option<StoredRecord>> {
+    let mut last: Option<StoredRecord> = None;
+    for id in ledger.references(&record.id)? {
+        let Some(edit) = ledger.record(&id)?.filter(|edit| edit.shown) else {
+            continue;
+        };
+        let content = here(ledger, &edit)?.map(|body| body.content);
+        let later = last
+            .as_ref()
+            .is_none_or(|last| (edit.lamport, edit.id) > (last.lamport, last.id));
+        if matches!(content, Some(Content::Edit { .. })) && later {
+            last = Some(edit);
+        }
+    }
+    Ok(last)
+}
+
+/// Who reads a record besides the readers of its room; none if that is all.
+pub(super) fn readers_of(
+    ledger: &dyn Ledger,
+    record: &StoredRecord,
+) -> Result<Option<Vec<MemberId>>, Fault> {
+    if record.feed.room != record.feed.space.direct_room() {
+        return Ok(None);
+    }
+    let opened = opened(ledger, record)?;
+    Ok(Some(
+        opened.map_or(Vec::new(), |(letter, _)| letter.readers),
+    ))
 }
 
 /// A prekey as its device makes it known.

@@ -19,6 +19,7 @@ use super::{
         ledger::{Ledger, LedgerResult},
     },
     Fault, Node,
+    direct::readers_of,
     showing::shown_in,
 };
 
@@ -313,10 +314,7 @@ impl Node {
             }
             let (space, room) = (record.feed.space, record.feed.room);
             let kept_in = shown_in(ledger, &record)?;
-            let readers = match self.readers_of(ledger, &record) {
-                Ok(readers) => readers,
-                Err(fault) => return Err(fault.into()),
-            };
+            let readers = readers_of(ledger, &record)?;
             let list = ledger.chunk_list(&attachment.file)?;
             let turn = self.fetches.values().map(|fetch| fetch.turn).max();
             let mut fetch = Fetch {
@@ -933,7 +931,7 @@ impl Node {
         if !self.may_carry(peer, &record.feed.space, &record.feed.room) {
             return Ok(None);
         }
-        let readers = self.readers_of(ledger, &record)?;
+        let readers = readers_of(ledger, &record)?;
         if readers.is_some_and(|readers| !self.is_of(peer, &record.feed.space, &readers)) {
             return Ok(None);
         }

@@ -599,11 +599,11 @@ impl Node {
                 room,
                 records,
             } if !self.is_asked_latest(peer, space, room) => many(records.len()).max(1),
-            Frame::Latest { .. } => 0,
             Frame::WantList { .. }
             | Frame::WantBodies { .. }
             | Frame::WantSecrets { .. }
             | Frame::WantHolding { .. }
+            | Frame::WantRegisters { .. }
             | Frame::KnockAnswer { .. }
             | Frame::KnockProof { .. } => 5,
             Frame::News { feeds, .. } => {
@@ -636,10 +636,9 @@ impl Node {
                 let asked = want.is_some_and(|want| want.is_answer(peer, begin));
                 if asked { 0 } else { many(records.len()).max(1) }
             }
-            Frame::Branch { .. } => 0,
+            Frame::Branch { .. } | Frame::Latest { .. } => 0,
             Frame::Holding { .. } => 2,
             Frame::RegisterCells { cells, .. } => 5 + many(cells.len()) / 64,
-            Frame::WantRegisters { .. } => 5,
             Frame::Registers {
                 registers, answer, ..
             } => {

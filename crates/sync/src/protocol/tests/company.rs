@@ -97,7 +97,7 @@ fn who_returns_dials_its_neighbours_alone(world: &mut World, space: SpaceId, roo
         assert_eq!(online(world, host, space), 60, "host {host}");
         let links = world.links_of(host).len();
         assert!(
-            links >= NEIGHBOURS && links <= NEIGHBOURS + 4,
+            (NEIGHBOURS..=NEIGHBOURS + 4).contains(&links),
             "{links} of host {host}"
         );
     }

@@ -707,7 +707,7 @@ impl Crowd {
                 closed: Vec::new(),
                 dropped: Vec::new(),
                 // Not all at the same moment.
-                ticked: now - number as i64 % TICK,
+                ticked: now - i64::try_from(number).unwrap() % TICK,
                 traffic: Traffic::default(),
             }
         };

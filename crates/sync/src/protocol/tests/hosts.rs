@@ -15,6 +15,10 @@ use super::super::{
 use crate::Ports;
 
 /// A shown record, as an application keeps it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent marks of one record"
+)]
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
     pub(super) author: MemberId,
