@@ -700,9 +700,10 @@ describe('machine', () => {
     });
     await visit('machine');
     await press('machine-settings');
+    const before = (find('setting') as HTMLInputElement).value;
     await type('setting', 'many');
     expect(find('toast').textContent).toContain('a number from 1 to 64');
-    await until(() => expect(find('setting')).toHaveProperty('value', '4'));
+    await until(() => expect(find('setting')).toHaveProperty('value', before));
   });
 
   it('names the makers of the charts', async () => {
