@@ -207,6 +207,7 @@ pub(crate) fn letter(author: &str, number: u32) -> String {
 
 /// Starts a class that knows one another, and waits until all see all.
 pub(crate) async fn run(class: &mut Class) -> Result<String> {
+    class.stop().await?;
     // Yesterday's lesson: everyone learns where everyone is.
     class.start().await?;
     class.until_met().await?;

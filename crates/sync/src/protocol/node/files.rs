@@ -25,6 +25,8 @@ use super::{
 
 /// How long a peer that was asked may stay silent, in milliseconds.
 const PATIENCE: i64 = 10_000;
+/// How long a chunk may take and still keep the place of another, in milliseconds.
+const SLOW: i64 = 2_000;
 /// How long a file that did not move on lets others go first, in milliseconds.
 const PAUSE: i64 = 15_000;
 /// Chunks asked for on one link at a time.
@@ -64,8 +66,10 @@ pub(super) struct Fetch {
     lister: Option<(Peer, i64)>,
     /// What is still to come.
     missing: BTreeSet<u32>,
-    /// Chunks that were asked for, and of whom.
-    waiting: BTreeMap<u32, Peer>,
+    /// Chunks that were asked for, of whom and when.
+    waiting: BTreeMap<u32, (Peer, i64)>,
+    /// The shortest time that a chunk took to come, in milliseconds.
+    quickest: i64,
     /// How many of the sources have each chunk.
     copies: Vec<u16>,
     sources: BTreeMap<Peer, Source>,
@@ -175,7 +179,8 @@ impl Fetch {
 
     /// Whether this chunk is asked of this peer.
     pub(super) fn is_waiting(&self, peer: &Peer, chunk: u32) -> bool {
-        self.waiting.get(&chunk) == Some(peer)
+        let asked = self.waiting.get(&chunk);
+        asked.is_some_and(|(of, _)| of == peer)
     }
 
     /// What is here and may be given in this room.
@@ -210,7 +215,7 @@ impl Fetch {
     /// Nothing more is expected of a source; it may tell again what it has.
     fn release(&mut self, peer: &Peer) {
         self.set_holds(peer, Chunks::default());
-        self.waiting.retain(|_, of| of != peer);
+        self.waiting.retain(|_, (of, _)| of != peer);
         if let Some(source) = self.sources.get_mut(peer) {
             (source.answered, source.waiting) = (true, 0);
         }
@@ -239,6 +244,21 @@ impl Fetch {
         if !self.listed {
             self.list.clear();
         }
+    }
+
+    /// Chunks asked for that may come any moment: one that takes long holds up no other.
+    fn open(&self, now: i64) -> usize {
+        let is_open = |asked: i64| now.saturating_sub(asked) <= SLOW;
+        self.waiting.values().filter(|(_, asked)| is_open(*asked)).count()
+    }
+
+    /// Notes that a chunk is asked of a peer.
+    fn ask(&mut self, now: i64, peer: &Peer, chunk: u32) {
+        if let Some(source) = self.sources.get_mut(peer) {
+            source.waiting += 1;
+            source.until = now.saturating_add(PATIENCE);
+        }
+        self.waiting.insert(chunk, (*peer, now));
     }
 
     /// What to ask of a source next: of what it has and nobody was asked for, the rarest, from a place of this machine's
@@ -330,6 +350,7 @@ impl Node {
                 lister: None,
                 missing: BTreeSet::new(),
                 waiting: BTreeMap::new(),
+                quickest: i64::MAX,
                 copies: vec![0; usize::try_from(attachment.chunks()).unwrap_or(0)],
                 sources: BTreeMap::new(),
                 refused: BTreeSet::new(),
@@ -517,46 +538,86 @@ impl Node {
         );
     }
 
-    /// Fills the links to those who have something that is missing; first to those who have least.
+    /// Asks for chunks of all files under way, first of those of which fewest are asked for.
+    fn want_more(&mut self, now: i64) {
+        let under_way = |fetch: &&Fetch| fetch.listed && fetch.moved.is_some();
+        let fetches = self.fetches.iter().filter(|(_, fetch)| under_way(fetch));
+        let mut keys: Vec<(usize, Key)> = fetches.map(|(key, f)| (f.open(now), *key)).collect();
+        keys.sort_unstable();
+        for (_, key) in keys {
+            self.want_chunks(now, key);
+        }
+    }
+
+    /// Asks those who have something that is missing, as many chunks as are allowed at a time: one of each, then another.
     fn want_chunks(&mut self, now: i64, key: Key) {
         let begin = self.place_to_begin(&key);
+        let open: usize = self.fetches.values().map(|fetch| fetch.open(now)).sum();
+        let turn = self.places_in_turn(now);
         let Some(fetch) = self.fetches.get_mut(&key) else {
             return;
         };
-        let mut sources: Vec<(u32, Peer)> = fetch
+        let mut allowed = self.pace.allowed().saturating_sub(open);
+        if fetch.open(now) == 0 {
+            // None waits for the end of another.
+            allowed = allowed.max(1);
+        }
+        let mut sources: Vec<(bool, usize, u64, Peer)> = fetch
             .sources
             .iter()
-            .filter(|(_, source)| source.holds.count > 0 && source.waiting < WINDOW)
-            .map(|(peer, source)| (source.holds.count, *peer))
+            .filter(|(_, source)| source.holds.count > 0)
+            .map(|(peer, source)| {
+                let is_whole = source.holds.count >= fetch.attachment.chunks();
+                (is_whole, source.waiting, turn(peer), *peer)
+            })
             .collect();
         sources.sort_unstable();
-        let mut frames = Vec::new();
-        for (_, peer) in sources {
-            let mut chunks = Vec::new();
-            while let Some(chunk) = fetch.choose(&peer, begin) {
-                let Some(source) = fetch.sources.get_mut(&peer) else {
-                    break;
-                };
-                source.waiting += 1;
-                source.until = now.saturating_add(PATIENCE);
-                fetch.waiting.insert(chunk, peer);
-                chunks.push(chunk);
-                if source.waiting >= WINDOW {
+        let mut asked: BTreeMap<Peer, Vec<u32>> = BTreeMap::new();
+        while allowed > 0 {
+            let before = allowed;
+            for (.., peer) in &sources {
+                if allowed == 0 {
                     break;
                 }
+                let is_open = |source: &Source| source.waiting < WINDOW;
+                if !fetch.sources.get(peer).is_some_and(is_open) {
+                    continue;
+                }
+                if let Some(chunk) = fetch.choose(peer, begin) {
+                    fetch.ask(now, peer, chunk);
+                    asked.entry(*peer).or_default().push(chunk);
+                    allowed -= 1;
+                }
             }
-            if !chunks.is_empty() {
-                let (message, index) = key;
-                let frame = Frame::WantChunks {
+            if allowed == before {
+                break;
+            }
+        }
+        let (message, index) = key;
+        for (peer, chunks) in asked {
+            self.send_frame(
+                &peer,
+                &Frame::WantChunks {
                     message,
                     index,
                     chunks,
-                };
-                frames.push((peer, frame));
-            }
+                },
+            );
         }
-        for (peer, frame) in frames {
-            self.send_frame(&peer, &frame);
+    }
+
+    /// An order of peers that is each machine's own and changes with time, so that not all ask the same one first.
+    fn places_in_turn(&self, now: i64) -> impl Fn(&Peer) -> u64 + use<> {
+        let mut seed = blake3::Hasher::new();
+        seed.update(self.device().as_bytes())
+            .update(&now.to_le_bytes());
+        move |peer| {
+            let mut hasher = seed.clone();
+            hasher.update(peer.as_bytes());
+            let hash = hasher.finalize();
+            hash.as_bytes()
+                .first_chunk::<8>()
+                .map_or(0, |bytes| u64::from_le_bytes(*bytes))
         }
     }
 
@@ -677,10 +738,13 @@ impl Node {
         let Some(source) = fetch.sources.get_mut(peer) else {
             return Ok(());
         };
-        if fetch.waiting.get(&chunk) != Some(peer) {
+        let Some((_, asked)) = fetch.waiting.get(&chunk).filter(|(of, _)| of == peer) else {
             return Ok(());
-        }
+        };
+        let asked = *asked;
         fetch.waiting.remove(&chunk);
+        fetch.quickest = fetch.quickest.min(now.saturating_sub(asked));
+        self.pace.came(now, asked, fetch.quickest);
         source.waiting = source.waiting.saturating_sub(1);
         source.until = now.saturating_add(PATIENCE);
         let place = usize::try_from(chunk)
@@ -717,7 +781,7 @@ impl Node {
         if tell {
             self.tell_gained(key);
         }
-        self.want_chunks(now, key);
+        self.want_more(now);
         Ok(())
     }
 

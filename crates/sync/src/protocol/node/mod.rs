@@ -24,6 +24,7 @@ use doors::{Door, Knocking};
 use exchange::{Want, place_of};
 use files::Fetch;
 use joining::Joining;
+use pace::Pace;
 use registers::Paces;
 use session::Session;
 use space::Space;
@@ -41,6 +42,7 @@ mod files;
 mod ingest;
 mod joining;
 mod latest;
+mod pace;
 mod pages;
 mod registers;
 mod secrets;
@@ -136,6 +138,8 @@ pub struct Node {
     /// Branches being asked for by name.
     searches: BTreeMap<SpaceId, Search>,
     fetches: BTreeMap<(MessageId, u8), Fetch>,
+    /// How many of their chunks are asked for at a time.
+    pace: Pace,
     /// Spaces whose control feeds grew since the last fold.
     unfolded: BTreeSet<SpaceId>,
     /// Feeds of which a record came at which what counts of them ends.
@@ -208,6 +212,7 @@ impl Node {
             wants: BTreeMap::new(),
             searches: BTreeMap::new(),
             fetches: BTreeMap::new(),
+            pace: Pace::new(),
             unfolded: BTreeSet::new(),
             recut: BTreeSet::new(),
             paces: Paces::default(),
