@@ -15,7 +15,7 @@ pub struct Settings {
     pub ping_timeout: Duration,
     /// How long a dial and its handshake may take. For the transport, from the next start on.
     pub connect_timeout: Duration,
-    /// How long a peer's answer to a question about records or files is waited for before another is asked.
+    /// How long a peer's answer to a question about records is waited for before another is asked.
     pub request_timeout: Duration,
     /// Dials of a silent peer that come [`Self::try_gap`] apart; after them the pause doubles each time.
     pub tries: u32,

@@ -511,6 +511,8 @@ struct Inside {
     tick: bool,
     /// When the next deletion is to be signed.
     due: Option<i64>,
+    /// Until when files give way to everything else.
+    files_rest: Option<i64>,
     links: HashMap<DeviceId, LinkId>,
     /// Where connected peers can be dialled, until they are known as members.
     reachable: HashMap<DeviceId, String>,
@@ -584,11 +586,16 @@ impl Inside {
         }
         for (message, index) in std::mem::take(&mut changes.wanted) {
             // A message that is gone again needs no preview.
-            if let Err(CommandError::Ledger(reason)) = node.fetch(&mut ledger, now, message, index)
+            if let Err(CommandError::Ledger(reason)) =
+                node.prefetch(&mut ledger, now, message, index)
             {
                 return Err(reason.into());
             }
         }
+        if self.files_rest.is_some_and(|until| until <= now) {
+            node.go_on_with_files(now);
+        }
+        self.files_rest = node.files_rest(now);
         self.collect(tx, me, &mut node, &mut changes)?;
         let settled = self.in_step.settle(&mut Work {
             node: &mut node,
@@ -753,6 +760,11 @@ fn ports(event: &net::Event) -> Option<Ports> {
     Some(Ports::of(targets.map(|target| target.socket)))
 }
 
+/// How long it is until a time of the clock.
+fn until(time: i64) -> Duration {
+    Duration::from_millis(u64::try_from(time.saturating_sub(now_ms())).unwrap_or(0))
+}
+
 struct Runner {
     core: Core,
     signals: Arc<Signals>,
@@ -772,7 +784,7 @@ impl Runner {
         // What came due while the profile was closed.
         self.turn(Vec::new(), false, true);
         loop {
-            let due = self.due();
+            let due = self.due().into_iter().chain(self.files_due()).min();
             let tick = self.network.as_ref().map(|_| next_tick);
             let first = match tick.into_iter().chain(due).min() {
                 Some(at) => {
@@ -826,9 +838,14 @@ impl Runner {
 
     /// When the next deletion is to be signed, as the clock says now.
     fn due(&self) -> Option<Instant> {
-        let due = self.inside().due?;
-        let wait = u64::try_from(due.saturating_sub(now_ms())).unwrap_or(0);
-        let at = Instant::now() + Duration::from_millis(wait).min(amend::UNDO);
+        let at = Instant::now() + until(self.inside().due?).min(amend::UNDO);
+        Some(at.max(self.rest))
+    }
+
+    /// When files that gave way go on, while there is a network; a tick would do it as well, but later.
+    fn files_due(&self) -> Option<Instant> {
+        self.network.as_ref()?;
+        let at = Instant::now() + until(self.inside().files_rest?).min(TICK);
         Some(at.max(self.rest))
     }
 

@@ -501,12 +501,40 @@ impl Node {
         index: u8,
     ) -> Result<(), CommandError> {
         self.tell_time(now);
-        self.begin_fetch(ledger, now, message, index)
+        self.begin_fetch(ledger, now, (message, index), true)
+    }
+
+    /// Asks peers for an attachment that nobody waits for, such as a preview: like [`Self::fetch`], but what somebody asked
+    /// for goes first.
+    ///
+    /// # Errors
+    /// No such record or attachment here, or too many are asked for already.
+    pub fn prefetch(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        message: MessageId,
+        index: u8,
+    ) -> Result<(), CommandError> {
+        self.tell_time(now);
+        self.begin_fetch(ledger, now, (message, index), false)
+    }
+
+    /// Until when files give way to everything else, if any are fetched and they do. At that time
+    /// [`Self::go_on_with_files`] is to be called; otherwise the next tick goes on with them.
+    pub fn files_rest(&self, now: i64) -> Option<i64> {
+        self.fetches.rest(now)
+    }
+
+    /// Goes on with the files that gave way until now.
+    pub fn go_on_with_files(&mut self, now: i64) {
+        self.tell_time(now);
+        self.ask_for_more(now);
     }
 
     /// Stops asking for an attachment; what has arrived stays.
     pub fn cancel_fetch(&mut self, message: MessageId, index: u8) {
-        self.fetches.remove(&(message, index));
+        self.fetches.stop(&(message, index));
     }
 
     fn target(&self, space: &SpaceId, member: &MemberId) -> Result<&Member, CommandError> {

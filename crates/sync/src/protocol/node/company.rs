@@ -393,7 +393,7 @@ impl Node {
             && session.links.iter().all(in_no)
             && session.joins_nothing(|invite| self.joins.contains_key(invite))
             && !self.wants.values().any(|want| want.peer == *peer)
-            && !self.fetches.values().any(|fetch| fetch.is_of(peer))
+            && !self.fetches.is_any_of(peer)
     }
 
     /// Asks one peer too many whether it needs the link; now and then another.

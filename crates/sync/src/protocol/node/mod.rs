@@ -22,9 +22,9 @@ use direct::PrekeyWire;
 use documents::Documents;
 use doors::{Door, Knocking};
 use exchange::{Want, place_of};
-use files::Fetch;
+use files::Fetches;
 use joining::Joining;
-use pace::Pace;
+
 use registers::Paces;
 use session::Session;
 use space::Space;
@@ -42,7 +42,6 @@ mod files;
 mod ingest;
 mod joining;
 mod latest;
-mod pace;
 mod pages;
 mod registers;
 mod secrets;
@@ -137,9 +136,7 @@ pub struct Node {
     wants: BTreeMap<FeedKey, Want>,
     /// Branches being asked for by name.
     searches: BTreeMap<SpaceId, Search>,
-    fetches: BTreeMap<(MessageId, u8), Fetch>,
-    /// How many of their chunks are asked for at a time.
-    pace: Pace,
+    fetches: Fetches,
     /// Spaces whose control feeds grew since the last fold.
     unfolded: BTreeSet<SpaceId>,
     /// Feeds of which a record came at which what counts of them ends.
@@ -211,8 +208,7 @@ impl Node {
             documents: Documents::default(),
             wants: BTreeMap::new(),
             searches: BTreeMap::new(),
-            fetches: BTreeMap::new(),
-            pace: Pace::new(),
+            fetches: Fetches::new(),
             unfolded: BTreeSet::new(),
             recut: BTreeSet::new(),
             paces: Paces::default(),
@@ -653,11 +649,11 @@ impl Node {
                 1 + many(registers.len()) / each
             }
             Frame::Chunk { message, index, .. } | Frame::List { message, index, .. } => {
-                let fetch = self.fetches.get(&(*message, *index));
-                let asked = fetch.is_some_and(|fetch| match frame {
-                    Frame::Chunk { chunk, .. } => fetch.is_waiting(peer, *chunk),
-                    _ => fetch.is_listed_by(peer),
-                });
+                let key = (*message, *index);
+                let asked = match frame {
+                    Frame::Chunk { chunk, .. } => self.fetches.is_waiting(peer, &key, *chunk),
+                    _ => self.fetches.is_listed_by(peer, &key),
+                };
                 if asked { 0 } else { 20 }
             }
             _ => 1,

@@ -289,6 +289,13 @@ impl Node {
             .is_none_or(|session| session.bucket.take(now, cost))
     }
 
+    /// Takes what an input costs a peer beyond what it seemed to.
+    pub(super) fn charge(&mut self, peer: &Peer, cost: i64) {
+        if let Some(session) = self.sessions.get_mut(peer) {
+            session.bucket.tokens -= cost;
+        }
+    }
+
     /// Gives back what an input has cost a peer.
     pub(super) fn refund(&mut self, peer: &Peer, cost: i64) {
         if let Some(session) = self.sessions.get_mut(peer) {

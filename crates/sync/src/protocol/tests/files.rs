@@ -203,6 +203,163 @@ fn what_was_received_in_another_room_is_not_given_in_this_one() {
 }
 
 #[test]
+fn who_gives_a_chunk_first_gets_no_others_for_it() {
+    let mut world = World::new(8, 3);
+    let (space, everyone) = world.found();
+    let few = Audience::Chosen(vec![
+        world.hosts[0].node.member(),
+        world.hosts[1].node.member(),
+    ]);
+    let few = world
+        .with(0, |node, ledger, now| {
+            node.create_room(ledger, now, space, "Few", few)
+        })
+        .unwrap();
+    let file = File::new(40, 0);
+    // One who has come by the list and a chunk names the file where all read, and gives that chunk.
+    let (id, size) = (file.id(), file.bytes.len() as u64);
+    world
+        .with(2, |_, ledger, _| {
+            ledger.put_chunk_list(&id, size, &file.list.concat())?;
+            ledger.put_chunk(&id, 7, &file.bytes[7 * CHUNK..8 * CHUNK])?;
+            ledger.put_file_of(&id, &everyone)
+        })
+        .unwrap();
+    let bait = file.post(&mut world, 2, (space, everyone));
+    world.run(2_000);
+    fetch(&mut world, 1, bait);
+    world.run(3_000);
+    let here = |world: &World, host: usize| world.hosts[host].ledger.chunks_here(&id).unwrap();
+    assert_eq!(here(&world, 1), 1);
+    // The rest comes where only few read.
+    file.keep(&mut world.hosts[0].ledger);
+    let message = file.post(&mut world, 0, (space, few));
+    world.run(2_000);
+    fetch(&mut world, 1, message);
+    world.run(10_000);
+    assert!(file.is_whole_at(&world, 1));
+    fetch(&mut world, 2, bait);
+    world.run(60_000);
+    assert_eq!(here(&world, 2), 1);
+}
+
+#[test]
+fn several_files_of_one_source_fit_its_link() {
+    let mut world = World::new(9, 2);
+    let at = world.found();
+    let files: Vec<File> = (0..6).map(|kind| File::new(9, kind)).collect();
+    let mut messages = Vec::new();
+    for file in &files {
+        file.keep(&mut world.hosts[0].ledger);
+        messages.push(file.post(&mut world, 0, at));
+    }
+    world.run(2_000);
+    for message in messages {
+        fetch(&mut world, 1, message);
+    }
+    // What waits on a link is checked wherever files travel.
+    world.run(20_000);
+    for file in &files {
+        assert!(file.is_whole_at(&world, 1));
+    }
+}
+
+#[test]
+fn one_who_has_almost_all_and_is_slow_holds_up_nobody() {
+    for (author, slow) in [(0, 2), (0, 1)] {
+        let mut world = World::new(10, 3);
+        let at = world.found();
+        let guest = 3 - slow;
+        let file = File::new(60, 0);
+        file.keep(&mut world.hosts[author].ledger);
+        let message = file.post(&mut world, author, at);
+        world.run(2_000);
+        let (id, size) = (file.id(), file.bytes.len() as u64);
+        world
+            .with(slow, |_, ledger, _| {
+                ledger.put_chunk_list(&id, size, &file.list.concat())?;
+                for (i, chunk) in (0..).zip(file.bytes.chunks(CHUNK)).skip(1) {
+                    ledger.put_chunk(&id, i, chunk)?;
+                }
+                ledger.put_file_of(&id, &at.1)
+            })
+            .unwrap();
+        world.sluggish = Some((slow, 9_000));
+        fetch(&mut world, guest, message);
+        world.run(40_000);
+        assert!(file.is_whole_at(&world, guest), "host {slow} is slow");
+    }
+}
+
+#[test]
+fn many_previews_are_no_flood() {
+    let mut world = World::new(11, 2);
+    world.quick = true;
+    let at = world.found();
+    let files: Vec<File> = (0..250).map(|kind| File::new(1, kind)).collect();
+    let mut messages = Vec::new();
+    for file in &files {
+        file.keep(&mut world.hosts[0].ledger);
+        for _ in 0..2 {
+            messages.push(file.post(&mut world, 0, at));
+        }
+    }
+    // Who has nothing is asked of each, too.
+    world.run(10_000);
+    world.cut(0, 1);
+    world.link(0, 1);
+    for message in &messages {
+        world
+            .with(1, |node, ledger, now| {
+                node.prefetch(ledger, now, *message, 0)
+            })
+            .unwrap();
+    }
+    world.run(60_000);
+    for file in &files {
+        assert!(file.is_whole_at(&world, 1));
+    }
+    assert_eq!(world.hosts[0].dropped, []);
+}
+
+#[test]
+fn a_file_whose_message_was_deleted_is_not_asked_for() {
+    let mut world = World::new(12, 2);
+    let at = world.found();
+    let file = File::new(3, 0);
+    let message = file.post(&mut world, 0, at);
+    world.run(2_000);
+    fetch(&mut world, 1, message);
+    world.run(5_000);
+    world
+        .with(0, |node, ledger, now| {
+            let target = message;
+            node.send(
+                ledger,
+                now,
+                at.0,
+                at.1,
+                Content::Delete {
+                    target,
+                    edits: Vec::new(),
+                },
+            )
+        })
+        .unwrap();
+    world.run(5_000);
+    // Somebody has it after all.
+    file.keep(&mut world.hosts[0].ledger);
+    let room = at.1;
+    world
+        .with(0, |_, ledger, _| ledger.put_file_of(&file.id(), &room))
+        .unwrap();
+    let before = world.sent_by[&1];
+    world.run(60_000);
+    assert!(world.sent_by[&1] - before < 2_000, "it asks on");
+    assert_eq!(world.hosts[1].ledger.chunks_here(&file.id()).unwrap(), 0);
+}
+
+#[test]
 fn a_file_that_is_also_in_another_room_is_given_in_both() {
     let mut world = World::new(6, 3);
     let (space, everyone) = world.found();

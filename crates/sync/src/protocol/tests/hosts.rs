@@ -113,10 +113,24 @@ pub(super) struct Host {
     pub(super) hints: Vec<(usize, SocketAddr)>,
 }
 
+/// Bytes of files that may wait on a link, as the transport has it.
+const FILE_LANE: usize = 320 * 1_024;
+
 #[derive(Default)]
 struct Wire {
     frames: VecDeque<(i64, Vec<u8>)>,
     last: i64,
+    /// What is on its way of files, until when each.
+    files: VecDeque<(i64, usize)>,
+}
+
+impl Wire {
+    /// Bytes of files on their way, with these.
+    fn carry_file(&mut self, now: i64, at: i64, bytes: usize) -> usize {
+        self.files.retain(|(until, _)| *until > now);
+        self.files.push_back((at, bytes));
+        self.files.iter().map(|(_, bytes)| bytes).sum()
+    }
 }
 
 /// All hosts, the links between them, and the clock.
@@ -132,6 +146,8 @@ pub(super) struct World {
     pub(super) hostile: Option<usize>,
     /// Whether frames arrive at once.
     pub(super) quick: bool,
+    /// A host that gives what it is asked of files one by one, each after so long.
+    pub(super) sluggish: Option<(usize, i64)>,
     /// A host that passes on what the two others knock and answer, and says nothing of it itself.
     pub(super) relay: Option<(usize, usize, usize)>,
     /// Who showed a door that it knows the code.
@@ -165,6 +181,7 @@ impl World {
             loads: 0,
             hostile: None,
             quick: false,
+            sluggish: None,
             relay: None,
             proved: BTreeSet::new(),
             told: BTreeSet::new(),
@@ -266,7 +283,17 @@ impl World {
                     let delay = self.rng.random_range(1..80) * i64::from(!self.quick);
                     let wire = self.wires.entry((host, to)).or_default();
                     wire.last = wire.last.max(self.now + delay);
+                    if let Some((_, each)) = self.sluggish.filter(|(who, _)| *who == host)
+                        && lane == Lane::File
+                    {
+                        wire.last += each;
+                    }
                     let at = wire.last;
+                    if lane == Lane::File && self.hostile.is_none() {
+                        let bytes = frames.iter().map(Vec::len).sum();
+                        let waiting = wire.carry_file(self.now, at, bytes);
+                        assert!(waiting <= FILE_LANE, "{waiting} bytes of files to {to}");
+                    }
                     wire.frames
                         .extend(frames.into_iter().map(|bytes| (at, bytes)));
                 }
