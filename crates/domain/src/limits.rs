@@ -16,8 +16,10 @@ pub const MAX_ENVELOPE: usize = 1_024;
 pub const MAX_CHANGE: usize = 512;
 /// A body: salt, time and content.
 pub const MAX_BODY: usize = 64 * 1_024;
-/// What is sealed, padded: a power of two.
-pub const MAX_PADDED: usize = 128 * 1_024;
+/// What is sealed and no report, padded: a power of two.
+pub const MAX_LETTER: usize = 64 * 1_024;
+/// What is sealed, padded: a report holds any message and any edit of it as they were sealed.
+pub const MAX_PADDED: usize = 256 * 1_024;
 /// Devices that one body is sealed to, those that only pad their number counted.
 pub const MAX_SLOTS: usize = 256;
 /// A sealed body: what is sealed, and a hundred bytes a device.

@@ -29,7 +29,7 @@ use crate::{
     envelope::Envelope,
     id::{DeviceId, Incarnation, MemberId, MessageId, RoomId, SpaceId},
     key::DeviceKey,
-    limits::{MAX_PADDED, MAX_READERS, MAX_SLOTS, MAX_TEXT},
+    limits::{MAX_LETTER, MAX_PADDED, MAX_READERS, MAX_SLOTS, MAX_TEXT},
     signed::{RecordError, Signed, decode_exact},
 };
 
@@ -224,6 +224,14 @@ impl Letter {
         Err(RecordError::Rule { what: WHAT, rule })
     }
 
+    /// What it may be padded to: a message is so short that a report of it, with an edit, can be sealed as well.
+    fn limit(&self) -> usize {
+        match self.content {
+            Content::Report(_) => MAX_PADDED,
+            _ => MAX_LETTER,
+        }
+    }
+
     /// Whether it can be sealed to so many devices.
     ///
     /// # Errors
@@ -245,13 +253,12 @@ impl Letter {
         let malformed = RecordError::Malformed { what: WHAT };
         let wire = Zeroizing::new(postcard::to_stdvec(&wire).map_err(|_| malformed.clone())?);
         let length = u32::try_from(wire.len()).map_err(|_| malformed)?;
-        let found = wire.len().saturating_add(4);
-        let size = found.next_power_of_two().max(LEAST);
-        if size > MAX_PADDED {
+        let (size, limit) = (padded_to(&wire), self.limit());
+        if size > limit {
             return Err(RecordError::TooLarge {
                 what: WHAT,
-                found,
-                limit: MAX_PADDED,
+                found: wire.len().saturating_add(4),
+                limit,
             });
         }
         let mut padded = Zeroizing::new(Vec::with_capacity(size));
@@ -263,19 +270,34 @@ impl Letter {
 
     fn decode(padded: &[u8]) -> Result<Self, RecordError> {
         let malformed = RecordError::Malformed { what: WHAT };
-        let wire = padded.split_first_chunk::<4>().and_then(|(length, rest)| {
-            rest.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?)
+        let parts = padded.split_first_chunk::<4>().and_then(|(length, rest)| {
+            rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
         });
+        let (wire, padding) = parts.ok_or_else(|| malformed.clone())?;
         let LetterWire {
             readers,
             kind,
             payload,
-        } = wire.and_then(decode_exact).ok_or(malformed)?;
+        } = decode_exact(wire).ok_or(malformed)?;
         let content = Content::decode(kind, &payload)?;
         let letter = Self { readers, content };
         letter.check()?;
+        // Longer than honest ones are, it could be read and not be reported.
+        let size = padded_to(wire);
+        if padded.len() != size || size > letter.limit() || padding.iter().any(|byte| *byte != 0) {
+            return Err(RecordError::Rule {
+                what: WHAT,
+                rule: "it is padded with zeros, and no further than needed",
+            });
+        }
         Ok(letter)
     }
+}
+
+/// What the wire form of a letter is padded to, its length before it.
+fn padded_to(wire: &[u8]) -> usize {
+    let length = wire.len().saturating_add(4);
+    length.next_power_of_two().max(LEAST)
 }
 
 fn few_enough(devices: usize) -> Result<(), RecordError> {
@@ -391,7 +413,7 @@ impl Sealed {
         {
             "it has 4 to 256 slots, a power of two"
         } else if !size.is_power_of_two() || !(LEAST..=MAX_PADDED).contains(&size) {
-            "it is padded to a power of two from 256 bytes to 128 KiB"
+            "it is padded to a power of two from 256 bytes to 256 KiB"
         } else {
             return Ok(());
         };
@@ -626,7 +648,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::id::ChangeHash;
+    use crate::{
+        attachment::{Attachment, FileId},
+        id::{ChangeHash, FileHash},
+        limits::{MAX_ATTACHMENTS, MAX_ENVELOPE, MAX_FILE, MAX_FILE_NAME, MAX_MEDIA_TYPE},
+    };
 
     fn place(sequence: u64, device: &DeviceKey) -> Place {
         Place {
@@ -769,6 +795,63 @@ mod tests {
         assert_eq!(size(MAX_TEXT), 65_536);
     }
 
+    #[test]
+    fn a_letter_is_padded_no_further_than_needed() {
+        let sound = letter("hello").encode().unwrap();
+        assert_eq!(Letter::decode(&sound).unwrap(), letter("hello"));
+        let mut longer = sound.to_vec();
+        longer.resize(512, 0);
+        let mut filled = sound.to_vec();
+        *filled.last_mut().unwrap() = 1;
+        for bent in [longer, filled] {
+            let error = Letter::decode(&bent).unwrap_err().to_string();
+            assert!(error.ends_with("padded with zeros, and no further than needed"));
+        }
+    }
+
+    /// Whatever a member writes to another can be reported, with the edit that stands.
+    #[test]
+    fn the_longest_message_and_edit_fit_into_a_report() {
+        let [a, b, _] = keys();
+        let here = place(1, &a);
+        let attachment = Attachment {
+            name: "n".repeat(MAX_FILE_NAME),
+            media_type: format!("image/{}", "x".repeat(MAX_MEDIA_TYPE - 6)),
+            size: MAX_FILE,
+            hash: FileHash::from_bytes([2; 32]),
+            file: FileId::from_bytes([1; 32]),
+        };
+        let longest = Letter {
+            content: Content::Text {
+                text: "x".repeat(MAX_TEXT),
+                reply_to: Some(MessageId::from_bytes([3; 32])),
+                attachments: vec![attachment; MAX_ATTACHMENTS],
+            },
+            ..letter("")
+        };
+        let devices = vec![(b.id(), b.id().prekey().unwrap()); MAX_SLOTS];
+        let (sealed, key) = Sealed::seal(&longest, &here, &a, &devices, &seed(1)).unwrap();
+        assert_eq!(sealed.bytes.len() - OVERHEAD, MAX_LETTER);
+        let body = Body {
+            salt: [0; 16],
+            at: 0,
+            content: Content::Sealed(sealed),
+        };
+        let evidence = Evidence {
+            envelope: vec![0; MAX_ENVELOPE],
+            body: body.encode().unwrap(),
+            key: Some(key),
+        };
+        let report = Letter {
+            readers: (0..=255).map(|n| MemberId::from_bytes([n; 32])).collect(),
+            content: Content::Report(Report {
+                text: "x".repeat(MAX_TEXT),
+                evidence: vec![evidence; 2],
+            }),
+        };
+        report.fits(MAX_SLOTS).unwrap();
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_answered(bytes: Vec<u8>, kind in 0_u16..70, payload: Vec<u8>) {
@@ -776,7 +859,8 @@ mod tests {
             let readers = vec![MemberId::from_bytes([5; 32])];
             let wire = postcard::to_stdvec(&LetterWire { readers, kind, payload }).unwrap();
             let length = u32::try_from(wire.len()).unwrap().to_le_bytes();
-            let padded = [&length[..], &wire, &bytes].concat();
+            let mut padded = [&length[..], &wire].concat();
+            padded.resize(padded_to(&wire), 0);
             if let Ok(letter) = Letter::decode(&padded) {
                 // What is read and can be written comes back the same.
                 if let Ok(again) = letter.encode() {

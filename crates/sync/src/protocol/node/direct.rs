@@ -144,21 +144,11 @@ impl Node {
         if let Some(edit) = standing_edit(ledger, &record)? {
             evidence.extend(self::evidence(ledger, &edit)?);
         }
-        let letter = |evidence: &[Evidence]| Letter {
-            readers: readers.clone(),
-            content: Content::Report(Report {
-                text: text.clone(),
-                evidence: evidence.to_vec(),
-            }),
+        let letter = Letter {
+            readers,
+            content: Content::Report(Report { text, evidence }),
         };
-        let sent = self.write_letter(ledger, now, space, letter(&evidence));
-        match (sent, evidence.split_first()) {
-            // Both together may be too long; then the message alone.
-            (Err(CommandError::Record(_)), Some((first, [_, ..]))) => {
-                self.write_letter(ledger, now, space, letter(std::slice::from_ref(first)))
-            }
-            (sent, _) => sent,
-        }
+        self.write_letter(ledger, now, space, letter)
     }
 
     /// Seals a letter to all devices of its readers but this one, and writes it.

@@ -609,12 +609,15 @@ impl Node {
             else {
                 continue;
             };
-            if let Some(wire) = served(ledger, &record)?
-                && size + wire.len() <= RECORDS_BYTES
-            {
-                size += wire.len();
-                bodies.push((id, wire));
+            let Some(wire) = served(ledger, &record)? else {
+                continue;
+            };
+            // The first one fits into a frame, whatever it is. What comes after the last is asked for again.
+            if size + wire.len() > RECORDS_BYTES && !bodies.is_empty() {
+                break;
             }
+            size += wire.len();
+            bodies.push((id, wire));
         }
         if !bodies.is_empty() {
             self.send_frame(peer, &Frame::Bodies { space, bodies });

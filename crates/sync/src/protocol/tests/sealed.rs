@@ -251,7 +251,7 @@ fn one_who_was_removed_gets_no_slot() {
     assert!(slot_of(1) && !slot_of(2));
 }
 
-/// What a forger seals as the first record of its feed.
+/// A text of a forger, sealed as the first record of its feed.
 fn forged(
     world: &World,
     forger: &Forger,
@@ -259,15 +259,24 @@ fn forged(
     readers: &[usize],
     to: &[(DeviceId, Prekey)],
 ) -> Content {
+    let content = text("forged");
+    seal(world, forger, host, (readers, content), to)
+}
+
+/// What a forger seals as the first record of its feed.
+fn seal(
+    world: &World,
+    forger: &Forger,
+    host: usize,
+    (readers, content): (&[usize], Content),
+    to: &[(DeviceId, Prekey)],
+) -> Content {
     let mut readers: Vec<MemberId> = readers
         .iter()
         .map(|h| world.hosts[*h].node.member())
         .collect();
     readers.sort_unstable();
-    let letter = Letter {
-        readers,
-        content: text("forged"),
-    };
+    let letter = Letter { readers, content };
     let device = &world.hosts[host].identity.device;
     let place = sealed::Place {
         space: forger.space,
@@ -727,11 +736,83 @@ fn a_report_carries_the_edit_that_stands_and_needs_someone_to_read_it() {
         node.report(ledger, now, of_owner, String::new())
     });
     assert!(matches!(nobody, Err(CommandError::NobodyToTell)));
-    // A report of something that nobody signed arrives as such.
-    let mut bent = report.clone();
-    let Some(Evidence { body, .. }) = bent.evidence.first_mut() else {
-        panic!("there is evidence");
+}
+
+/// However long the message and its edit are.
+#[test]
+fn the_longest_message_is_reported_with_its_edit() {
+    let mut world = World::new(77, 3);
+    let (space, _) = world.found();
+    let talk = between(&world, space, 1, 2);
+    let (said, edited) = ("x".repeat(MAX_TEXT), "y".repeat(MAX_TEXT));
+    let message = write(&mut world, space, 1, 2, &said);
+    let edit = Content::Edit {
+        target: message,
+        text: edited.clone(),
     };
-    *body.last_mut().unwrap() ^= 1;
-    assert!(bent.verify(&space).is_err());
+    world
+        .with(1, |node, ledger, now| {
+            node.send(ledger, now, space, talk, edit)
+        })
+        .unwrap();
+    world.run(2_000);
+    world.cut(0, 2);
+    let why = "z".repeat(MAX_TEXT);
+    world
+        .with(2, |node, ledger, now| {
+            node.report(ledger, now, message, why.clone())
+        })
+        .unwrap();
+    world.run(5_000);
+    // A report is longer than what else is sealed; one who missed it gets it all the same.
+    world.restart(0);
+    world.link(0, 1);
+    world.run(10_000);
+    let (_, report) = reports(&world, 0, space).pop().unwrap();
+    let reported = report.verify(&space).unwrap();
+    assert_eq!(reported.content, text(&said));
+    assert_eq!(reported.edit.map(|(_, text)| text), Some(edited));
+}
+
+/// One who makes a report up seals what nobody signed: it arrives, and shows nothing.
+#[test]
+fn a_report_of_what_nobody_signed_is_not_verified() {
+    let mut world = World::new(79, 4);
+    let (space, room) = world.found();
+    let message = world.say(1, space, room, "harmless");
+    world.run(2_000);
+    world
+        .with(2, |node, ledger, now| {
+            node.report(ledger, now, message, "true".into())
+        })
+        .unwrap();
+    world.run(2_000);
+    let (_, sound) = reports(&world, 0, space).pop().unwrap();
+    type Bend = fn(&mut Evidence);
+    let bends: [Bend; 2] = [
+        |evidence| *evidence.body.last_mut().unwrap() ^= 1,
+        |evidence| evidence.envelope[100] ^= 1,
+    ];
+    for (life, bend) in (1..).zip(bends) {
+        let mut bent = sound.clone();
+        bend(bent.evidence.first_mut().unwrap());
+        bent.text = "made up".into();
+        let mut forger = Forger::in_life(3, space, space.direct_room(), life);
+        let to = [sealed_to(&world, 0)];
+        let content = Content::Report(bent);
+        let sealed = seal(&world, &forger, 3, (&[0, 3], content), &to);
+        let (_, record) = forger.say(&world, sealed, Vec::new());
+        give_to_all(&mut world, &forger, 3, record);
+    }
+    let shown = reports(&world, 0, space);
+    let verified = |report: &Report| report.verify(&space).is_ok();
+    let of = |host: usize| world.hosts[host].node.member();
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|(by, report)| (*by, report.text.as_str(), verified(report)))
+        .collect();
+    let made_up = (of(3), "made up", false);
+    assert_eq!(shown.len(), 3);
+    assert!(shown.contains(&(of(2), "true", true)));
+    assert_eq!(shown.iter().filter(|row| **row == made_up).count(), 2);
 }
