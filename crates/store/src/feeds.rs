@@ -8,7 +8,7 @@ use artel_domain::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{StoreError, sealed};
+use crate::StoreError;
 
 /// Which feed: what one incarnation of one device writes in one room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -618,7 +618,7 @@ pub fn put_body(
     no_more_wanted(connection, record)
 }
 
-/// Erases the body of a record, and its key if it was sealed.
+/// Erases the body of a record.
 pub fn erase_body(connection: &Connection, record: &MessageId) -> Result<(), StoreError> {
     connection
         .prepare_cached(
@@ -626,7 +626,6 @@ pub fn erase_body(connection: &Connection, record: &MessageId) -> Result<(), Sto
              ON CONFLICT (record) DO UPDATE SET wire = x'', erased = 1",
         )?
         .execute([record.as_bytes()])?;
-    sealed::forget_key(connection, record)?;
     no_more_wanted(connection, record)
 }
 
@@ -697,6 +696,16 @@ pub fn references(
     let mut statement = connection
         .prepare_cached("SELECT record FROM record_references WHERE target = ?1 ORDER BY record")?;
     let rows = statement.query_map([target.as_bytes()], |row| {
+        Ok(MessageId::from_bytes(row.get(0)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What a record edits or deletes, ascending.
+pub fn targets(connection: &Connection, record: &MessageId) -> Result<Vec<MessageId>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT target FROM record_references WHERE record = ?1 ORDER BY target")?;
+    let rows = statement.query_map([record.as_bytes()], |row| {
         Ok(MessageId::from_bytes(row.get(0)?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

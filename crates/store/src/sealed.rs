@@ -14,6 +14,8 @@ pub struct Opening {
     pub room: RoomId,
     /// The key of its body; none if it cannot be opened any more, or was erased.
     pub key: Option<ContentKey>,
+    /// Whether it was erased.
+    pub erased: bool,
 }
 
 /// A sealed body that is carried.
@@ -74,12 +76,13 @@ fn number(value: u64) -> Result<i64, StoreError> {
 /// What is known of a sealed record.
 pub fn opening(connection: &Connection, record: &MessageId) -> Result<Option<Opening>, StoreError> {
     Ok(connection
-        .prepare_cached("SELECT room, key FROM openings WHERE record = ?1")?
+        .prepare_cached("SELECT room, key, erased FROM openings WHERE record = ?1")?
         .query_row([record.as_bytes()], |row| {
             let key: Vec<u8> = row.get(1)?;
             Ok(Opening {
                 room: RoomId::from_bytes(row.get(0)?),
                 key: key.try_into().ok().map(ContentKey::from_bytes),
+                erased: row.get(2)?,
             })
         })
         .optional()?)
@@ -94,22 +97,16 @@ pub fn put_opening(
     let key = opening.key.as_ref();
     connection
         .prepare_cached(
-            "INSERT INTO openings (record, room, key) VALUES (?1, ?2, ?3)
-             ON CONFLICT (record) DO UPDATE SET room = excluded.room, key = excluded.key",
+            "INSERT INTO openings (record, room, key, erased) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (record) DO UPDATE SET
+                 room = excluded.room, key = excluded.key, erased = excluded.erased",
         )?
         .execute(params![
             record.as_bytes(),
             opening.room.as_bytes(),
-            key.map_or(&[][..], |key| key.as_bytes())
+            key.map_or(&[][..], |key| key.as_bytes()),
+            opening.erased
         ])?;
-    Ok(())
-}
-
-/// Forgets the key of a sealed record, and not where it was shown.
-pub fn forget_key(connection: &Connection, record: &MessageId) -> Result<(), StoreError> {
-    connection
-        .prepare_cached("UPDATE openings SET key = x'' WHERE record = ?1")?
-        .execute([record.as_bytes()])?;
     Ok(())
 }
 
@@ -337,12 +334,18 @@ mod tests {
                 let open = Opening {
                     room,
                     key: Some(ContentKey::from_bytes([3; 32])),
+                    erased: false,
+                };
+                let erased = Opening {
+                    room,
+                    key: None,
+                    erased: true,
                 };
                 assert_eq!(opening(tx, &id(1))?, None);
-                put_opening(tx, &id(1), &open)?;
-                assert_eq!(opening(tx, &id(1))?, Some(open));
-                forget_key(tx, &id(1))?;
-                assert_eq!(opening(tx, &id(1))?, Some(Opening { room, key: None }));
+                for opened in [open, erased] {
+                    put_opening(tx, &id(1), &opened)?;
+                    assert_eq!(opening(tx, &id(1))?, Some(opened));
+                }
 
                 let secret = |n| PrekeySecret::from_bytes([n; 32]);
                 for (n, made_at) in [(1, 100), (2, 300), (3, 200)] {

@@ -371,12 +371,17 @@ impl Ledger for SqlLedger<'_> {
 
     fn opening(&self, record: &MessageId) -> LedgerResult<Option<Opening>> {
         let found = sealed::opening(self.tx, record).map_err(failed)?;
-        Ok(found.map(|sealed::Opening { room, key }| Opening { room, key }))
+        Ok(found.map(|found| Opening {
+            room: found.room,
+            key: found.key,
+            erased: found.erased,
+        }))
     }
 
     fn put_opening(&mut self, record: &MessageId, opening: &Opening) -> LedgerResult<()> {
-        let Opening { room, key } = opening.clone();
-        sealed::put_opening(self.tx, record, &sealed::Opening { room, key }).map_err(failed)
+        let Opening { room, key, erased } = opening.clone();
+        let opening = sealed::Opening { room, key, erased };
+        sealed::put_opening(self.tx, record, &opening).map_err(failed)
     }
 
     fn prekeys(&self) -> LedgerResult<Vec<PrekeyRow>> {
@@ -436,6 +441,10 @@ impl Ledger for SqlLedger<'_> {
 
     fn references(&self, target: &MessageId) -> LedgerResult<Vec<MessageId>> {
         feeds::references(self.tx, target).map_err(failed)
+    }
+
+    fn targets(&self, record: &MessageId) -> LedgerResult<Vec<MessageId>> {
+        feeds::targets(self.tx, record).map_err(failed)
     }
 
     fn registers(&self, space: &SpaceId) -> LedgerResult<Vec<Vec<u8>>> {

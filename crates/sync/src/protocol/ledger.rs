@@ -140,6 +140,8 @@ pub struct Opening {
     pub room: RoomId,
     /// The key of its body; none if it cannot be opened any more, or was erased.
     pub key: Option<ContentKey>,
+    /// Whether it was erased, by a deletion or with its author. Its body is carried on as if nothing had happened.
+    pub erased: bool,
 }
 
 /// The private half of a prekey of this device.
@@ -279,7 +281,7 @@ pub trait Ledger {
     fn body(&self, record: &MessageId) -> LedgerResult<Option<StoredBody>>;
     /// Keeps the body of a record, unless it was erased.
     fn put_body(&mut self, record: &MessageId, wire: &[u8]) -> LedgerResult<()>;
-    /// Erases the body of a record, whether it is here or not, and its key if it was sealed.
+    /// Erases the body of a record, whether it is here or not.
     fn erase_body(&mut self, record: &MessageId) -> LedgerResult<()>;
     /// Lifts the erasure of a body: from now on it is neither here nor erased. No erasure is no error.
     fn restore_wanted(&mut self, record: &MessageId) -> LedgerResult<()>;
@@ -321,6 +323,8 @@ pub trait Ledger {
     fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()>;
     /// Records that edit or delete `target`, ascending by id.
     fn references(&self, target: &MessageId) -> LedgerResult<Vec<MessageId>>;
+    /// What `record` edits or deletes, ascending by id.
+    fn targets(&self, record: &MessageId) -> LedgerResult<Vec<MessageId>>;
 
     /// The registers of a space in their wire forms, in any order.
     fn registers(&self, space: &SpaceId) -> LedgerResult<Vec<Vec<u8>>>;

@@ -309,9 +309,6 @@ impl Ledger for MemoryLedger {
 
     fn erase_body(&mut self, record: &MessageId) -> LedgerResult<()> {
         self.bodies.insert(*record, StoredBody::Erased);
-        if let Some(opening) = self.openings.get_mut(record) {
-            opening.key = None;
-        }
         Ok(())
     }
 
@@ -407,6 +404,14 @@ impl Ledger for MemoryLedger {
             .flatten()
             .copied()
             .collect())
+    }
+
+    fn targets(&self, record: &MessageId) -> LedgerResult<Vec<MessageId>> {
+        let of_record = self
+            .references
+            .iter()
+            .filter(|(_, by)| by.contains(record));
+        Ok(of_record.map(|(target, _)| *target).collect())
     }
 
     fn registers(&self, space: &SpaceId) -> LedgerResult<Vec<Vec<u8>>> {

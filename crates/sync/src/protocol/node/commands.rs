@@ -849,6 +849,7 @@ impl Node {
                 let opening = Opening {
                     room: shown_in,
                     key: Some(key),
+                    erased: false,
                 };
                 (encode(Content::Sealed(sealed))?, Some(opening))
             }

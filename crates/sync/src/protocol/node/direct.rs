@@ -6,7 +6,7 @@
 
 use artel_domain::{
     Body, Content, DeviceId, Evidence, Letter, MemberId, MessageId, Permission, Prekey,
-    PrekeySecret, Report, RoomId, SpaceId, limits::MAX_CARRIED, sealed::ContentKey,
+    PrekeySecret, Report, RoomId, Sealed, SpaceId, limits::MAX_CARRIED, sealed::ContentKey,
     signed::decode_exact,
 };
 use serde::{Deserialize, Serialize};
@@ -223,19 +223,58 @@ impl Node {
         if let Content::Sealed(sealed) = &body.content
             && ledger.opening(&record.id)?.is_none()
         {
-            let place = sealed_place(&record.feed, record.sequence);
-            if let Some(slot) = sealed.slot(&place, &self.identity.device) {
-                let secrets = self.secrets(ledger)?;
-                let key = slot.open(&place, &secrets);
-                let opening = self.opening(&record.feed.space, author, key, |key| {
-                    sealed.open(&place, key).ok()
-                });
-                if let Some(opening) = opening {
-                    ledger.put_opening(&record.id, &opening)?;
-                }
-            }
+            self.open(ledger, record, author, sealed)?;
         }
         self.carry(ledger, record, author, wire.len(), body.at)
+    }
+
+    /// Opens what was sealed, if there is a slot for this device.
+    fn open(
+        &self,
+        ledger: &mut dyn Ledger,
+        record: &StoredRecord,
+        author: MemberId,
+        sealed: &Sealed,
+    ) -> LedgerResult<()> {
+        let place = sealed_place(&record.feed, record.sequence);
+        let Some(slot) = sealed.slot(&place, &self.identity.device) else {
+            return Ok(());
+        };
+        let secrets = self.secrets(ledger)?;
+        let key = slot.open(&place, &secrets);
+        let opening = self.opening(&record.feed.space, author, key, |key| {
+            sealed.open(&place, key).ok()
+        });
+        match opening {
+            Some(opening) => ledger.put_opening(&record.id, &opening),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens again what was erased and is not any more, as far as that goes: there is no slot for the device that sealed
+    /// it, and of what is carried no longer nothing is left.
+    pub(super) fn open_again(
+        &self,
+        ledger: &mut dyn Ledger,
+        record: &StoredRecord,
+    ) -> LedgerResult<()> {
+        let (Some(opening), Some(author)) = (ledger.opening(&record.id)?, self.member_of(record))
+        else {
+            return Ok(());
+        };
+        let closed = Opening {
+            key: None,
+            erased: false,
+            ..opening
+        };
+        ledger.put_opening(&record.id, &closed)?;
+        if let Some(StoredBody::Here(wire)) = ledger.body(&record.id)?
+            && let Ok(body) = Body::decode(&wire)
+            && let Content::Sealed(sealed) = &body.content
+        {
+            self.open(ledger, record, author, sealed)?;
+        }
+        Ok(())
     }
 
     /// Where a letter is shown that came to this device; nowhere if its author or this node's member is no reader of it.
@@ -249,7 +288,11 @@ impl Node {
         let Some(letter) = key.as_ref().and_then(open) else {
             // Whoever wrote it wanted to say something to this member.
             let room = self.conversation_with(space, &author).0;
-            return Some(Opening { room, key: None });
+            return Some(Opening {
+                room,
+                key: None,
+                erased: false,
+            });
         };
         let all = [author, self.member()];
         if !all.iter().all(|member| letter.readers.contains(member)) {
@@ -260,7 +303,11 @@ impl Node {
             _ if letter.readers.len() == 2 => RoomId::conversation(space, &letter.readers),
             _ => return None,
         };
-        Some(Opening { room, key })
+        Some(Opening {
+            room,
+            key,
+            erased: false,
+        })
     }
 
     /// Private halves that something may be sealed to: of the prekeys, and of the device's own key, which stands in while
@@ -477,10 +524,10 @@ fn is_due(load: &Load, now: i64) -> bool {
     load.since.saturating_add(CARRIED) <= now
 }
 
-/// Ends the carrying of a body. What is for this device is kept, and not given to others any more.
+/// Ends the carrying of a body. What is for this device and was not erased is kept, and not given to others any more.
 fn let_go(ledger: &mut dyn Ledger, record: &MessageId) -> LedgerResult<()> {
     ledger.remove_load(record)?;
-    if ledger.opening(record)?.is_none() {
+    if ledger.opening(record)?.is_none_or(|opening| opening.erased) {
         ledger.erase_body(record)?;
     }
     Ok(())

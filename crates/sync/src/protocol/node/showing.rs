@@ -9,7 +9,7 @@ use artel_domain::{
 use super::{
     super::{
         event::{Event, Output, Shown},
-        ledger::{FeedKey, Ledger, LedgerResult, Standing, StoredBody, StoredRecord},
+        ledger::{FeedKey, Ledger, LedgerResult, Opening, Standing, StoredBody, StoredRecord},
         roster::{PageOf, Place},
     },
     Fault, Node,
@@ -60,7 +60,7 @@ impl Node {
     fn consider_one(
         &mut self,
         ledger: &mut dyn Ledger,
-        record: StoredRecord,
+        mut record: StoredRecord,
         queue: &mut Vec<MessageId>,
     ) -> LedgerResult<()> {
         let space = record.feed.space;
@@ -73,24 +73,32 @@ impl Node {
         }
         let room = shown_in(ledger, &record)?;
         let erasure = self.erasure(ledger, &record)?;
-        let erased = ledger.body(&record.id)? == Some(StoredBody::Erased);
-        // In the direct room it may be erased because it was carried long enough.
-        if erasure == Erasure::None && erased && !is_sealed(&record) {
+        match (erasure, is_erased(ledger, &record)?) {
             // No deletion counts any more: the body is asked for again, and edits with it.
-            ledger.restore_wanted(&record.id)?;
-            queue.extend(ledger.references(&record.id)?);
-        }
-        if erasure != Erasure::None && !erased {
-            ledger.erase_body(&record.id)?;
-            // Edits that the deletion does not list go as well.
-            queue.extend(ledger.references(&record.id)?);
-            if record.shown {
-                self.outputs.push(Output::Event(Event::Erased {
-                    space,
-                    room,
-                    id: record.id,
-                }));
+            (Erasure::None, Some(true)) => {
+                queue.extend(ledger.references(&record.id)?);
+                if is_sealed(&record) {
+                    self.open_again(ledger, &record)?;
+                    if std::mem::take(&mut record.shown) {
+                        self.withdraw(ledger, &record, room)?;
+                    }
+                } else {
+                    ledger.restore_wanted(&record.id)?;
+                }
             }
+            (Erasure::Message | Erasure::Edit, Some(false)) => {
+                erase(ledger, &record)?;
+                // Edits that the deletion does not list go as well.
+                queue.extend(ledger.references(&record.id)?);
+                if record.shown {
+                    self.outputs.push(Output::Event(Event::Erased {
+                        space,
+                        room,
+                        id: record.id,
+                    }));
+                }
+            }
+            _ => {}
         }
         let view = self.view(ledger, &record, erasure)?;
         match view {
@@ -122,13 +130,8 @@ impl Node {
                     }))));
             }
             View::Hidden if record.shown => {
-                ledger.update_record(&record.id, record.standing, false, record.late)?;
                 queue.extend(erases(here(ledger, &record)?.as_ref()));
-                self.outputs.push(Output::Event(Event::Withdrawn {
-                    space,
-                    room,
-                    id: record.id,
-                }));
+                self.withdraw(ledger, &record, room)?;
             }
             View::Hidden if self.caught_up(ledger, &space, &record.id)? => {
                 self.outputs.push(Output::Event(Event::Withdrawn {
@@ -139,6 +142,22 @@ impl Node {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// What was shown of a record is shown no longer.
+    fn withdraw(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        record: &StoredRecord,
+        room: RoomId,
+    ) -> LedgerResult<()> {
+        ledger.update_record(&record.id, record.standing, false, record.late)?;
+        self.outputs.push(Output::Event(Event::Withdrawn {
+            space: record.feed.space,
+            room,
+            id: record.id,
+        }));
         Ok(())
     }
 
@@ -229,14 +248,11 @@ impl Node {
         if direct != Erasure::None {
             return Ok(direct);
         }
-        let targets = match ledger.body(&record.id)? {
-            Some(StoredBody::Here(_)) => match here(ledger, record)?.map(|body| body.content) {
-                Some(Content::Edit { target, .. }) => vec![target],
-                _ => Vec::new(),
-            },
-            // What it edited is not known any more, but it was noted when its body was here.
-            Some(StoredBody::Erased) => built_on(record),
-            None => Vec::new(),
+        let targets = match here(ledger, record)?.map(|body| body.content) {
+            Some(Content::Edit { target, .. }) => vec![target],
+            Some(_) => Vec::new(),
+            // What it edited is not known any more, but it was noted when it could be read.
+            None => ledger.targets(&record.id)?,
         };
         for target in targets {
             let Some(other) = ledger.record(&target)? else {
@@ -312,7 +328,9 @@ impl Node {
             Erasure::None => {}
         }
         let Some(body) = here(ledger, record)? else {
-            let closed = opening.is_some_and(|opening| opening.key.is_none());
+            // An edit that cannot be read any more changes nothing.
+            let closed = opening.is_some_and(|opening| opening.key.is_none())
+                && ledger.targets(&record.id)?.is_empty();
             let sealed = match ledger.body(&record.id)? {
                 Some(StoredBody::Here(wire)) if closed => Body::decode(&wire).ok(),
                 _ => None,
@@ -454,24 +472,42 @@ pub(super) fn shown_in(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResu
     Ok(opening.map_or(record.feed.room, |opening| opening.room))
 }
 
+/// Whether a record was erased; none if it is for others, so that there is nothing to erase.
+fn is_erased(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Option<bool>> {
+    Ok(if is_sealed(record) {
+        ledger.opening(&record.id)?.map(|opening| opening.erased)
+    } else {
+        Some(ledger.body(&record.id)? == Some(StoredBody::Erased))
+    })
+}
+
+/// Erases a record: its body, or what was sealed by forgetting the key. The sealed body is given to others as long as they
+/// give it, who cannot know of the deletion: else one could ask around who does.
+fn erase(ledger: &mut dyn Ledger, record: &StoredRecord) -> LedgerResult<()> {
+    if let Some(opening) = ledger.opening(&record.id)? {
+        let erased = Opening {
+            key: None,
+            erased: true,
+            ..opening
+        };
+        ledger.put_opening(&record.id, &erased)?;
+        if ledger.load(&record.id)?.is_some() {
+            return Ok(());
+        }
+    }
+    ledger.erase_body(&record.id)
+}
+
 /// What goes of a member who was erased: everything but their deletions, which hold what others were promised.
 fn of_erased(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Erasure> {
-    Ok(match ledger.body(&record.id)? {
-        None => Erasure::None,
-        Some(StoredBody::Here(_)) => match here(ledger, record)?.map(|body| body.content) {
-            Some(Content::Delete { .. }) => Erasure::None,
-            Some(Content::Edit { .. }) => Erasure::Edit,
-            _ => Erasure::Message,
-        },
-        Some(StoredBody::Erased) if is_sealed(record) && !record.shown => Erasure::Edit,
-        Some(StoredBody::Erased) => {
-            for target in built_on(record) {
-                if ledger.references(&target)?.contains(&record.id) {
-                    return Ok(Erasure::Edit);
-                }
-            }
-            Erasure::Message
-        }
+    if ledger.body(&record.id)?.is_none() {
+        return Ok(Erasure::None);
+    }
+    Ok(match here(ledger, record)?.map(|body| body.content) {
+        Some(Content::Delete { .. }) => Erasure::None,
+        Some(Content::Edit { .. }) => Erasure::Edit,
+        None if !ledger.targets(&record.id)?.is_empty() => Erasure::Edit,
+        _ => Erasure::Message,
     })
 }
 

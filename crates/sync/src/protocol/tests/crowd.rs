@@ -405,6 +405,10 @@ impl Ledger for Disk {
         self.rest.references(target)
     }
 
+    fn targets(&self, record: &MessageId) -> LedgerResult<Vec<MessageId>> {
+        self.rest.targets(record)
+    }
+
     fn delivered(&self, feed: &FeedKey, peer: &DeviceId) -> LedgerResult<u64> {
         self.rest.delivered(feed, peer)
     }

@@ -177,6 +177,145 @@ fn edits_and_deletions_of_sealed_messages_reach_their_readers() {
     assert_eq!(world.texts(0, room), ["erased", "delete"]);
 }
 
+/// Carriers cannot know of a deletion. If readers heeded it in what they give, one could ask around who they are.
+#[test]
+fn nobody_learns_from_what_is_given_who_read_what_was_deleted() {
+    let mut world = World::new(80, 4);
+    let (space, _) = world.found();
+    let talk = between(&world, space, 1, 2);
+    let message = write(&mut world, space, 1, 2, "for you");
+    world.run(2_000);
+    let delete = Content::Delete {
+        target: message,
+        edits: Vec::new(),
+    };
+    let deletion = world
+        .with(1, |node, ledger, now| {
+            node.send(ledger, now, space, talk, delete)
+        })
+        .unwrap()
+        .id;
+    world.run(2_000);
+    assert_eq!(world.texts(2, talk), ["erased", "delete"]);
+    let feed = world.hosts[1].ledger.record(&message).unwrap().unwrap().feed;
+    let questions = [
+        Frame::WantBodies {
+            space,
+            records: vec![message],
+        },
+        Frame::WantBodies {
+            space,
+            records: vec![deletion],
+        },
+        Frame::Want {
+            space,
+            room: feed.room,
+            device: feed.device,
+            incarnation: feed.incarnation,
+            from: 1,
+        },
+    ];
+    let given = |world: &mut World, hosts: &[usize]| -> Vec<u64> {
+        let bytes = |world: &mut World, host: usize, frame: &Frame| {
+            let before = world.sent_by[&host];
+            give(world, 3, host, &frame.encode());
+            world.sent_by[&host] - before
+        };
+        let all: Vec<Vec<u64>> = hosts
+            .iter()
+            .map(|host| questions.iter().map(|q| bytes(world, *host, q)).collect())
+            .collect();
+        assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{all:?}");
+        all[0].clone()
+    };
+    let before = given(&mut world, &[0, 1, 2]);
+    assert!(before.iter().all(|bytes| *bytes > 500), "{before:?}");
+    // Nor who read what one said who was erased.
+    let author = world.hosts[1].node.member();
+    world
+        .with(0, |node, ledger, now| {
+            node.erase_member(ledger, now, space, author)
+        })
+        .unwrap();
+    world.run(5_000);
+    assert_eq!(given(&mut world, &[0, 2]), before);
+    pass(&mut world, 31);
+    world.run(61_000);
+    let after = given(&mut world, &[0, 2]);
+    assert_eq!(after[..2], [0, 0], "nobody gives it any more");
+    for host in [0, 2] {
+        let body = world.hosts[host].ledger.body(&message).unwrap();
+        assert_eq!(body, Some(StoredBody::Erased), "{host}");
+    }
+}
+
+/// One who was reported removes and erases the reporter, while losing the right to. Whoever heard of that first shows in
+/// the end what the others show.
+#[test]
+fn an_erasure_of_sealed_messages_that_stops_counting_is_undone() {
+    let mut world = World::new(81, 4);
+    let (space, room) = world.found();
+    let [teacher, pupil] = [1, 2].map(|host| world.hosts[host].node.member());
+    let name = |world: &mut World, role| {
+        let named = world.with(0, |node, ledger, now| {
+            node.set_role(ledger, now, space, teacher, role)
+        });
+        named.unwrap();
+    };
+    name(&mut world, Role::Teacher);
+    let talk = between(&world, space, 2, 3);
+    let message = write(&mut world, space, 2, 3, "they did it again");
+    let edit = Content::Edit {
+        target: message,
+        text: "they did it twice".into(),
+    };
+    world
+        .with(2, |node, ledger, now| {
+            node.send(ledger, now, space, talk, edit)
+        })
+        .unwrap();
+    let rude = world.say(1, space, room, "rude");
+    world.run(2_000);
+    world
+        .with(2, |node, ledger, now| {
+            node.report(ledger, now, rude, "look".into())
+        })
+        .unwrap();
+    world.run(2_000);
+    let before = world.texts(3, talk);
+    assert_eq!(before, ["they did it again", "edit: they did it twice"]);
+    for (one, other) in [(1, 0), (1, 2), (3, 0), (3, 2)] {
+        world.cut(one, other);
+    }
+    world
+        .with(1, |node, ledger, now| {
+            node.erase_member(ledger, now, space, pupil)
+        })
+        .unwrap();
+    name(&mut world, Role::Student);
+    world.run(3_000);
+    assert_eq!(world.texts(3, talk), ["erased"]);
+    world.restart(3);
+    for (one, other) in [(3, 0), (3, 2)] {
+        world.link(one, other);
+    }
+    world.run(20_000);
+    assert_eq!(world.texts(3, talk), before);
+    world.link_all();
+    world.run(20_000);
+    assert_eq!(world.texts(2, talk), before);
+    assert_eq!(reports(&world, 0, space).len(), 1);
+    // Erased again by one who may, it goes again.
+    world
+        .with(0, |node, ledger, now| {
+            node.erase_member(ledger, now, space, pupil)
+        })
+        .unwrap();
+    world.run(5_000);
+    assert_eq!(world.texts(3, talk), ["erased"]);
+    assert!(reports(&world, 0, space).is_empty());
+}
+
 /// Registers are signed in the open: they would tell everybody who reads what.
 #[test]
 fn nobody_is_told_who_reads_or_likes_a_sealed_message() {
