@@ -133,6 +133,14 @@ pub fn put_prekey(
     Ok(())
 }
 
+/// Takes the prekeys made after this time as made at it.
+pub fn restamp_prekeys(connection: &Connection, now_ms: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE prekeys SET made_at_ms = ?1 WHERE made_at_ms > ?1")?
+        .execute([now_ms])?;
+    Ok(())
+}
+
 /// Forgets the prekeys made at this time or before.
 pub fn forget_prekeys(connection: &Connection, through_ms: i64) -> Result<(), StoreError> {
     connection
@@ -353,6 +361,8 @@ mod tests {
                 }
                 forget_prekeys(tx, 100)?;
                 assert_eq!(prekeys(tx)?, [(secret(2), 300), (secret(3), 200)]);
+                restamp_prekeys(tx, 250)?;
+                assert_eq!(prekeys(tx)?, [(secret(2), 250), (secret(3), 200)]);
 
                 let carried = |author, size, since_ms| Load {
                     space,

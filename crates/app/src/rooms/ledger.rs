@@ -396,6 +396,10 @@ impl Ledger for SqlLedger<'_> {
         sealed::put_prekey(self.tx, &row.secret, row.made_at).map_err(failed)
     }
 
+    fn restamp_prekeys(&mut self, now: i64) -> LedgerResult<()> {
+        sealed::restamp_prekeys(self.tx, now).map_err(failed)
+    }
+
     fn forget_prekeys(&mut self, through: i64) -> LedgerResult<()> {
         sealed::forget_prekeys(self.tx, through).map_err(failed)
     }

@@ -303,6 +303,8 @@ pub trait Ledger {
     fn prekeys(&self) -> LedgerResult<Vec<PrekeyRow>>;
     /// Adds one.
     fn put_prekey(&mut self, row: &PrekeyRow) -> LedgerResult<()>;
+    /// Takes those made after this time as made at it.
+    fn restamp_prekeys(&mut self, now: i64) -> LedgerResult<()>;
     /// Forgets those made at this time or before.
     fn forget_prekeys(&mut self, through: i64) -> LedgerResult<()>;
     /// Notes that a sealed body is carried; repeating replaces.

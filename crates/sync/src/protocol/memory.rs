@@ -356,6 +356,13 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 
+    fn restamp_prekeys(&mut self, now: i64) -> LedgerResult<()> {
+        for row in &mut self.prekeys {
+            row.made_at = row.made_at.min(now);
+        }
+        Ok(())
+    }
+
     fn forget_prekeys(&mut self, through: i64) -> LedgerResult<()> {
         self.prekeys.retain(|row| row.made_at > through);
         Ok(())

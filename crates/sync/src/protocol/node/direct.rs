@@ -375,10 +375,11 @@ impl Node {
     }
 
     fn look_through(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
+        // A clock that was set back: what was made ahead of it is renewed and forgotten as if it had been made now.
+        ledger.restamp_prekeys(now)?;
         ledger.forget_prekeys(now.saturating_sub(KEPT))?;
         let newest = ledger.prekeys()?.first().map(|row| row.made_at);
-        // A clock that was set back makes one at once as well: the old one would not be renewed for long.
-        let young = |made_at| (0..RENEWED).contains(&now.saturating_sub(made_at));
+        let young = |made_at| now.saturating_sub(made_at) < RENEWED;
         if !newest.is_some_and(young)
             && let Ok(secret) = self.entropy.draw()
         {

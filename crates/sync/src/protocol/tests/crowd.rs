@@ -466,6 +466,10 @@ impl Ledger for Disk {
         self.rest.put_prekey(row)
     }
 
+    fn restamp_prekeys(&mut self, now: i64) -> LedgerResult<()> {
+        self.rest.restamp_prekeys(now)
+    }
+
     fn forget_prekeys(&mut self, through: i64) -> LedgerResult<()> {
         self.rest.forget_prekeys(through)
     }
