@@ -31,6 +31,17 @@ pub struct Load {
     pub since_ms: i64,
 }
 
+/// All that is carried of an author in a space.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loads {
+    /// Bytes of the bodies.
+    pub bytes: u64,
+    /// Records.
+    pub records: u64,
+    /// Those of them whose bodies are not here.
+    pub awaited: u64,
+}
+
 /// A report of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -155,10 +166,11 @@ pub fn put_load(
     record: &MessageId,
     load: &Load,
 ) -> Result<(), StoreError> {
+    remove_load(connection, record)?;
+    count(connection, load, 1)?;
     connection
         .prepare_cached(
-            "INSERT INTO loads (record, space, author, size, since_ms) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (record) DO UPDATE SET size = excluded.size, since_ms = excluded.since_ms",
+            "INSERT INTO loads (record, space, author, size, since_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![
             record.as_bytes(),
@@ -193,23 +205,53 @@ pub fn load(connection: &Connection, record: &MessageId) -> Result<Option<Load>,
 
 /// Notes that a body is carried no longer.
 pub fn remove_load(connection: &Connection, record: &MessageId) -> Result<(), StoreError> {
+    if let Some(load) = load(connection, record)? {
+        count(connection, &load, -1)?;
+    }
     connection
         .prepare_cached("DELETE FROM loads WHERE record = ?1")?
         .execute([record.as_bytes()])?;
     Ok(())
 }
 
-/// Bytes that are carried of an author in a space.
-pub fn load_of(
+/// Counts a load in, or out again. A sum over all of an author's would be taken anew for each.
+fn count(connection: &Connection, load: &Load, by: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO load_totals (space, author, bytes, records, awaited)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (space, author) DO UPDATE SET bytes = bytes + excluded.bytes,
+                 records = records + excluded.records, awaited = awaited + excluded.awaited",
+        )?
+        .execute(params![
+            load.space.as_bytes(),
+            load.author.as_bytes(),
+            by * number(load.size)?,
+            by,
+            if load.size == 0 { by } else { 0 }
+        ])?;
+    Ok(())
+}
+
+/// What is carried of an author in a space.
+pub fn loads_of(
     connection: &Connection,
     space: &SpaceId,
     author: &MemberId,
-) -> Result<u64, StoreError> {
-    Ok(connection
+) -> Result<Loads, StoreError> {
+    let found = connection
         .prepare_cached(
-            "SELECT coalesce(sum(size), 0) FROM loads WHERE space = ?1 AND author = ?2",
+            "SELECT bytes, records, awaited FROM load_totals WHERE space = ?1 AND author = ?2",
         )?
-        .query_row([space.as_bytes(), author.as_bytes()], |row| row.get(0))?)
+        .query_row([space.as_bytes(), author.as_bytes()], |row| {
+            Ok(Loads {
+                bytes: row.get(0)?,
+                records: row.get(1)?,
+                awaited: row.get(2)?,
+            })
+        })
+        .optional()?;
+    Ok(found.unwrap_or_default())
 }
 
 /// What has been carried longest.
@@ -220,17 +262,22 @@ pub fn oldest_load(connection: &Connection) -> Result<Option<(MessageId, Load)>,
         .optional()?)
 }
 
-/// What has been carried longest of an author in a space.
+/// What has been carried longest of an author in a space: of all, or of what is not here.
 pub fn oldest_load_of(
     connection: &Connection,
     space: &SpaceId,
     author: &MemberId,
-) -> Result<Option<(MessageId, Load)>, StoreError> {
+    awaited: bool,
+) -> Result<Option<MessageId>, StoreError> {
+    let which = if awaited { "AND size = 0" } else { "" };
     Ok(connection
         .prepare_cached(&format!(
-            "{LOAD} WHERE space = ?1 AND author = ?2 ORDER BY since_ms LIMIT 1"
+            "SELECT record FROM loads WHERE space = ?1 AND author = ?2 {which}
+             ORDER BY since_ms LIMIT 1"
         ))?
-        .query_row([space.as_bytes(), author.as_bytes()], read_load)
+        .query_row([space.as_bytes(), author.as_bytes()], |row| {
+            Ok(MessageId::from_bytes(row.get(0)?))
+        })
         .optional()?)
 }
 
@@ -374,19 +421,22 @@ mod tests {
                 put_load(tx, &id(1), &carried(author(1), 70, 40))?;
                 put_load(tx, &id(2), &carried(author(1), 5, 60))?;
                 put_load(tx, &id(3), &carried(author(2), 9, 10))?;
-                assert_eq!(load_of(tx, &space, &author(1))?, 75);
-                assert_eq!(load_of(tx, &space, &author(9))?, 0);
-                let oldest = |of: Option<MemberId>| {
-                    let found = match of {
-                        Some(of) => oldest_load_of(tx, &space, &of),
-                        None => oldest_load(tx),
-                    };
-                    Ok::<_, StoreError>(found?.map(|(id, _)| id))
+                let totals = |bytes, records, awaited| Loads {
+                    bytes,
+                    records,
+                    awaited,
                 };
-                assert_eq!(oldest(None)?, Some(id(3)));
-                assert_eq!(oldest(Some(author(1)))?, Some(id(1)));
+                assert_eq!(loads_of(tx, &space, &author(1))?, totals(75, 2, 0));
+                assert_eq!(loads_of(tx, &space, &author(9))?, Loads::default());
+                put_load(tx, &id(4), &carried(author(1), 0, 70))?;
+                assert_eq!(loads_of(tx, &space, &author(1))?, totals(75, 3, 1));
+                let oldest = |awaited| oldest_load_of(tx, &space, &author(1), awaited);
+                assert_eq!(oldest_load(tx)?.map(|(id, _)| id), Some(id(3)));
+                assert_eq!((oldest(false)?, oldest(true)?), (Some(id(1)), Some(id(4))));
                 remove_load(tx, &id(1))?;
-                assert_eq!(oldest(Some(author(1)))?, Some(id(2)));
+                remove_load(tx, &id(4))?;
+                assert_eq!((oldest(false)?, oldest(true)?), (Some(id(2)), None));
+                assert_eq!(loads_of(tx, &space, &author(1))?, totals(5, 1, 0));
                 assert_eq!(load(tx, &id(1))?, None);
                 assert_eq!(load(tx, &id(2))?, Some(carried(author(1), 5, 60)));
 

@@ -9,7 +9,7 @@ use artel_store::{
     registers, sealed,
 };
 use artel_sync::protocol::{
-    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, Load, Opening, PrekeyRow,
+    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, Load, Loads, Opening, PrekeyRow,
     RegisterKey, SpaceRow, Standing, StoredBody, StoredRecord,
 };
 
@@ -423,20 +423,27 @@ impl Ledger for SqlLedger<'_> {
         sealed::remove_load(self.tx, record).map_err(failed)
     }
 
-    fn load_of(&self, space: &SpaceId, author: &MemberId) -> LedgerResult<u64> {
-        sealed::load_of(self.tx, space, author).map_err(failed)
+    fn loads_of(&self, space: &SpaceId, author: &MemberId) -> LedgerResult<Loads> {
+        let loads = sealed::loads_of(self.tx, space, author).map_err(failed)?;
+        Ok(Loads {
+            bytes: loads.bytes,
+            records: loads.records,
+            awaited: loads.awaited,
+        })
     }
 
-    fn oldest_load(
-        &self,
-        of: Option<(&SpaceId, &MemberId)>,
-    ) -> LedgerResult<Option<(MessageId, Load)>> {
-        let found = match of {
-            Some((space, author)) => sealed::oldest_load_of(self.tx, space, author),
-            None => sealed::oldest_load(self.tx),
-        };
-        let found = found.map_err(failed)?;
+    fn oldest_load(&self) -> LedgerResult<Option<(MessageId, Load)>> {
+        let found = sealed::oldest_load(self.tx).map_err(failed)?;
         Ok(found.map(|(record, load)| (record, to_load(load))))
+    }
+
+    fn oldest_load_of(
+        &self,
+        space: &SpaceId,
+        author: &MemberId,
+        awaited: bool,
+    ) -> LedgerResult<Option<MessageId>> {
+        sealed::oldest_load_of(self.tx, space, author, awaited).map_err(failed)
     }
 
     fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()> {

@@ -166,6 +166,17 @@ pub struct Load {
     pub since: i64,
 }
 
+/// All that is carried of an author in a space.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loads {
+    /// Bytes of the bodies.
+    pub bytes: u64,
+    /// Records.
+    pub records: u64,
+    /// Those of them whose bodies are not here.
+    pub awaited: u64,
+}
+
 /// A space as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpaceRow {
@@ -313,13 +324,17 @@ pub trait Ledger {
     fn load(&self, record: &MessageId) -> LedgerResult<Option<Load>>;
     /// Notes that it is carried no longer.
     fn remove_load(&mut self, record: &MessageId) -> LedgerResult<()>;
-    /// Bytes that are carried of an author in a space.
-    fn load_of(&self, space: &SpaceId, author: &MemberId) -> LedgerResult<u64>;
-    /// What has been carried longest, of an author in a space or of all.
-    fn oldest_load(
+    /// What is carried of an author in a space. Asked for every record of the direct room.
+    fn loads_of(&self, space: &SpaceId, author: &MemberId) -> LedgerResult<Loads>;
+    /// What has been carried longest of all.
+    fn oldest_load(&self) -> LedgerResult<Option<(MessageId, Load)>>;
+    /// What has been carried longest of an author in a space, of all or (`awaited`) of what is not here.
+    fn oldest_load_of(
         &self,
-        of: Option<(&SpaceId, &MemberId)>,
-    ) -> LedgerResult<Option<(MessageId, Load)>>;
+        space: &SpaceId,
+        author: &MemberId,
+        awaited: bool,
+    ) -> LedgerResult<Option<MessageId>>;
 
     /// Notes that `record` edits or deletes `target`. Repeating is no error.
     fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()>;

@@ -7,7 +7,7 @@ use artel_domain::{
 };
 
 use super::ledger::{
-    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, Load, Opening, PrekeyRow,
+    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, Load, Loads, Opening, PrekeyRow,
     RegisterKey, SpaceRow, Standing, StoredBody, StoredRecord,
 };
 
@@ -382,20 +382,35 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 
-    fn load_of(&self, space: &SpaceId, author: &MemberId) -> LedgerResult<u64> {
+    fn loads_of(&self, space: &SpaceId, author: &MemberId) -> LedgerResult<Loads> {
         let of = |load: &&Load| (load.space, load.author) == (*space, *author);
-        Ok(self.loads.values().filter(of).map(|load| load.size).sum())
+        let mut loads = Loads::default();
+        for load in self.loads.values().filter(of) {
+            loads.bytes += load.size;
+            loads.records += 1;
+            loads.awaited += u64::from(load.size == 0);
+        }
+        Ok(loads)
     }
 
-    fn oldest_load(
-        &self,
-        of: Option<(&SpaceId, &MemberId)>,
-    ) -> LedgerResult<Option<(MessageId, Load)>> {
-        let fits =
-            |(_, load): &(&MessageId, &Load)| of.is_none_or(|of| of == (&load.space, &load.author));
-        let oldest = self.loads.iter().filter(fits);
+    fn oldest_load(&self) -> LedgerResult<Option<(MessageId, Load)>> {
+        let oldest = self.loads.iter();
         let oldest = oldest.min_by_key(|(id, load)| (load.since, **id));
         Ok(oldest.map(|(id, load)| (*id, *load)))
+    }
+
+    fn oldest_load_of(
+        &self,
+        space: &SpaceId,
+        author: &MemberId,
+        awaited: bool,
+    ) -> LedgerResult<Option<MessageId>> {
+        let fits = |(_, load): &(&MessageId, &Load)| {
+            (load.space, load.author) == (*space, *author) && (!awaited || load.size == 0)
+        };
+        let oldest = self.loads.iter().filter(fits);
+        let oldest = oldest.min_by_key(|(id, load)| (load.since, **id));
+        Ok(oldest.map(|(id, _)| *id))
     }
 
     fn put_reference(&mut self, target: &MessageId, record: &MessageId) -> LedgerResult<()> {

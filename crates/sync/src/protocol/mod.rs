@@ -34,7 +34,7 @@ pub use event::{CommandError, DoorEnd, Event, Lane, Output, Peer, Reason, Refusa
 #[doc(hidden)]
 pub use frame::is_frame;
 pub use ledger::{
-    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, Load, Opening, PrekeyRow,
+    FeedKey, Head, JoinRow, Ledger, LedgerError, LedgerResult, Load, Loads, Opening, PrekeyRow,
     RegisterKey, SpaceRow, Standing, StoredBody, StoredRecord,
 };
 pub use memory::MemoryLedger;

@@ -15,7 +15,7 @@ use super::{
     super::{
         event::{CommandError, Peer},
         frame::{Frame, MAX_BODIES},
-        ledger::{Ledger, LedgerResult, Load, Opening, PrekeyRow, StoredBody, StoredRecord},
+        ledger::{Ledger, LedgerResult, Load, Loads, Opening, PrekeyRow, StoredBody, StoredRecord},
         roster::{Member, MemberState},
     },
     Fault, Node, Sent,
@@ -33,6 +33,10 @@ const RENEWED: i64 = 7 * DAY;
 const USED: i64 = 14 * DAY;
 /// How long the private half of a prekey is kept, in milliseconds.
 const KEPT: i64 = 30 * DAY;
+/// What each record that is carried counts for besides its body, in bytes.
+const EACH: u64 = 1_024;
+/// Places that are kept for bodies of one author that are not here.
+const AWAITED: u64 = 2_000;
 /// Time between two looks at what is due, in milliseconds.
 const LOOK: i64 = 60_000;
 /// Bodies that are let go in one look.
@@ -220,10 +224,13 @@ impl Node {
             // It is passed on as it is, since a newer version may read it.
             return self.carry(ledger, record, author, wire.len(), self.now);
         };
-        if let Content::Sealed(sealed) = &body.content
-            && ledger.opening(&record.id)?.is_none()
-        {
-            self.open(ledger, record, author, sealed)?;
+        match &body.content {
+            Content::Sealed(sealed) if ledger.opening(&record.id)?.is_none() => {
+                self.open(ledger, record, author, sealed)?;
+            }
+            Content::Sealed(_) | Content::Unknown(_) => {}
+            // Nobody has a use for it here.
+            _ => return let_go(ledger, &record.id),
         }
         self.carry(ledger, record, author, wire.len(), body.at)
     }
@@ -356,13 +363,23 @@ impl Node {
         if is_due(&load, self.now) {
             return let_go(ledger, &record.id);
         }
-        while ledger.load_of(&load.space, &author)? > MAX_CARRIED {
-            let Some((oldest, _)) = ledger.oldest_load(Some((&load.space, &author)))? else {
-                break;
+        loop {
+            let Loads {
+                bytes,
+                records,
+                awaited,
+            } = ledger.loads_of(&load.space, &author)?;
+            let much = bytes.saturating_add(records.saturating_mul(EACH)) > MAX_CARRIED;
+            // What came without its body counts from now on and would outlast what is here.
+            let many = awaited > AWAITED;
+            if !much && !many {
+                return Ok(());
+            }
+            let Some(oldest) = ledger.oldest_load_of(&load.space, &author, many)? else {
+                return Ok(());
             };
             let_go(ledger, &oldest)?;
         }
-        Ok(())
     }
 
     /// Renews the prekey, forgets old ones, and lets go of what was carried long enough.
@@ -396,7 +413,7 @@ impl Node {
             })
         });
         for _ in 0..LET_GO {
-            match ledger.oldest_load(None)? {
+            match ledger.oldest_load()? {
                 Some((record, load)) if is_due(&load, now) => let_go(ledger, &record)?,
                 _ => break,
             }

@@ -21,7 +21,7 @@ use artel_domain::{
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
-use super::super::ledger::{Load, Opening, PrekeyRow, RegisterKey};
+use super::super::ledger::{Load, Loads, Opening, PrekeyRow, RegisterKey};
 use super::super::{
     Entropy, Event, FeedKey, Head, Identity, InviteTerms, JoinRow, Ledger, LedgerResult,
     MemoryLedger, Node, Output, Reason, SpaceRow, Standing, StoredBody, StoredRecord,
@@ -486,15 +486,21 @@ impl Ledger for Disk {
         self.rest.remove_load(record)
     }
 
-    fn load_of(&self, space: &SpaceId, author: &MemberId) -> LedgerResult<u64> {
-        self.rest.load_of(space, author)
+    fn loads_of(&self, space: &SpaceId, author: &MemberId) -> LedgerResult<Loads> {
+        self.rest.loads_of(space, author)
     }
 
-    fn oldest_load(
+    fn oldest_load(&self) -> LedgerResult<Option<(MessageId, Load)>> {
+        self.rest.oldest_load()
+    }
+
+    fn oldest_load_of(
         &self,
-        of: Option<(&SpaceId, &MemberId)>,
-    ) -> LedgerResult<Option<(MessageId, Load)>> {
-        self.rest.oldest_load(of)
+        space: &SpaceId,
+        author: &MemberId,
+        awaited: bool,
+    ) -> LedgerResult<Option<MessageId>> {
+        self.rest.oldest_load_of(space, author, awaited)
     }
 
     fn is_file_of(&self, file: &FileId, room: &RoomId) -> LedgerResult<bool> {

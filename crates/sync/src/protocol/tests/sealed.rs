@@ -724,13 +724,53 @@ fn carriers_keep_so_much_of_one_author() {
         )
     };
     for host in 0..3 {
-        let load = world.hosts[host].ledger.load_of(&space, &author).unwrap();
-        assert!(load <= MAX_CARRIED && load > MAX_CARRIED / 2, "{load}");
+        let loads = world.hosts[host].ledger.loads_of(&space, &author).unwrap();
+        let load = loads.bytes + 1_024 * loads.records;
+        assert!(load <= MAX_CARRIED && load > MAX_CARRIED / 2, "{loads:?}");
         assert!(here(host, &by));
     }
     assert!(here(0, &first) && here(1, &first) && !here(2, &first));
     let room = between(&world, space, 0, 1);
     assert_eq!(world.texts(1, room).len(), 162);
+}
+
+/// Records without bodies, and bodies that are not sealed, take no room that honest ones need.
+#[test]
+fn what_nobody_can_use_is_not_carried() {
+    let mut world = World::new(83, 3);
+    let (space, _) = world.found();
+    let talk = between(&world, space, 0, 2);
+    write(&mut world, space, 2, 0, "of use");
+    world.run(2_000);
+    let author = world.hosts[2].node.member();
+    let loads = |world: &World| world.hosts[0].ledger.loads_of(&space, &author).unwrap();
+    let before = loads(&world);
+    let mut forger = Forger::new(2, space, space.direct_room());
+    let open: Vec<_> = (0..100)
+        .map(|_| forger.say(&world, text("open"), Vec::new()).1)
+        .collect();
+    let frame = forger.frame(&world, open);
+    give(&mut world, 2, 0, &frame);
+    assert!(world.linked(0, 2));
+    assert_eq!(loads(&world), before, "what is not sealed");
+    let mut last = forger.last().unwrap();
+    for _ in 0..25 {
+        let bodiless: Vec<_> = (0..100)
+            .map(|n| {
+                let hash = Body::hash_of(&[n]);
+                forger.record(&world, hash, Vec::new(), None)
+            })
+            .collect();
+        last = bodiless.last().unwrap().0;
+        let bodiless = bodiless.into_iter().map(|(_, record)| record).collect();
+        let frame = forger.frame(&world, bodiless);
+        give(&mut world, 2, 0, &frame);
+        world.run(250);
+    }
+    assert!(world.hosts[0].ledger.record(&last).unwrap().is_some());
+    let loads = loads(&world);
+    assert_eq!((loads.bytes, loads.awaited), (before.bytes, 2_000));
+    assert_eq!(world.texts(0, talk), ["of use"]);
 }
 
 #[test]
