@@ -20,6 +20,7 @@ use super::{
     },
     Fault, Node, Sent,
     commands::Said,
+    registers::is_within,
     showing::{here, opened, sealed_place},
     space::Space,
 };
@@ -39,8 +40,21 @@ const EACH: u64 = 1_024;
 const AWAITED: u64 = 2_000;
 /// Time between two looks at what is due, in milliseconds.
 const LOOK: i64 = 60_000;
+/// Least time after which a peer is asked again for the bodies that it did not have, in milliseconds.
+const AGAIN: i64 = 300_000;
 /// Bodies that are let go in one look.
 const LET_GO: usize = 1_000;
+
+/// How a peer is asked for missing bodies of the direct room.
+#[derive(Default)]
+pub(super) struct AskingSealed {
+    /// The last record that it was asked about and has answered.
+    after: Option<MessageId>,
+    /// Those that it was asked about last and has not answered.
+    open: Vec<MessageId>,
+    /// When it was last asked from the first on.
+    began_at: i64,
+}
 
 /// A conversation with one other member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -452,11 +466,13 @@ impl Node {
         Ok(())
     }
 
-    /// Asks one of the members that are here for missing bodies of the direct room, each for each only once: somebody
-    /// who has carried one long enough has it no more, and nobody may have.
+    /// Asks one of the members that are here for missing bodies of the direct room, one after another, and after a while
+    /// from the first again, as long as their places are kept: nobody may have them any more, and who has none yet may get
+    /// them.
     pub(super) fn want_sealed(
         &mut self,
         ledger: &mut dyn Ledger,
+        now: i64,
         id: SpaceId,
         peers: &[Peer],
     ) -> LedgerResult<()> {
@@ -472,12 +488,41 @@ impl Node {
         let Some(link) = session.and_then(|session| session.links.get_mut(&id)) else {
             return Ok(());
         };
-        let records = ledger.bodiless(&id, true, link.sealed_after.as_ref(), MAX_BODIES)?;
-        if let Some(last) = records.last() {
-            link.sealed_after = Some(*last);
+        let asking = &mut link.sealed;
+        // What was not answered the peer does not have.
+        asking.after = asking.open.last().copied().or(asking.after);
+        let mut records = ledger.bodiless(&id, true, asking.after.as_ref(), MAX_BODIES)?;
+        if records.is_empty() && !is_within(now, asking.began_at, AGAIN) {
+            asking.after = None;
+            records = ledger.bodiless(&id, true, None, MAX_BODIES)?;
+        }
+        if asking.after.is_none() {
+            asking.began_at = now;
+        }
+        asking.open.clone_from(&records);
+        if !records.is_empty() {
             self.send_frame(peer, &Frame::WantBodies { space: id, records });
         }
         Ok(())
+    }
+
+    /// A peer gave bodies: what it was asked for beyond the last of them it may have left out for their size.
+    pub(super) fn sealed_given(
+        &mut self,
+        peer: &Peer,
+        id: &SpaceId,
+        bodies: &[(MessageId, Vec<u8>)],
+    ) {
+        let session = self.sessions.get_mut(peer);
+        let Some(link) = session.and_then(|session| session.links.get_mut(id)) else {
+            return;
+        };
+        let asking = &mut link.sealed;
+        let given = |asked: &&MessageId| bodies.iter().any(|(id, _)| id == *asked);
+        if let Some(last) = asking.open.iter().rfind(given) {
+            asking.after = Some(*last);
+            asking.open.clear();
+        }
     }
 
     /// Whether a peer belongs to one of these members.

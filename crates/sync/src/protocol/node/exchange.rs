@@ -632,6 +632,7 @@ impl Node {
         space: SpaceId,
         bodies: Vec<(MessageId, Vec<u8>)>,
     ) -> Result<(), Fault> {
+        self.sealed_given(peer, &space, &bodies);
         for (id, wire) in bodies {
             let Some(record) = ledger
                 .record(&id)?
@@ -721,7 +722,7 @@ impl Node {
             {
                 self.send_frame(peer, &Frame::WantBodies { space: id, records });
             }
-            self.want_sealed(ledger, id, &peers)?;
+            self.want_sealed(ledger, now, id, &peers)?;
         }
         Ok(())
     }

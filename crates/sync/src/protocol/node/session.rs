@@ -11,8 +11,8 @@ use std::{
 };
 
 use artel_domain::{
-    Content, Control, DeviceCertificate, DeviceId, InviteId, MemberId, MessageId, Permission,
-    RoomId, Signed, SpaceId,
+    Content, Control, DeviceCertificate, DeviceId, InviteId, MemberId, Permission, RoomId, Signed,
+    SpaceId,
 };
 use zeroize::Zeroizing;
 
@@ -25,6 +25,7 @@ use super::{
     },
     Fault, Node,
     commands::Said,
+    direct::AskingSealed,
     doors::{Guest, Knock},
     registers::Asking,
     space::Space,
@@ -81,8 +82,8 @@ pub(super) struct Link {
     pub(super) removed: bool,
     /// The peer has shown that it takes this node for a member.
     pub(super) accepted: bool,
-    /// The last record of the direct room whose missing body the peer was asked for: each only once.
-    pub(super) sealed_after: Option<MessageId>,
+    /// How the peer is asked for missing bodies of the direct room.
+    pub(super) sealed: AskingSealed,
     /// The peer's last summary that was found equal.
     pub(super) in_step_at: Option<(Digest, Option<Digest>)>,
     /// Version of the space at the last summary, sent or found equal.

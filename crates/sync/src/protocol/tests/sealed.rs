@@ -9,7 +9,10 @@ use artel_domain::{
 use zeroize::Zeroizing;
 
 use super::{
-    super::{CommandError, Event, Ledger as _, Reason, StoredBody, frame::Frame},
+    super::{
+        CommandError, Event, Ledger as _, Reason, StoredBody,
+        frame::{Carried, Frame},
+    },
     attacks::{Forger, give},
     hosts::World,
 };
@@ -431,7 +434,7 @@ fn give_to_all(
     world: &mut World,
     forger: &Forger,
     from: usize,
-    record: super::super::frame::Carried,
+    record: Carried,
 ) {
     let frame = forger.frame(world, vec![record]);
     for to in 0..world.hosts.len() {
@@ -702,6 +705,50 @@ fn carriers_keep_a_month_and_readers_for_good() {
     pass(&mut world, 31);
     world.run(61_000);
     assert_eq!(body(&world, 3), Some(StoredBody::Erased));
+}
+
+/// A neighbour may pass on records at once and without their bodies. Who asks for them then asks before anybody has them.
+#[test]
+fn bodies_that_nobody_had_yet_are_asked_for_again() {
+    const COUNT: usize = 12;
+    let mut world = World::new(84, 3);
+    let (space, _) = world.found();
+    let talk = between(&world, space, 0, 2);
+    for other in [1, 2] {
+        world.cut(0, other);
+    }
+    let long = "x".repeat(MAX_TEXT);
+    let messages: Vec<MessageId> = (0..COUNT)
+        .map(|_| write(&mut world, space, 0, 2, &long))
+        .collect();
+    let ledger = &world.hosts[0].ledger;
+    let feed = ledger.record(&messages[0]).unwrap().unwrap().feed;
+    let records = ledger.feed_records(&feed, 1, COUNT).unwrap();
+    let bare = records.into_iter().map(|record| Carried {
+        envelope: record.envelope,
+        change: record.change,
+        body: None,
+    });
+    let frame = Frame::Records {
+        space,
+        room: feed.room,
+        device: feed.device,
+        incarnation: feed.incarnation,
+        records: bare.collect(),
+        more: false,
+    };
+    give(&mut world, 1, 2, &frame.encode());
+    world.run(20_000);
+    let lacks = |world: &World| {
+        let ledger = &world.hosts[2].ledger;
+        ledger.bodiless(&space, true, None, COUNT).unwrap().len()
+    };
+    assert_eq!(lacks(&world), COUNT);
+    world.link(0, 1);
+    // They are asked for in a few minutes, and of more than one answer has room for no less than all.
+    world.run(320_000);
+    assert_eq!(lacks(&world), 0);
+    assert_eq!(world.texts(2, talk).len(), COUNT);
 }
 
 #[test]

@@ -381,6 +381,6 @@ impl Node {
 }
 
 /// Whether a time is less than so long ago, or ahead: clocks may be set back.
-fn is_within(now: i64, then: i64, span: i64) -> bool {
+pub(super) fn is_within(now: i64, then: i64, span: i64) -> bool {
     now.saturating_sub(then).unsigned_abs() < span.unsigned_abs()
 }
