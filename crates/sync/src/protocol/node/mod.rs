@@ -24,8 +24,7 @@ use doors::{Door, Knocking};
 use exchange::{Want, place_of};
 use files::Fetches;
 use joining::Joining;
-
-use registers::Paces;
+use registers::{Paces, QUESTION_COST, ROOMS_COST, cells_cost};
 use session::Session;
 use space::Space;
 
@@ -493,7 +492,7 @@ impl Node {
                 Ok(())
             }
             Frame::RegisterRooms { space, rooms } => {
-                self.on_register_rooms(peer, space, &rooms);
+                self.on_register_rooms(now, peer, space, &rooms);
                 Ok(())
             }
             Frame::RegisterCells { space, room, cells } => {
@@ -604,7 +603,6 @@ impl Node {
             | Frame::WantBodies { .. }
             | Frame::WantSecrets { .. }
             | Frame::WantHolding { .. }
-            | Frame::WantRegisters { .. }
             | Frame::KnockAnswer { .. }
             | Frame::KnockProof { .. } => 5,
             Frame::News { feeds, .. } => {
@@ -639,7 +637,9 @@ impl Node {
             }
             Frame::Branch { .. } | Frame::Latest { .. } => 0,
             Frame::Holding { .. } => 2,
-            Frame::RegisterCells { cells, .. } => 5 + many(cells.len()) / 64,
+            Frame::RegisterSummary { .. } | Frame::WantRegisters { .. } => QUESTION_COST,
+            Frame::RegisterRooms { rooms, .. } => ROOMS_COST + many(rooms.len()) / 64,
+            Frame::RegisterCells { cells, .. } => cells_cost(cells.len()),
             Frame::Registers {
                 registers, answer, ..
             } => {

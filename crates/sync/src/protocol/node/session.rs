@@ -94,6 +94,8 @@ pub(super) struct Link {
     /// sent.
     pub(super) registers: Option<u64>,
     pub(super) registers_at: i64,
+    /// The last room of which the peer was told what registers are here.
+    pub(super) registers_told: Option<RoomId>,
     /// Which version of what others said the peer has heard, from this node or before.
     pub(super) heard: BTreeMap<DeviceId, u64>,
 }
@@ -702,6 +704,12 @@ impl Session {
     pub(super) fn may_ask(&mut self, now: i64) -> bool {
         self.asking.fill(now);
         self.asking.tokens > Bucket::FULL / 2
+    }
+
+    /// Whether the peer has enough left to spend for an answer that costs it something.
+    pub(super) fn may_answer(&mut self, now: i64) -> bool {
+        self.bucket.fill(now);
+        self.bucket.tokens > Bucket::FULL / 2
     }
 
     /// Asks one more question, if that would not look like a flood.

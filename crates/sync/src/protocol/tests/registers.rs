@@ -471,6 +471,60 @@ fn a_device_fills_no_disk() {
     assert!(!world.linked(0, 1));
 }
 
+/// However many rooms differ, what is said of them is no flood, and all are brought up to date.
+#[test]
+fn many_rooms_are_no_flood() {
+    const SPACES: usize = 5;
+    const ROOMS: usize = 250;
+    let mut world = World::new(413, 2);
+    let mut rooms = Vec::new();
+    for _ in 0..SPACES {
+        let (space, _) = world.found();
+        for n in 0..ROOMS {
+            let name = format!("room {n}");
+            let room = world.with(0, |node, ledger, now| {
+                node.create_room(ledger, now, space, &name, Audience::All)
+            });
+            rooms.push((space, room.unwrap()));
+            if n % 100 == 0 {
+                world.run(1_000);
+            }
+        }
+        world.run(5_000);
+    }
+    world.cut(0, 1);
+    for (space, room) in &rooms {
+        let at = (1, MessageId::from_bytes([5; 32]));
+        world
+            .with(0, |node, ledger, now| {
+                node.mark_read(ledger, now, *space, *room, at)
+            })
+            .unwrap();
+    }
+    world.quick = true;
+    world.link(0, 1);
+    world.run(60_000);
+    assert!(world.hosts[1].dropped.is_empty(), "{:?}", world.hosts[1].dropped);
+    assert!(world.hosts[0].dropped.is_empty(), "{:?}", world.hosts[0].dropped);
+    let reader = world.hosts[0].node.member();
+    for (space, room) in &rooms {
+        let reads = world.hosts[1].node.reads(space, room);
+        assert!(reads.contains_key(&reader));
+    }
+    // One who says again and again that they have nothing is not told everything again and again.
+    let (space, _) = rooms[0];
+    let nothing = Frame::RegisterRooms {
+        space,
+        rooms: Vec::new(),
+    };
+    let before = world.sent;
+    for _ in 0..50 {
+        give(&mut world, 1, 0, &nothing.encode());
+    }
+    assert!(world.linked(0, 1));
+    assert!(world.sent - before <= 400, "{}", world.sent - before);
+}
+
 /// A person goes on at another machine and ends the old one: what they put under messages stays.
 #[test]
 fn a_new_device_takes_up_what_the_old_one_said() {

@@ -48,8 +48,9 @@ pub(super) type Kept = BTreeMap<(u16, Subject), Value>;
 #[derive(Default)]
 pub(in super::super) struct Registers {
     pub(super) rooms: BTreeMap<RoomId, BTreeMap<DeviceId, Kept>>,
-    /// Cells of rooms, until something in them changes.
+    /// Cells of rooms and digests of them, until something in them changes.
     cells: BTreeMap<RoomId, Vec<Cell>>,
+    digests: BTreeMap<RoomId, Digest>,
     /// Grows with everything that a digest covers.
     pub(super) version: u64,
 }
@@ -87,6 +88,7 @@ impl Registers {
             });
         }
         self.cells.remove(&key.room);
+        self.digests.remove(&key.room);
         self.version += 1;
         Some(gone)
     }
@@ -134,6 +136,7 @@ impl Registers {
     /// The roster changed: what counts may be something else.
     pub(in super::super) fn refolded(&mut self) {
         self.cells.clear();
+        self.digests.clear();
         self.version += 1;
     }
 
@@ -148,17 +151,25 @@ impl Registers {
     }
 
     pub(super) fn room_digest(&mut self, roster: &Roster, space: SpaceId, room: RoomId) -> Digest {
-        let cells = self.cells(roster, space, room);
-        if cells.is_empty() {
-            return EMPTY;
+        if let Some(digest) = self.digests.get(&room) {
+            return *digest;
         }
-        let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 registers of a room");
-        for cell in cells {
-            hasher.update(cell.device.as_bytes());
-            hasher.update(&[cell.number]).update(&cell.digest);
-        }
-        *hasher.finalize().as_bytes()
+        let digest = digest_of(self.cells(roster, space, room));
+        self.digests.insert(room, digest);
+        digest
     }
+}
+
+fn digest_of(cells: &[Cell]) -> Digest {
+    if cells.is_empty() {
+        return EMPTY;
+    }
+    let mut hasher = blake3::Hasher::new_derive_key("artel 2026-11 registers of a room");
+    for cell in cells {
+        hasher.update(cell.device.as_bytes());
+        hasher.update(&[cell.number]).update(&cell.digest);
+    }
+    *hasher.finalize().as_bytes()
 }
 
 /// Digests of what counts of the devices in a room, ascending by device and cell.

@@ -32,6 +32,15 @@ const ANSWERS: u8 = 4;
 /// Cells of one peer that wait to be asked for.
 const MAX_QUEUE: usize = 8_000;
 
+/// What it costs to ask for cells, and to tell the digests of rooms, to which cells are told in answer, in tokens.
+pub(in super::super) const QUESTION_COST: i64 = 5;
+pub(in super::super) const ROOMS_COST: i64 = 20;
+
+/// What it costs to tell the digests of so many cells, in tokens.
+pub(in super::super) fn cells_cost(count: usize) -> i64 {
+    5 + i64::try_from(count / 64).unwrap_or(i64::MAX - 5)
+}
+
 /// A cell: of a device, in a room.
 type Place = (SpaceId, RoomId, DeviceId, u8);
 
@@ -205,19 +214,39 @@ impl Node {
 
     pub(in super::super) fn on_register_rooms(
         &mut self,
+        now: i64,
         peer: &Peer,
         id: SpaceId,
         theirs: &[(RoomId, Digest)],
     ) {
         let theirs: BTreeMap<_, _> = theirs.iter().copied().collect();
-        for (room, mine) in self.register_digests(peer, &id) {
+        let mut rooms: Vec<RoomId> = self
+            .register_digests(peer, &id)
+            .into_iter()
+            .filter(|(room, mine)| theirs.get(room) != Some(mine))
+            .map(|(room, _)| room)
+            .collect();
+        let Some(link) = self.link(peer, &id) else {
+            return;
+        };
+        // No more than the peer takes at once; at the next digest the rest, from where this ends.
+        let told = link.registers_told;
+        let start = rooms.partition_point(|room| Some(*room) <= told);
+        rooms.rotate_left(start);
+        for room in rooms {
             let Some(space) = self.spaces.get_mut(&id) else {
                 return;
             };
-            if theirs.get(&room) == Some(&mine) {
-                continue;
-            }
             let cells = space.registers.cells(&space.roster, id, room).to_vec();
+            let Some(session) = self.sessions.get_mut(peer) else {
+                return;
+            };
+            if !session.asks(now, cells_cost(cells.len())) {
+                return;
+            }
+            if let Some(link) = session.links.get_mut(&id) {
+                link.registers_told = Some(room);
+            }
             for cells in cells.chunks(MAX_LISTED) {
                 let cells = cells.to_vec();
                 self.send_frame(
@@ -284,7 +313,9 @@ impl Node {
         let Some(session) = self.sessions.get_mut(peer) else {
             return;
         };
-        if session.registers.open.is_some() || session.registers.queue.is_empty() {
+        let waits = session.registers.open.is_some() || session.registers.queue.is_empty();
+        // Its answer costs the peer something as well.
+        if waits || !session.may_ask(now) || !session.may_answer(now) {
             return;
         }
         let mut places: Vec<Place> = Vec::new();
@@ -313,6 +344,7 @@ impl Node {
             room,
             cells: cells.collect(),
         };
+        session.asks(now, QUESTION_COST);
         session.registers.open = Some(Open {
             places,
             answers: ANSWERS,

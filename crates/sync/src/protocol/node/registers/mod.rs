@@ -30,7 +30,7 @@ mod exchange;
 use book::Value;
 
 pub(super) use book::Registers;
-pub(super) use exchange::Asking;
+pub(super) use exchange::{Asking, QUESTION_COST, ROOMS_COST, cells_cost};
 
 /// Least time between two values of one place that leave this device, in milliseconds.
 const PACE: i64 = 2_000;
