@@ -144,6 +144,8 @@ pub(super) struct World {
     loads: u64,
     /// Host whose frames are given to [`super::hostile`] before they leave.
     pub(super) hostile: Option<usize>,
+    /// A host of which no frame arrives.
+    pub(super) silent: Option<usize>,
     /// Whether frames arrive at once.
     pub(super) quick: bool,
     /// A host that gives what it is asked of files one by one, each after so long.
@@ -180,6 +182,7 @@ impl World {
             seed,
             loads: 0,
             hostile: None,
+            silent: None,
             quick: false,
             sluggish: None,
             relay: None,
@@ -277,7 +280,7 @@ impl World {
                     } else {
                         vec![bytes]
                     };
-                    if !self.linked(host, to) {
+                    if !self.linked(host, to) || self.silent == Some(host) {
                         continue;
                     }
                     let delay = self.rng.random_range(1..80) * i64::from(!self.quick);

@@ -7,7 +7,10 @@ use artel_domain::{
 use proptest::prelude::*;
 
 use super::{
-    super::{CommandError, Event, Ledger as _, Reason, frame::Frame},
+    super::{
+        CommandError, Event, Ledger as _, Reason,
+        frame::{Cell, Frame, Part},
+    },
     attacks::give,
     hosts::World,
 };
@@ -523,6 +526,55 @@ fn many_rooms_are_no_flood() {
     }
     assert!(world.linked(0, 1));
     assert!(world.sent - before <= 400, "{}", world.sent - before);
+}
+
+/// One who claims to have something else and does not give it is not asked for it again for a while: others are.
+#[test]
+fn one_who_gives_nothing_keeps_nobody_waiting() {
+    for answers in [false, true] {
+        let mut world = World::new(414, 4);
+        let (space, room) = world.found();
+        let target = world.say(3, space, room, "a picture of a cat");
+        world.run(2_000);
+        // Of two, the first in the order of devices would be asked first.
+        let device = |world: &World, host: usize| world.hosts[host].node.device();
+        let (liar, honest) = if device(&world, 1) < device(&world, 2) {
+            (1, 2)
+        } else {
+            (2, 1)
+        };
+        for (one, other) in [(0, 3), (3, liar), (0, honest)] {
+            world.cut(one, other);
+        }
+        react(&mut world, 3, (space, room, target), "👍").unwrap();
+        world.run(5_000);
+        world.silent = Some(liar);
+        world.link(0, honest);
+        let claim = Frame::RegisterCells {
+            space,
+            room,
+            cells: vec![Cell {
+                device: device(&world, 3),
+                number: 1 + target.as_bytes()[0] % 32,
+                digest: [7; 16],
+            }],
+        };
+        let nothing = Frame::Registers {
+            space,
+            registers: Vec::new(),
+            answer: Some(Part::Last),
+        };
+        for _ in 0..60 {
+            if answers {
+                give(&mut world, liar, 0, &nothing.encode());
+            }
+            give(&mut world, liar, 0, &claim.encode());
+            world.run(250);
+        }
+        let at = (space, room, target);
+        assert_eq!(signs(&world, 0, at), [sign(3, "👍")], "{answers}");
+        assert!(world.linked(0, liar));
+    }
 }
 
 /// A person goes on at another machine and ends the old one: what they put under messages stays.

@@ -27,6 +27,10 @@ const GAP: i64 = 5_000;
 const UNSAID: u64 = u64::MAX;
 /// How long the registers of a cell are waited for, in milliseconds.
 const PATIENCE: i64 = 10_000;
+/// How long a peer is not asked again for the cells that it did not give, in milliseconds.
+const HOPELESS: i64 = 120_000;
+/// How long others are asked first for what a peer has just given, in milliseconds.
+const REST: i64 = 2_000;
 /// Frames that answer one question.
 const ANSWERS: u8 = 4;
 /// Cells of one peer that wait to be asked for.
@@ -51,6 +55,8 @@ pub(in super::super) struct Asking {
     queue: BTreeMap<Place, [u8; 16]>,
     /// What it was asked for, and how many frames may answer.
     open: Option<Open>,
+    /// Cells that it was asked for, and until when it is not asked for them again.
+    resting: BTreeMap<Place, i64>,
 }
 
 struct Open {
@@ -63,6 +69,16 @@ impl Asking {
     /// Whether a frame with registers is an answer.
     pub(in super::super) fn is_open(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.answers > 0)
+    }
+
+    /// Ends a question. Others are asked for the same first.
+    fn end(&mut self, now: i64, rest: i64) {
+        for place in self.open.take().into_iter().flat_map(|open| open.places) {
+            self.queue.remove(&place);
+            if self.resting.len() < MAX_QUEUE {
+                self.resting.insert(place, now.saturating_add(rest));
+            }
+        }
     }
 }
 
@@ -85,7 +101,7 @@ impl Node {
         }
     }
 
-    /// Takes registers that a peer gave: its own, or, if it was asked, anybody's.
+    /// Takes registers that a peer gave, whoever wrote them: each is signed, and counts or not whoever brings it.
     pub(in super::super) fn on_registers(
         &mut self,
         ledger: &mut dyn Ledger,
@@ -107,7 +123,7 @@ impl Node {
         if let Some(open) = &mut session.registers.open {
             open.answers = open.answers.saturating_sub(1);
             if answer == Some(Part::Last) || open.answers == 0 {
-                session.registers.open = None;
+                session.registers.end(now, REST);
                 self.ask_registers(now, peer);
             }
         }
@@ -278,8 +294,9 @@ impl Node {
             let Some(session) = self.sessions.get_mut(peer).filter(|_| differs) else {
                 continue;
             };
-            let queue = &mut session.registers.queue;
-            if queue.len() < MAX_QUEUE || queue.contains_key(&place) {
+            let Asking { queue, resting, .. } = &mut session.registers;
+            let room = queue.len() < MAX_QUEUE || queue.contains_key(&place);
+            if room && !resting.contains_key(&place) {
                 queue.insert(place, cell.digest);
             }
         }
@@ -430,8 +447,9 @@ impl Node {
         let mut due = Vec::new();
         for (peer, session) in &mut self.sessions {
             let asking = &mut session.registers;
+            asking.resting.retain(|_, until| *until > now);
             if asking.open.as_ref().is_some_and(|open| open.until <= now) {
-                asking.open = None;
+                asking.end(now, HOPELESS);
             }
             for (id, link) in &mut session.links {
                 let Some(space) = self.spaces.get(id).filter(|_| link.member && link.accepted)
@@ -451,7 +469,11 @@ impl Node {
             let digest = self.register_digest(&peer, &id);
             self.send_frame(&peer, &Frame::RegisterSummary { space: id, digest });
         }
-        for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
+        // Another first each time: what one is asked for, the others wait with.
+        let mut peers: Vec<Peer> = self.sessions.keys().copied().collect();
+        let turn = usize::try_from(now / 1_000).unwrap_or(0);
+        peers.rotate_left(turn.checked_rem(peers.len()).unwrap_or(0));
+        for peer in peers {
             self.ask_registers(now, &peer);
         }
         Ok(())
