@@ -612,6 +612,42 @@ fn a_new_device_takes_up_what_the_old_one_said() {
     assert_eq!(signs(&world, 0, at), [sign(1, "👍")]);
 }
 
+/// What was taken back, or replaced, at another device of the same person stays so when the first is ended.
+#[test]
+fn a_new_device_takes_up_only_what_was_said_last() {
+    for taken_back in [false, true] {
+        let (mut world, at) = class(415);
+        let space = at.0;
+        let more = [1, 1].map(|host| {
+            let copy = world.copy_host(host);
+            world.move_to_new_device(copy);
+            world.link(copy, 0);
+            world.run(5_000);
+            copy
+        });
+        let [second, third] = more;
+        world.link_all();
+        world.run(5_000);
+        react(&mut world, 1, at, "👍").unwrap();
+        world.run(5_000);
+        react(&mut world, second, at, if taken_back { "" } else { "🎉" }).unwrap();
+        world.run(5_000);
+        let expected: &[_] = if taken_back { &[] } else { &[sign(1, "🎉")] };
+        for ended in [1, second] {
+            let device = world.hosts[ended].node.device();
+            world
+                .with(third, |node, ledger, now| {
+                    node.retire_device(ledger, now, space, device)
+                })
+                .unwrap();
+            world.run(10_000);
+            for host in [0, 2, third] {
+                assert_eq!(signs(&world, host, at), expected, "{host}, {taken_back}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_one_who_is_out_had_said_does_not_count_and_what_an_erased_one_had_is_gone() {
     let (mut world, at) = class(411);

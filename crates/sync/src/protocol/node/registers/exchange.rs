@@ -295,8 +295,8 @@ impl Node {
                 continue;
             };
             let Asking { queue, resting, .. } = &mut session.registers;
-            let room = queue.len() < MAX_QUEUE || queue.contains_key(&place);
-            if room && !resting.contains_key(&place) {
+            let has_room = queue.len() < MAX_QUEUE || queue.contains_key(&place);
+            if has_room && !resting.contains_key(&place) {
                 queue.insert(place, cell.digest);
             }
         }

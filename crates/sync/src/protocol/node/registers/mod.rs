@@ -8,7 +8,7 @@
 //! The writer sends a value to whoever is connected. The rest is repaired by digests: of all, of a room, and of *cells*,
 //! 33 of each device in a room. Only cells that differ are asked for, so that one who reads on costs their own cell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use artel_domain::{
     DeviceId, MemberId, MessageId, Permission, Register, RoomId, Signed, SpaceId, Topic,
@@ -280,26 +280,42 @@ impl Node {
         now: i64,
         id: SpaceId,
     ) -> LedgerResult<()> {
-        let (me, device) = (self.member(), self.device());
+        let me = self.member();
         let Some(space) = self.spaces.get(&id).filter(|_| self.is_inside(&id)) else {
             return Ok(());
         };
-        let retired = space.roster.member(&me).map(|me| &me.retired);
-        let retired: BTreeSet<DeviceId> = retired.into_iter().flatten().map(|(d, _)| *d).collect();
-        let left = space.registers.keys(id);
-        let left: Vec<RegisterKey> = left
-            .filter(|key| key.topic == REACTION && retired.contains(&key.device))
+        let Some(myself) = space.roster.member(&me) else {
+            return Ok(());
+        };
+        let devices = myself.devices.clone();
+        let retired = &myself.retired;
+        let left: Vec<RegisterKey> = space
+            .registers
+            .keys(id)
+            .filter(|key| key.topic == REACTION && retired.contains_key(&key.device))
             .collect();
         for key in left {
-            let own = RegisterKey { device, ..key };
-            let known = self.spaces.get(&id);
-            let said = |key| known.and_then(|space| space.registers.value(key)?.says.clone());
-            let topic = said(&key).filter(|_| said(&own).is_none());
+            let Some(space) = self.spaces.get(&id) else {
+                return Ok(());
+            };
+            // What any of the devices said later stands, also that the sign is taken back.
+            let said = devices.iter().filter_map(|device| {
+                let value = space.registers.value(&RegisterKey {
+                    device: *device,
+                    ..key
+                })?;
+                Some((value.rank, *device, &value.says))
+            });
+            let last = said.max_by_key(|(rank, device, _)| (*rank, *device));
+            let topic = last
+                .filter(|(_, by, _)| *by == key.device)
+                .and_then(|(.., says)| says.clone());
             if let Some(topic @ Topic::Reaction { emoji: Some(_), .. }) = topic {
-                // Where this member may not write any more it stays away.
-                let done = self.set_register(ledger, now, id, key.room, topic);
-                if let Err(CommandError::Ledger(error)) = done {
-                    return Err(error);
+                match self.set_register(ledger, now, id, key.room, topic) {
+                    // Where this member may not write any more it is gone.
+                    Ok(()) | Err(CommandError::NoRoom | CommandError::Forbidden { .. }) => {}
+                    Err(CommandError::Ledger(error)) => return Err(error),
+                    Err(_) => continue,
                 }
             }
             self.forget_register(ledger, &key)?;
