@@ -550,7 +550,7 @@ impl Node {
             }
             self.look_around(id);
             self.want_secrets(id);
-            self.erase_registers(ledger, id)?;
+            self.forget_registers(ledger, id)?;
             self.inherit_registers(ledger, now, id)?;
             self.arrived(ledger, id)?;
         }

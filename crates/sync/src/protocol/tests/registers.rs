@@ -648,6 +648,7 @@ fn a_new_device_takes_up_only_what_was_said_last() {
     }
 }
 
+/// What one said who is out is kept by nobody but them, and given again when they come back.
 #[test]
 fn what_one_who_is_out_had_said_does_not_count_and_what_an_erased_one_had_is_gone() {
     let (mut world, at) = class(411);
@@ -662,14 +663,69 @@ fn what_one_who_is_out_had_said_does_not_count_and_what_an_erased_one_had_is_gon
         })
         .unwrap();
     assert_eq!(signs(&world, 0, at), [sign(2, "🎉")]);
-    assert_eq!(kept(&world, 0, space).len(), 2);
+    assert_eq!(kept(&world, 0, space).len(), 1);
+    world.run(5_000);
+    let code = world.invite(0, space, 1);
+    world.restart(1);
+    world
+        .with(1, |node, ledger, now| node.join(ledger, now, &code))
+        .unwrap();
+    world.link_all();
+    world.run(20_000);
+    for host in 0..3 {
+        let signs = signs(&world, host, at);
+        assert_eq!(signs, [sign(1, "👍"), sign(2, "🎉")], "{host}");
+    }
     world
         .with(0, |node, ledger, now| {
             node.erase_member(ledger, now, space, other)
         })
         .unwrap();
-    assert!(signs(&world, 0, at).is_empty());
+    assert_eq!(signs(&world, 0, at), [sign(1, "👍")]);
     assert_eq!(kept(&world, 0, space).len(), 1);
+}
+
+/// One fills their share of a room with what does not count any more. It keeps out nothing that counts, whoever came when.
+#[test]
+fn what_does_not_count_keeps_nothing_out() {
+    let (mut world, (space, room, target)) = class(416);
+    let of = |world: &World, turn: u64, topic: Topic| {
+        forged(world, 1, |register| {
+            (register.space, register.room) = (space, room);
+            (register.turn, register.topic) = (turn, topic);
+        })
+    };
+    let read = Topic::Read {
+        lamport: 1,
+        id: target,
+    };
+    let read = of(&world, 5, read);
+    let reactions: Vec<Vec<u8>> = (0..u64::try_from(MAX_REGISTERS).unwrap())
+        .map(|n| {
+            let mut about = [3; 32];
+            about[..8].copy_from_slice(&n.to_le_bytes());
+            let topic = reaction(MessageId::from_bytes(about), "👍");
+            of(&world, MAX_POSITION / 2 + n, topic)
+        })
+        .collect();
+    give(&mut world, 1, 0, &frame(space, vec![read.clone()]));
+    for batch in reactions.chunks(500) {
+        give(&mut world, 1, 0, &frame(space, batch.to_vec()));
+    }
+    // Another has heard of nothing but how far they read.
+    give(&mut world, 1, 2, &frame(space, vec![read]));
+    let observer = world.hosts[1].node.member();
+    world
+        .with(0, |node, ledger, now| {
+            node.set_role(ledger, now, space, observer, Role::Observer)
+        })
+        .unwrap();
+    assert!(!world.hosts[0].node.reads(&space, &room).contains_key(&observer));
+    world.run(30_000);
+    for host in 0..3 {
+        let reads = world.hosts[host].node.reads(&space, &room);
+        assert!(reads.contains_key(&observer), "{host}");
+    }
 }
 
 proptest! {

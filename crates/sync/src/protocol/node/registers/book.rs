@@ -56,8 +56,13 @@ pub(in super::super) struct Registers {
 }
 
 impl Registers {
-    /// Takes a value in, unless a later one is there; gives the places that are forgotten for it.
-    pub(super) fn put(&mut self, signed: &Signed<Register>) -> Option<Vec<RegisterKey>> {
+    /// Takes a value in, unless a later one is there; gives the places that are forgotten for it: what does not count goes
+    /// first, then what has the lowest turn.
+    pub(super) fn put(
+        &mut self,
+        roster: &Roster,
+        signed: &Signed<Register>,
+    ) -> Option<Vec<RegisterKey>> {
         let register = signed.value();
         let key = RegisterKey::of(register);
         let (place, rank) = ((key.topic, key.subject), (register.turn, *signed.hash()));
@@ -73,7 +78,13 @@ impl Registers {
         kept.insert(place, Value { rank, says });
         let mut gone = Vec::new();
         while kept.len() > MAX_REGISTERS {
-            let least = kept.iter().min_by_key(|(_, value)| value.rank);
+            let least = kept.iter().min_by_key(|((topic, _), value)| {
+                let counts = roster.writer(&RegisterKey {
+                    topic: *topic,
+                    ..key
+                });
+                (counts.is_some(), value.rank)
+            });
             let Some((topic, subject)) = least.map(|(place, _)| *place) else {
                 break;
             };

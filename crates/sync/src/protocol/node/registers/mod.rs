@@ -20,6 +20,7 @@ use super::{
     super::{
         event::{CommandError, Event, Output},
         ledger::{Ledger, LedgerError, LedgerResult, RegisterKey},
+        roster::MemberState,
     },
     Node,
 };
@@ -335,7 +336,7 @@ impl Node {
         for wire in ledger.registers(&id)? {
             let signed = Signed::<Register>::reopen(&wire).map_err(|e| LedgerError(Box::new(e)))?;
             if let Some(space) = self.spaces.get_mut(&id) {
-                space.registers.put(&signed);
+                space.registers.put(&space.roster, &signed);
             }
         }
         Ok(())
@@ -354,7 +355,7 @@ impl Node {
         let Some(member) = space.roster.writer(&key) else {
             return Ok(());
         };
-        let Some(gone) = space.registers.put(signed) else {
+        let Some(gone) = space.registers.put(&space.roster, signed) else {
             return Ok(());
         };
         ledger.put_register(&key, signed.wire())?;
@@ -375,8 +376,9 @@ impl Node {
         ledger.remove_register(key)
     }
 
-    /// Forgets what members said who were erased.
-    pub(super) fn erase_registers(
+    /// Forgets what stopped counting for good: what members said who were erased, and devices that are not those of members.
+    /// Should it count again, whoever wrote it has it: this member's own goes only with its device, once it was taken up.
+    pub(super) fn forget_registers(
         &mut self,
         ledger: &mut dyn Ledger,
         id: SpaceId,
@@ -384,11 +386,18 @@ impl Node {
         let Some(space) = self.spaces.get(&id) else {
             return Ok(());
         };
-        let erased = |key: &RegisterKey| {
-            let member = space.roster.of_device(&key.device);
-            member.is_some_and(|member| member.erased)
+        let me = self.member();
+        let gone = |key: &RegisterKey| {
+            let Some(member) = space.roster.of_device(&key.device) else {
+                return true;
+            };
+            let is_in = member.state == MemberState::Member;
+            let retired = member.retired.contains_key(&key.device);
+            member.erased
+                || (member.id != me && (retired || !is_in))
+                || (member.id == me && retired && is_in && key.topic != REACTION)
         };
-        let keys: Vec<RegisterKey> = space.registers.keys(id).filter(erased).collect();
+        let keys: Vec<RegisterKey> = space.registers.keys(id).filter(gone).collect();
         for key in keys {
             self.forget_register(ledger, &key)?;
         }
