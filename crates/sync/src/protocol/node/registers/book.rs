@@ -77,13 +77,15 @@ impl Registers {
         let kept = kept.entry(key.device).or_default();
         kept.insert(place, Value { rank, says });
         let mut gone = Vec::new();
+        // Who may write what depends on no subject.
+        let mut counts: BTreeMap<u16, bool> = BTreeMap::new();
         while kept.len() > MAX_REGISTERS {
             let least = kept.iter().min_by_key(|((topic, _), value)| {
-                let counts = roster.writer(&RegisterKey {
-                    topic: *topic,
-                    ..key
-                });
-                (counts.is_some(), value.rank)
+                let topic = *topic;
+                let counts = counts
+                    .entry(topic)
+                    .or_insert_with(|| roster.writer(&RegisterKey { topic, ..key }).is_some());
+                (*counts, value.rank)
             });
             let Some((topic, subject)) = least.map(|(place, _)| *place) else {
                 break;
