@@ -429,10 +429,7 @@ impl Ledger for MemoryLedger {
     }
 
     fn targets(&self, record: &MessageId) -> LedgerResult<Vec<MessageId>> {
-        let of_record = self
-            .references
-            .iter()
-            .filter(|(_, by)| by.contains(record));
+        let of_record = self.references.iter().filter(|(_, by)| by.contains(record));
         Ok(of_record.map(|(target, _)| *target).collect())
     }
 

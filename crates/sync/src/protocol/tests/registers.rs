@@ -507,8 +507,16 @@ fn many_rooms_are_no_flood() {
     world.quick = true;
     world.link(0, 1);
     world.run(60_000);
-    assert!(world.hosts[1].dropped.is_empty(), "{:?}", world.hosts[1].dropped);
-    assert!(world.hosts[0].dropped.is_empty(), "{:?}", world.hosts[0].dropped);
+    assert!(
+        world.hosts[1].dropped.is_empty(),
+        "{:?}",
+        world.hosts[1].dropped
+    );
+    assert!(
+        world.hosts[0].dropped.is_empty(),
+        "{:?}",
+        world.hosts[0].dropped
+    );
     let reader = world.hosts[0].node.member();
     for (space, room) in &rooms {
         let reads = world.hosts[1].node.reads(space, room);
@@ -720,7 +728,12 @@ fn what_does_not_count_keeps_nothing_out() {
             node.set_role(ledger, now, space, observer, Role::Observer)
         })
         .unwrap();
-    assert!(!world.hosts[0].node.reads(&space, &room).contains_key(&observer));
+    assert!(
+        !world.hosts[0]
+            .node
+            .reads(&space, &room)
+            .contains_key(&observer)
+    );
     world.run(30_000);
     for host in 0..3 {
         let reads = world.hosts[host].node.reads(&space, &room);

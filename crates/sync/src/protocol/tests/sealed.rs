@@ -200,7 +200,12 @@ fn nobody_learns_from_what_is_given_who_read_what_was_deleted() {
         .id;
     world.run(2_000);
     assert_eq!(world.texts(2, talk), ["erased", "delete"]);
-    let feed = world.hosts[1].ledger.record(&message).unwrap().unwrap().feed;
+    let feed = world.hosts[1]
+        .ledger
+        .record(&message)
+        .unwrap()
+        .unwrap()
+        .feed;
     let questions = [
         Frame::WantBodies {
             space,
@@ -430,12 +435,7 @@ fn seal(
     Content::Sealed(Sealed::seal(&letter, &place, device, to, &seed).unwrap().0)
 }
 
-fn give_to_all(
-    world: &mut World,
-    forger: &Forger,
-    from: usize,
-    record: Carried,
-) {
+fn give_to_all(world: &mut World, forger: &Forger, from: usize, record: Carried) {
     let frame = forger.frame(world, vec![record]);
     for to in 0..world.hosts.len() {
         if to != from {

@@ -472,7 +472,8 @@ impl Node {
         // Another first each time: what one is asked for, the others wait with.
         let mut peers: Vec<Peer> = self.sessions.keys().copied().collect();
         let turn = usize::try_from(now / 1_000).unwrap_or(0);
-        peers.rotate_left(turn.checked_rem(peers.len()).unwrap_or(0));
+        let first = turn.checked_rem(peers.len()).unwrap_or(0);
+        peers.rotate_left(first);
         for peer in peers {
             self.ask_registers(now, &peer);
         }
