@@ -15,7 +15,7 @@ use super::{
     super::{
         event::{CommandError, Peer},
         frame::{Frame, MAX_BODIES},
-        ledger::{Ledger, LedgerResult, Load, Loads, Opening, PrekeyRow, StoredBody, StoredRecord},
+        ledger::{Ledger, LedgerError, LedgerResult, Load, Loads, Opening, PrekeyRow, StoredBody, StoredRecord},
         roster::{Member, MemberState},
     },
     Fault, Node, Sent,
@@ -406,21 +406,27 @@ impl Node {
     }
 
     fn look_through(&mut self, ledger: &mut dyn Ledger, now: i64) -> LedgerResult<()> {
-        // A clock that was set back: what was made ahead of it is renewed and forgotten as if it had been made now.
-        ledger.restamp_prekeys(now)?;
         ledger.forget_prekeys(now.saturating_sub(KEPT))?;
-        let newest = ledger.prekeys()?.first().map(|row| row.made_at);
-        let young = |made_at| now.saturating_sub(made_at) < RENEWED;
-        if !newest.is_some_and(young)
+        // Those made ahead of a clock that was set back are kept: it may be right soon, and something is sealed to them.
+        let newest = |ledger: &dyn Ledger| {
+            let mut rows = ledger.prekeys()?.into_iter();
+            Ok::<_, LedgerError>(rows.find(|row| row.made_at <= now))
+        };
+        let last = newest(ledger)?.map(|row| row.made_at);
+        if last.is_none_or(|made_at| now.saturating_sub(made_at) >= RENEWED)
             && let Ok(secret) = self.entropy.draw()
         {
+            if last.is_some() {
+                // The clock has gone like this for so long: they go in their time as well.
+                ledger.restamp_prekeys(now)?;
+            }
             let row = PrekeyRow {
                 secret: PrekeySecret::from_bytes(secret),
                 made_at: now,
             };
             ledger.put_prekey(&row)?;
         }
-        self.prekey = ledger.prekeys()?.first().and_then(|row| {
+        self.prekey = newest(ledger)?.and_then(|row| {
             Some(PrekeyWire {
                 prekey: row.secret.public()?,
                 made_at: row.made_at,
