@@ -1,4 +1,4 @@
--- The schema of an Artel database, version 11.
+-- The schema of an Artel database, version 12.
 -- Generated from crates/store/migrations; ARTEL_BLESS=1 with the test `schema_document_is_current` rewrites it.
 
 CREATE TABLE settings (
@@ -96,6 +96,8 @@ CREATE TABLE record_references (
     record BLOB NOT NULL CHECK (length(record) = 32),
     PRIMARY KEY (target, record)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX record_references_by_record ON record_references (record);
 
 CREATE TABLE bodies (
     record BLOB NOT NULL PRIMARY KEY CHECK (length(record) = 32),
@@ -431,7 +433,7 @@ CREATE TABLE openings (
     record BLOB NOT NULL PRIMARY KEY CHECK (length(record) = 32),
     room BLOB NOT NULL CHECK (length(room) = 32),
     key BLOB NOT NULL DEFAULT x'' CHECK (length(key) IN (0, 32))
-) STRICT, WITHOUT ROWID;
+, erased INTEGER NOT NULL DEFAULT 0 CHECK (erased IN (0, 1))) STRICT, WITHOUT ROWID;
 
 CREATE TABLE prekeys (
     secret BLOB NOT NULL PRIMARY KEY CHECK (length(secret) = 32),
@@ -446,9 +448,11 @@ CREATE TABLE loads (
     since_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX loads_by_author ON loads (space, author, since_ms, size);
-
 CREATE INDEX loads_by_age ON loads (since_ms);
+
+CREATE INDEX loads_by_author ON loads (space, author, since_ms);
+
+CREATE INDEX loads_awaited ON loads (space, author, since_ms) WHERE size = 0;
 
 CREATE TABLE reports (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 32),
@@ -471,3 +475,12 @@ CREATE TABLE reports (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX reports_by_space ON reports (space, lamport, id);
+
+CREATE TABLE load_totals (
+    space BLOB NOT NULL CHECK (length(space) = 32),
+    author BLOB NOT NULL CHECK (length(author) = 32),
+    bytes INTEGER NOT NULL,
+    records INTEGER NOT NULL,
+    awaited INTEGER NOT NULL,
+    PRIMARY KEY (space, author)
+) STRICT, WITHOUT ROWID;
