@@ -115,9 +115,11 @@ function start(more: Partial<JobInfo>): JobInfo {
 function write(room: string, more: Partial<Message>): Message {
   const [pattern] = data.messages(Date.now());
   if (!pattern) return missing('message');
+  const number = (world.theNext += 1);
   const message: Message = {
     ...pattern,
-    id: `m${(world.theNext += 1)}`,
+    id: `m${number}`,
+    order: data.orderOf(number),
     at: Date.now(),
     reactions: [],
     read_by: [],

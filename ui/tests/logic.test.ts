@@ -24,6 +24,7 @@ const noon = new Date(2026, 10, 20, 12).getTime();
 function message(id: string, author: string, at: number, more: Partial<Message> = {}): Message {
   return {
     id,
+    order: id,
     author,
     name: author,
     role: 'student',
@@ -156,8 +157,16 @@ describe('history', () => {
 
   it('puts a changed message where it was and a new one at the end', () => {
     const all = [message('a', 'x', 1), message('b', 'x', 2)];
-    expect(upsert(all, message('a', 'x', 1, { text: 'new' })).map(({ text }) => text)).toEqual(['new', 'b']);
-    expect(upsert(all, message('c', 'x', 0)).map(({ id }) => id)).toEqual(['a', 'b', 'c']);
+    const put = (one: Message, more = true): string =>
+      upsert(all, one, more)
+        .map(({ text }) => text)
+        .join('');
+    expect(put(message('a', 'x', 1, { text: 'A' }))).toBe('Ab');
+    expect(put(message('c', 'x', 0))).toBe('abc');
+    expect(put(message('aa', 'x', 9))).toBe('aaab');
+    expect(put(message('Z', 'x', 9))).toBe('ab');
+    expect(put(message('Z', 'x', 9), false)).toBe('Zab');
+    expect(upsert([], message('c', 'x', 0), true).map(({ id }) => id)).toEqual(['c']);
   });
 });
 

@@ -644,6 +644,8 @@ pub struct Page {
 pub struct Message {
     /// Message id.
     pub id: String,
+    /// Its place in the room: of two messages, the one whose text sorts first stands first.
+    pub order: String,
     /// Author's member key, hexadecimal.
     pub author: String,
     /// Author's name.

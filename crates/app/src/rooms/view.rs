@@ -518,6 +518,7 @@ pub(super) fn to_wire(message: rooms::Message, people: &People) -> wire::Message
             people.reactions(&message)
         },
         id: message.id.to_string(),
+        order: format!("{:016x}{}", message.lamport, message.id),
         author: message.author.to_string(),
         name,
         role: role.to_owned(),
