@@ -49,6 +49,19 @@ describe('first run', () => {
     expect(has('recovery-code')).toBe(true);
   });
 
+  it('says why a profile does not open after its code was taken', async () => {
+    fake.world().open = false;
+    await show();
+    await press('first-run-forgot');
+    await type('recover-code', 'aaaaf aaaak aaaap aaaau aaaar aaaa6');
+    await type('recover-new', 'five words are enough here');
+    await type('recover-again', 'five words are enough here');
+    vi.spyOn(shell, 'openProfile').mockRejectedValueOnce(new CallError('in_use', 'another has it'));
+    await press('dialog-confirm');
+    await until(() => expect(has('recovery-code')).toBe(true));
+    expect(find('toast').textContent).toContain('open elsewhere');
+  });
+
   it('shows what there is to tell while a profile opens', async () => {
     fake.world().open = false;
     await show();

@@ -663,6 +663,16 @@ describe('machine', () => {
     expect(find('check').textContent).toContain('Do it.');
   });
 
+  it('writes ports as they are typed, and counts as one reads them', async () => {
+    const params = { usual: '47600', port: '47601', by: 'nc' };
+    const found = { name: 'port', grade: 'warning', code: 'net_port_other', message: '', hint: null, params };
+    fake.answer('net.doctor', () => ({ verdict: 'warnings', checks: [found] }));
+    await visit('machine');
+    await press('net-check');
+    await until(() => expect(find('check').textContent).toContain('Port 47600 is taken by nc'));
+    expect(find('check').textContent).toContain('listens on 47601');
+  });
+
   it('backs up and reads the backup through', async () => {
     await visit('machine');
     await press('machine-care');

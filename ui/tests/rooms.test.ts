@@ -216,7 +216,7 @@ describe('history', () => {
     const read = fake.world().messages.get('r1') ?? [];
     const [first, ...rest] = read;
     if (!first) throw new Error('no messages');
-    const late = { ...first, id: 'late', text: 'I was away', late: true };
+    const late = { ...first, id: 'late', order: `${first.order}+`, text: 'I was away', late: true };
     fake.world().messages.set('r1', [first, late, ...rest]);
     fake.tell({ type: 'message', room: 'r1', message: late });
     await until(() => expect(all('message')[1]?.dataset['message']).toBe('late'));
@@ -265,6 +265,21 @@ describe('history', () => {
     file?.querySelector<HTMLElement>('[data-testid="save"]')?.click();
     await until(() => expect(saved).toEqual([{ attachment: 'a2', to: '/home/maria/r.csv' }]));
     expect(find('toast').textContent).toContain('results.csv is saved');
+  });
+
+  it('shows a result that says one fact twice', async () => {
+    await show();
+    const list = fake.world().messages.get('r1') ?? [];
+    const shared = list.find((message) => message.result !== null);
+    if (!shared?.result) throw new Error('no result');
+    const facts: [string, string][] = [
+      ['done', '1'],
+      ['done', '2'],
+    ];
+    const twice = { ...shared, result: { ...shared.result, facts } };
+    fake.tell({ type: 'message', room: 'r1', message: twice });
+    await settle();
+    expect(find('result').querySelectorAll('dd')).toHaveLength(2);
   });
 
   it('shows a shared result with its facts and its preview', async () => {
