@@ -85,6 +85,18 @@ describe('a report', () => {
     ).toEqual(['not kind']);
   });
 
+  it('that comes meanwhile is listed as well', async () => {
+    await show();
+    await press('space-menu');
+    await press('space-menu-reports');
+    await until(() => expect(all('reported')).toHaveLength(2));
+    const [one] = fake.world().reports;
+    if (!one) throw new Error('no reports');
+    fake.world().reports.push({ ...one, id: 'p3' });
+    fake.tell({ type: 'spaces' });
+    await until(() => expect(all('reported')).toHaveLength(3));
+  });
+
   it('of a message with two files of one name is read as well', async () => {
     for (const report of fake.world().reports) {
       if (report.reported) report.reported.files = ['scan.jpg', 'scan.jpg'];

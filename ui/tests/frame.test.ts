@@ -67,7 +67,7 @@ describe('first run', () => {
     await show();
     const profile = await shell.call('profile.show', {});
     fake.answer('profile.show', () => {
-      fake.tell({ type: 'notice', level: 'warning', code: 'socket_off', message: 'why' });
+      fake.tell({ type: 'notice', level: 'warning', code: 'socket_off', message: 'why', params: {} });
       return profile;
     });
     await type('first-run-passphrase', 'right');
@@ -180,7 +180,7 @@ describe('the frame', () => {
     all('series')[2]?.click();
     await until(() => expect(find('chart').textContent).toContain('RSI 14'));
     find('chart').querySelector<HTMLElement>('[aria-label="Remove RSI"]')?.click();
-    fake.tell({ type: 'notice', level: 'bad', code: 'x', message: 'Secret of the first.' });
+    fake.tell({ type: 'notice', level: 'bad', code: 'x', message: 'Secret of the first.', params: {} });
     await settle();
     await press('lock');
     expect(has('toast')).toBe(false);
@@ -237,7 +237,7 @@ describe('the frame', () => {
 
   it('shows a notice from outside', async () => {
     await show();
-    fake.tell({ type: 'notice', level: 'warning', code: 'clock', message: 'The clock jumped.' });
+    fake.tell({ type: 'notice', level: 'warning', code: 'clock', message: 'The clock jumped.', params: {} });
     await settle();
     expect(find('toast').dataset['level']).toBe('warning');
     expect(find('toast').textContent).toContain('The clock jumped.');
@@ -246,7 +246,7 @@ describe('the frame', () => {
   it('keeps what went wrong until it is dismissed, whatever comes after', async () => {
     await show();
     const say = (level: 'note' | 'bad', message: string): void =>
-      fake.tell({ type: 'notice', level, code: message, message });
+      fake.tell({ type: 'notice', level, code: message, message, params: {} });
     say('bad', 'first');
     for (const message of ['a', 'b', 'c', 'd', 'e']) say('note', message);
     say('bad', 'second');
@@ -277,14 +277,14 @@ describe('the frame', () => {
     Object.assign(HTMLElement.prototype, above);
     try {
       await show();
-      fake.tell({ type: 'notice', level: 'bad', code: 'before', message: 'before' });
+      fake.tell({ type: 'notice', level: 'bad', code: 'before', message: 'before', params: {} });
       await press('open-palette');
       expect(raised).toEqual(['notices', 'palette', 'notices']);
       expect(all('toast').map((one) => one.closest('dialog'))).toEqual([find('palette')]);
       await key(window, 'k', { code: 'KeyK', ctrlKey: true });
       expect(all('toast').map((one) => one.closest('dialog'))).toEqual([null]);
       await press('new-space');
-      fake.tell({ type: 'notice', level: 'bad', code: 'after', message: 'after' });
+      fake.tell({ type: 'notice', level: 'bad', code: 'after', message: 'after', params: {} });
       await settle();
       expect(all('toast').map((one) => one.closest('dialog'))).toEqual([
         find('space-dialog'),

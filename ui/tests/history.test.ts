@@ -12,7 +12,17 @@ const [pattern] = fake.world().messages.get('r1') ?? [];
 
 function message(id: string, more: Partial<Message> = {}): Message {
   if (!pattern) throw new Error('no message');
-  return { ...pattern, id, order: id, mine: false, edited: false, late: false, attachments: [], text: id, ...more };
+  return {
+    ...pattern,
+    id,
+    order: id,
+    mine: false,
+    edited: false,
+    late: false,
+    attachments: [],
+    text: id,
+    ...more,
+  };
 }
 
 interface Question {

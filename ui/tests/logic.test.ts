@@ -17,7 +17,7 @@ import { bitmapEnding, pastedPaths } from '../src/places/rooms/paste';
 import { firstUnread, rowsOf, upsert } from '../src/places/rooms/rows';
 import { spell } from '../src/state/market.svelte';
 import { wordsOf } from '../src/state/notices.svelte';
-import { backendOf, factOf, titleOf, valueOf } from '../src/words';
+import { backendOf, factOf, rangeOf, titleOf, valueOf } from '../src/words';
 
 const noon = new Date(2026, 10, 20, 12).getTime();
 
@@ -82,6 +82,15 @@ describe('words for what the core says in English', () => {
     setLanguage('uk');
     expect(backendOf(backend)).toBe(words);
     expect(factOf('backend', backend)).toBe(words);
+  });
+
+  it.each([
+    ['2 to 600 s', 'от 2 до 600'],
+    ['1 to 36500 days', 'от 1 до 36\u202f500'],
+    ['on or off', '«on» (включено) или «off» (выключено)'],
+  ])('has ranges: %s', (allowed, words) => {
+    setLanguage('ru');
+    expect(rangeOf(allowed)).toBe(words);
   });
 
   it.each([

@@ -696,16 +696,24 @@ describe('invites', () => {
     await accessible();
     await press('door-open');
     await until(() => expect(find('door-code').textContent).toBe('K7QM-2XPD'));
+    // The button is gone; who came by keyboard is at the code.
+    await until(() => expect(document.activeElement).toBe(find('door-code')));
     expect(find('door-left').textContent).toMatch(/^(10:00|9:5\d) left$/);
     const door = fake.world().door;
-    if (door) fake.world().door = { ...door, guests: 1, came: ['Олена'] };
+    if (door) fake.world().door = { ...door, wrong: 7, guests: 1, came: ['Олена'] };
     fake.tell({ type: 'spaces' });
     await until(() => expect(find('door-came').textContent).toContain('Олена'));
     await accessible();
     await press('door-large');
-    expect(find('door-wall').textContent).toContain('K7QM-2XPD');
+    expect(find('door-came').textContent).toContain('7');
+    const wall = find('door-wall');
+    expect(document.getElementById(wall.getAttribute('aria-labelledby') ?? '')?.textContent).toBe(
+      'K7QM-2XPD',
+    );
+    // A name of its own would be read in place of the code.
+    expect(wall.querySelector('button')?.getAttribute('aria-label')).toBeNull();
     await press('door-close');
-    await until(() => expect(has('door-open')).toBe(true));
+    await until(() => expect(document.activeElement).toBe(find('door-open')));
     expect(fake.world().door).toBe(null);
   });
 
