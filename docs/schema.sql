@@ -471,3 +471,5 @@ CREATE TABLE reports (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX reports_by_space ON reports (space, lamport, id);
+
+CREATE INDEX reports_by_reporter ON reports (space, reporter, lamport, id);
