@@ -809,7 +809,13 @@ const answers: Answers = {
       check('clock', 'well', 'clock_agrees', 'the clock agrees with what was made before'),
     ],
   }),
-  'net.export': ({ file, space }) => ({ file, space: space ?? '9B', records: 812, bytes: 431_000, left_out: [] }),
+  'net.export': ({ file, space }) => ({
+    file,
+    space: space ?? '9B',
+    records: 812,
+    bytes: 431_000,
+    left_out: [],
+  }),
   'net.import': ({ file }) => ({ file, space: '7-Б', records: 37, waiting: 0, problem: null }),
   'net.doctor': () => ({
     verdict: 'warnings',
