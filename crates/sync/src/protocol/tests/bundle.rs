@@ -138,7 +138,7 @@ fn a_bundle_of_two_latest_epochs_opens_later() {
         .unwrap();
     world.run(2_000);
     world.cut(0, 1);
-    let mut rotate = |world: &mut World, host| {
+    let rotate = |world: &mut World, host| {
         world
             .with(host, |node, ledger, now| node.rotate(ledger, now, space))
             .unwrap();
