@@ -484,3 +484,4 @@ CREATE TABLE load_totals (
     awaited INTEGER NOT NULL,
     PRIMARY KEY (space, author)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX reports_by_reporter ON reports (space, reporter, lamport, id);

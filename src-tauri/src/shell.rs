@@ -1,6 +1,7 @@
 //! What the window holds: the home folder, at most one open profile, the channel to the page.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -206,6 +207,7 @@ fn tell(session: &Session, code: &str, reason: &AppError) {
         level: api::NoticeLevel::Warning,
         code: code.to_owned(),
         message: reason.to_string(),
+        params: BTreeMap::new(),
     }));
 }
 

@@ -211,7 +211,70 @@ fn a_direct_message_and_a_report_arrive() -> Result<()> {
             .lines(&["space", "reports", "Лаборатория"])?
             .is_empty()
     );
-    // Vera reads none of the rest.
-    assert!(vera.lines(&["room", "read", "@Boris"])?.is_empty());
+    // Vera has none of the rest: not by the conversation's own id, and not in anything that she can read.
+    let talk = talk.expect("a conversation")["room"]
+        .as_str()
+        .expect("an id");
+    let refused = vera.run(&["room", "read", talk])?.error()?;
+    assert_eq!(refused["code"], "not_found", "{refused}");
+    let mut rooms = vera.lines(&["room", "list"])?;
+    for name in ["@Boris", "@Анна"] {
+        rooms.push(serde_json::json!({ "room": name }));
+    }
+    for room in &rooms {
+        let texts = vera.texts(room["room"].as_str().expect("an id"))?;
+        let said = ["Это только вам", "Спасибо"];
+        assert!(
+            !texts.iter().any(|text| said.contains(&text.as_str())),
+            "{room}: {texts:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Two who met once and never again: what one writes gets to the other by a file.
+#[test]
+fn a_bundle_on_a_stick_brings_what_was_written() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let (anna, boris, nodes) = met(place.path())?;
+    drop(nodes);
+    anna.one(&["room", "send", "General", "Без сети"])?;
+    anna.one(&["dm", "Boris", "не для переноски"])?;
+    let at = |name: &str| place.path().join(name).to_string_lossy().into_owned();
+
+    // There is one space: it need not be named.
+    let made = anna.one(&["net", "export", &at("class.artelbundle")])?;
+    assert_eq!(made["space"], "Лаборатория", "{made}");
+    assert!(made["records"].as_u64() > Some(1), "{made}");
+    let size = fs::metadata(at("class.artelbundle"))?.len();
+    assert_eq!(made["bytes"].as_u64(), Some(size));
+    let inside = fs::read(at("class.artelbundle"))?;
+    let words = "Без сети".as_bytes();
+    assert!(inside.windows(words.len()).all(|part| part != words));
+
+    // The stick was pulled out too early.
+    fs::write(at("cut.artelbundle"), &inside[..inside.len() - 9])?;
+    let cut = boris.run(&["net", "import", &at("cut.artelbundle")])?;
+    assert_eq!(cut.status, Some(3), "{}", cut.stderr);
+    let problem = cut.lines[0]["problem"].as_str().unwrap_or_default();
+    assert!(problem.contains("ends in the middle"), "{problem}");
+
+    let taken = boris.one(&["net", "import", &at("class.artelbundle")])?;
+    assert_eq!(taken["space"], "Лаборатория", "{taken}");
+    let lines = boris.lines(&["room", "read", "General"])?;
+    let line = lines.last().expect("a message");
+    assert_eq!(
+        (&line["text"], &line["name"]),
+        (&"Без сети".into(), &"Анна".into())
+    );
+    assert!(boris.texts("@Анна")?.is_empty());
+    let again = boris.one(&["net", "import", &at("class.artelbundle")])?;
+    assert_eq!(again["records"], 0, "{again}");
+
+    // Who is in no such space has no key to it.
+    let eve = Person::new(place.path(), "Eve")?;
+    let refused = eve.run(&["net", "import", &at("class.artelbundle")])?;
+    assert_eq!(refused.status, Some(1));
+    assert_eq!(refused.error()?["code"], "bad_input");
     Ok(())
 }

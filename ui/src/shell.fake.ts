@@ -115,9 +115,11 @@ function start(more: Partial<JobInfo>): JobInfo {
 function write(room: string, more: Partial<Message>): Message {
   const [pattern] = data.messages(Date.now());
   if (!pattern) return missing('message');
+  const number = (world.theNext += 1);
   const message: Message = {
     ...pattern,
-    id: `m${(world.theNext += 1)}`,
+    id: `m${number}`,
+    order: data.orderOf(number),
     at: Date.now(),
     reactions: [],
     read_by: [],
@@ -354,11 +356,11 @@ const answers: Answers = {
     tell({ type: 'spaces' });
     return world.door;
   },
-  'space.door_show': ({ space }) => (world.door?.space === space ? world.door : null),
-  'space.door_close': () => {
+  'space.door_show': ({ space }) => ({ space, open: world.door?.space === space ? world.door : null }),
+  'space.door_close': ({ space }) => {
     world.door = null;
     tell({ type: 'spaces' });
-    return null;
+    return { space, open: null };
   },
   'space.join': ({ invite }) => {
     if (![8, 40].includes(invite.replace(/^artel:|\?.*$|[\s-]/gi, '').length)) {
@@ -807,7 +809,13 @@ const answers: Answers = {
       check('clock', 'well', 'clock_agrees', 'the clock agrees with what was made before'),
     ],
   }),
-  'net.export': ({ file, space }) => ({ file, space, records: 812, bytes: 431_000, left_out: [] }),
+  'net.export': ({ file, space }) => ({
+    file,
+    space: space ?? '9B',
+    records: 812,
+    bytes: 431_000,
+    left_out: [],
+  }),
   'net.import': ({ file }) => ({ file, space: '7-Б', records: 37, waiting: 0, problem: null }),
   'net.doctor': () => ({
     verdict: 'warnings',

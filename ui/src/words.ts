@@ -46,6 +46,13 @@ export function valueOf(value: string): string {
   return unit === undefined ? number : (maybe(`unit.${unit}`, { value: number }) ?? value);
 }
 
+/** What a setting may be: the core says `2 to 600 s`, or `on or off`. */
+export function rangeOf(allowed: string): string {
+  const [, from, to] = /^(\d+) to (\d+)\b/.exec(allowed) ?? [];
+  if (from === undefined || to === undefined) return t('settings.switch');
+  return t('settings.range', { from: count(Number(from)), to: count(Number(to)) });
+}
+
 /** The value of a fact about a result. */
 export function factOf(name: string, value: string): string {
   return name === 'backend' ? backendOf(value) : valueOf(value);

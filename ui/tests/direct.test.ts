@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { fake } from '$fake';
 
+import { chooseSpace, chosen, overview } from '../src/state/spaces.svelte';
 import { accessible, all, find, has, press, settle, show, type, until } from './page';
 
 /** The row of a member among the people. */
@@ -34,6 +35,25 @@ describe('a conversation with one member', () => {
     expect(rooms.filter((words) => words.includes('@James Whitfield'))).toHaveLength(1);
   });
 
+  it('that was begun is gone back to in its own space', async () => {
+    await show();
+    await open('James Whitfield');
+    const direct = (): HTMLElement => {
+      const found = all('room').find((one) => one.textContent?.includes('@James Whitfield'));
+      if (!found) throw new Error('not listed');
+      return found;
+    };
+    const begun = chosen.room;
+    const own = chosen.space;
+    const other = overview.data?.spaces.find(({ space }) => space !== own);
+    chooseSpace(other?.space ?? '');
+    await settle();
+    expect(chosen.room).not.toBe(begun);
+    direct().click();
+    await settle();
+    expect([chosen.space, chosen.room]).toEqual([own, begun]);
+  });
+
   it('says what cannot be opened any more', async () => {
     const world = fake.world();
     const list = world.messages.get('r1') ?? [];
@@ -63,6 +83,29 @@ describe('a report', () => {
         .reports.slice(before)
         .map((report) => report.text),
     ).toEqual(['not kind']);
+  });
+
+  it('that comes meanwhile is listed as well', async () => {
+    await show();
+    await press('space-menu');
+    await press('space-menu-reports');
+    await until(() => expect(all('reported')).toHaveLength(2));
+    const [one] = fake.world().reports;
+    if (!one) throw new Error('no reports');
+    fake.world().reports.push({ ...one, id: 'p3' });
+    fake.tell({ type: 'spaces' });
+    await until(() => expect(all('reported')).toHaveLength(3));
+  });
+
+  it('of a message with two files of one name is read as well', async () => {
+    for (const report of fake.world().reports) {
+      if (report.reported) report.reported.files = ['scan.jpg', 'scan.jpg'];
+    }
+    await show();
+    await press('space-menu');
+    await press('space-menu-reports');
+    await until(() => expect(all('reported')).toHaveLength(2));
+    expect(find('reports-dialog').textContent?.match(/scan\.jpg/g)).toHaveLength(2);
   });
 
   it('is read by those who run the space, as it was written', async () => {

@@ -49,12 +49,25 @@ describe('first run', () => {
     expect(has('recovery-code')).toBe(true);
   });
 
+  it('says why a profile does not open after its code was taken', async () => {
+    fake.world().open = false;
+    await show();
+    await press('first-run-forgot');
+    await type('recover-code', 'aaaaf aaaak aaaap aaaau aaaar aaaa6');
+    await type('recover-new', 'five words are enough here');
+    await type('recover-again', 'five words are enough here');
+    vi.spyOn(shell, 'openProfile').mockRejectedValueOnce(new CallError('in_use', 'another has it'));
+    await press('dialog-confirm');
+    await until(() => expect(has('recovery-code')).toBe(true));
+    expect(find('toast').textContent).toContain('open elsewhere');
+  });
+
   it('shows what there is to tell while a profile opens', async () => {
     fake.world().open = false;
     await show();
     const profile = await shell.call('profile.show', {});
     fake.answer('profile.show', () => {
-      fake.tell({ type: 'notice', level: 'warning', code: 'socket_off', message: 'why' });
+      fake.tell({ type: 'notice', level: 'warning', code: 'socket_off', message: 'why', params: {} });
       return profile;
     });
     await type('first-run-passphrase', 'right');
@@ -167,7 +180,7 @@ describe('the frame', () => {
     all('series')[2]?.click();
     await until(() => expect(find('chart').textContent).toContain('RSI 14'));
     find('chart').querySelector<HTMLElement>('[aria-label="Remove RSI"]')?.click();
-    fake.tell({ type: 'notice', level: 'bad', code: 'x', message: 'Secret of the first.' });
+    fake.tell({ type: 'notice', level: 'bad', code: 'x', message: 'Secret of the first.', params: {} });
     await settle();
     await press('lock');
     expect(has('toast')).toBe(false);
@@ -224,7 +237,7 @@ describe('the frame', () => {
 
   it('shows a notice from outside', async () => {
     await show();
-    fake.tell({ type: 'notice', level: 'warning', code: 'clock', message: 'The clock jumped.' });
+    fake.tell({ type: 'notice', level: 'warning', code: 'clock', message: 'The clock jumped.', params: {} });
     await settle();
     expect(find('toast').dataset['level']).toBe('warning');
     expect(find('toast').textContent).toContain('The clock jumped.');
@@ -233,7 +246,7 @@ describe('the frame', () => {
   it('keeps what went wrong until it is dismissed, whatever comes after', async () => {
     await show();
     const say = (level: 'note' | 'bad', message: string): void =>
-      fake.tell({ type: 'notice', level, code: message, message });
+      fake.tell({ type: 'notice', level, code: message, message, params: {} });
     say('bad', 'first');
     for (const message of ['a', 'b', 'c', 'd', 'e']) say('note', message);
     say('bad', 'second');
@@ -264,14 +277,14 @@ describe('the frame', () => {
     Object.assign(HTMLElement.prototype, above);
     try {
       await show();
-      fake.tell({ type: 'notice', level: 'bad', code: 'before', message: 'before' });
+      fake.tell({ type: 'notice', level: 'bad', code: 'before', message: 'before', params: {} });
       await press('open-palette');
       expect(raised).toEqual(['notices', 'palette', 'notices']);
       expect(all('toast').map((one) => one.closest('dialog'))).toEqual([find('palette')]);
       await key(window, 'k', { code: 'KeyK', ctrlKey: true });
       expect(all('toast').map((one) => one.closest('dialog'))).toEqual([null]);
       await press('new-space');
-      fake.tell({ type: 'notice', level: 'bad', code: 'after', message: 'after' });
+      fake.tell({ type: 'notice', level: 'bad', code: 'after', message: 'after', params: {} });
       await settle();
       expect(all('toast').map((one) => one.closest('dialog'))).toEqual([
         find('space-dialog'),

@@ -12,7 +12,17 @@ const [pattern] = fake.world().messages.get('r1') ?? [];
 
 function message(id: string, more: Partial<Message> = {}): Message {
   if (!pattern) throw new Error('no message');
-  return { ...pattern, id, mine: false, edited: false, late: false, attachments: [], text: id, ...more };
+  return {
+    ...pattern,
+    id,
+    order: id,
+    mine: false,
+    edited: false,
+    late: false,
+    attachments: [],
+    text: id,
+    ...more,
+  };
 }
 
 interface Question {
@@ -97,6 +107,21 @@ describe('a history', () => {
     await questions[3]?.answer([message('a')]);
     expect(await found).toBe(true);
     expect([ids(history), history.more]).toEqual(['abcdef', false]);
+    history.stop();
+  });
+
+  it('leaves a change of an old message, such as a sign under it, to the pages that have it', async () => {
+    const { history, questions } = begun();
+    await questions[0]?.answer([message('d'), message('f')], true);
+    come(message('b', { reactions: [{ emoji: '👍', members: [], mine: false }] }));
+    expect(ids(history)).toBe('df');
+    for (const one of ['e', 'g']) come(message(one, { late: true, edited: true }));
+    expect(ids(history)).toBe('defg');
+    const older = history.older();
+    await questions[1]?.answer([message('b')]);
+    await older;
+    come(message('a', { late: true }));
+    expect([ids(history), questions.length]).toEqual(['abdefg', 2]);
     history.stop();
   });
 

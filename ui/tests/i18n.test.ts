@@ -111,6 +111,22 @@ describe('words for codes from outside', () => {
     expect(hints.filter((code) => !codes.includes(code.replace('.hint', '')))).toEqual([]);
   });
 
+  it('say what is to be done wherever the core does', () => {
+    const root = join(import.meta.dirname, '..', '..', 'crates', 'app', 'src');
+    const sources = ['doctor/mod.rs', 'care/health.rs'].map((file) => {
+      const [source = ''] = readFileSync(join(root, file), 'utf8').split('#[cfg(test)]');
+      return source;
+    });
+    // One finding a part, up to the next or the end of its function.
+    const parts = sources.flatMap((source) => source.split(/Finding::well\(|\n}\n/).slice(1));
+    const advised = parts
+      .filter((part) => part.includes('.but('))
+      .map((part) => /"((?!clock")\w+_\w+)"/.exec(part)?.[1] ?? part);
+    expect(advised).toEqual(expect.arrayContaining(['net_firewall_suspect', 'net_alone', 'disk_slow']));
+    const hints = said('health.').filter((code) => code.endsWith('.hint'));
+    expect(advised.filter((code) => !hints.includes(`${code}.hint`))).toEqual([]);
+  });
+
   it('exist for every error', () => {
     const source = readFileSync(join(bindings, 'Code.ts'), 'utf8');
     const codes = [...source.matchAll(/"(\w+)"/g)].map(([, code = '']) => code).sort();

@@ -17,13 +17,14 @@ import { bitmapEnding, pastedPaths } from '../src/places/rooms/paste';
 import { firstUnread, rowsOf, upsert } from '../src/places/rooms/rows';
 import { spell } from '../src/state/market.svelte';
 import { wordsOf } from '../src/state/notices.svelte';
-import { backendOf, factOf, titleOf, valueOf } from '../src/words';
+import { backendOf, factOf, rangeOf, titleOf, valueOf } from '../src/words';
 
 const noon = new Date(2026, 10, 20, 12).getTime();
 
 function message(id: string, author: string, at: number, more: Partial<Message> = {}): Message {
   return {
     id,
+    order: id,
     author,
     name: author,
     role: 'student',
@@ -81,6 +82,15 @@ describe('words for what the core says in English', () => {
     setLanguage('uk');
     expect(backendOf(backend)).toBe(words);
     expect(factOf('backend', backend)).toBe(words);
+  });
+
+  it.each([
+    ['2 to 600 s', 'от 2 до 600'],
+    ['1 to 36500 days', 'от 1 до 36\u202f500'],
+    ['on or off', '«on» (включено) или «off» (выключено)'],
+  ])('has ranges: %s', (allowed, words) => {
+    setLanguage('ru');
+    expect(rangeOf(allowed)).toBe(words);
   });
 
   it.each([
@@ -156,8 +166,16 @@ describe('history', () => {
 
   it('puts a changed message where it was and a new one at the end', () => {
     const all = [message('a', 'x', 1), message('b', 'x', 2)];
-    expect(upsert(all, message('a', 'x', 1, { text: 'new' })).map(({ text }) => text)).toEqual(['new', 'b']);
-    expect(upsert(all, message('c', 'x', 0)).map(({ id }) => id)).toEqual(['a', 'b', 'c']);
+    const put = (one: Message, more = true): string =>
+      upsert(all, one, more)
+        .map(({ text }) => text)
+        .join('');
+    expect(put(message('a', 'x', 1, { text: 'A' }))).toBe('Ab');
+    expect(put(message('c', 'x', 0))).toBe('abc');
+    expect(put(message('aa', 'x', 9))).toBe('aaab');
+    expect(put(message('Z', 'x', 9))).toBe('ab');
+    expect(put(message('Z', 'x', 9), false)).toBe('Zab');
+    expect(upsert([], message('c', 'x', 0), true).map(({ id }) => id)).toEqual(['c']);
   });
 });
 

@@ -82,6 +82,18 @@ describe('the tools of a message', () => {
     expect(stops()).toBe(1);
   });
 
+  it('give the focus back where a sign was not chosen', async () => {
+    await show();
+    const { id } = last(false);
+    within(id, 'react').focus();
+    await click(within(id, 'react'));
+    expect(document.activeElement).toBe(all('sign')[0]);
+    await key(find('sign'), 'Escape');
+    expect(has('sign')).toBe(false);
+    expect(row(id).contains(document.activeElement)).toBe(true);
+    expect(document.activeElement?.closest('[role="toolbar"]')).not.toBeNull();
+  });
+
   it('are a menu by the right button, a long press and the key for menus', async () => {
     await show();
     const { id, text } = last(true);
@@ -382,6 +394,15 @@ describe('who has read a message', () => {
     await show();
     const mine = last(true);
     expect(within(mine.id, 'message-read').textContent).toContain('Read by 3 people');
+    // Who, also for those who point at nothing.
+    expect(within(mine.id, 'message-read').getAttribute('aria-expanded')).toBe('false');
+    await click(within(mine.id, 'message-read'));
+    expect(within(mine.id, 'message-readers').textContent).toBe(
+      mine.read_by.map((one) => one.name).join(', '),
+    );
+    await accessible();
+    await click(within(mine.id, 'message-read'));
+    expect(has('message-readers')).toBe(false);
     expect(row(last(false).id).querySelector('[data-testid="message-read"]')).toBeNull();
   });
 

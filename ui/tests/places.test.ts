@@ -663,6 +663,39 @@ describe('machine', () => {
     expect(find('check').textContent).toContain('Do it.');
   });
 
+  it('writes ports as they are typed, and counts as one reads them', async () => {
+    const params = { usual: '47600', port: '47601', by: 'nc' };
+    const found = { name: 'port', grade: 'warning', code: 'net_port_other', message: '', hint: null, params };
+    fake.answer('net.doctor', () => ({ verdict: 'warnings', checks: [found] }));
+    await visit('machine');
+    await press('net-check');
+    await until(() => expect(find('check').textContent).toContain('Port 47600 is taken by nc'));
+    expect(find('check').textContent).toContain('listens on 47601');
+  });
+
+  it('says in the language in use who has a port and why an address is not reached', async () => {
+    const check = { name: 'port', grade: 'well', message: '', hint: null };
+    const list = '/ip4/10.0.0.2/tcp/47600 (no_answer), /ip4/10.0.0.3/tcp/47600 (refused)';
+    fake.answer('net.doctor', () => ({
+      verdict: 'well',
+      checks: [
+        { ...check, code: 'net_port_taken', params: { usual: '47600', by: 'another' } },
+        {
+          ...check,
+          name: 'remembered',
+          code: 'net_remembered_some',
+          params: { all: '2', reached: '0', list },
+        },
+      ],
+    }));
+    await visit('machine');
+    await press('net-check');
+    setLanguage('uk');
+    await until(() => expect(all('check')[0]?.textContent).toContain('Порт 47600 зайнято: інша програма'));
+    const said = '/ip4/10.0.0.2/tcp/47600 (немає відповіді), /ip4/10.0.0.3/tcp/47600 (там ніхто не слухає)';
+    expect(all('check')[1]?.textContent).toContain(said);
+  });
+
   it('backs up and reads the backup through', async () => {
     await visit('machine');
     await press('machine-care');
@@ -692,6 +725,14 @@ describe('machine', () => {
     startPrefs();
     expect(prefs.dark).toBe(true);
     expect(document.documentElement.lang).toBe('ru');
+  });
+
+  it('says what a setting may be', async () => {
+    await visit('machine');
+    await press('machine-settings');
+    const [ping] = all('setting');
+    const words = document.getElementById(ping?.getAttribute('aria-describedby') ?? '');
+    expect(words?.textContent).toContain('2 to 600');
   });
 
   it('takes a refused setting back', async () => {

@@ -54,6 +54,29 @@ describe('the menu of the profile', () => {
   });
 });
 
+describe('a new recovery code', () => {
+  it('is shown whatever was pressed while it was made, since the old one has ended', async () => {
+    let answer: (made: { profile: string; recovery: string }) => void = () => undefined;
+    fake.answer('profile.recovery', () => new Promise((done) => (answer = done)));
+    await menu();
+    app.asked = { what: 'recovery' };
+    await settle();
+    await type('recovery-passphrase', 'right');
+    await press('dialog-confirm');
+    expect(find('recovery-cancel')).toHaveProperty('disabled', true);
+    find('recovery-dialog').dispatchEvent(new Event('cancel', { cancelable: true }));
+    find('recovery-dialog').dispatchEvent(new MouseEvent('mousedown', { bubbles: true }));
+    await press('dialog-close');
+    answer({ profile: 'Maria Ivanova', recovery: 'AAAAF-AAAAK' });
+    await until(() => expect(find('recovery-code').dataset['code']).toBe('AAAAF-AAAAK'));
+    // What had the focus is gone; the code that came in its place has it.
+    expect(document.activeElement).toBe(find('recovery-code'));
+    await accessible();
+    await press('recovery-done');
+    expect(has('recovery-dialog')).toBe(false);
+  });
+});
+
 describe('a change of the passphrase', () => {
   it('asks for the old one and twice for the new one', async () => {
     const asked: unknown[] = [];

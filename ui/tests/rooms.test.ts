@@ -216,7 +216,7 @@ describe('history', () => {
     const read = fake.world().messages.get('r1') ?? [];
     const [first, ...rest] = read;
     if (!first) throw new Error('no messages');
-    const late = { ...first, id: 'late', text: 'I was away', late: true };
+    const late = { ...first, id: 'late', order: `${first.order}+`, text: 'I was away', late: true };
     fake.world().messages.set('r1', [first, late, ...rest]);
     fake.tell({ type: 'message', room: 'r1', message: late });
     await until(() => expect(all('message')[1]?.dataset['message']).toBe('late'));
@@ -265,6 +265,21 @@ describe('history', () => {
     file?.querySelector<HTMLElement>('[data-testid="save"]')?.click();
     await until(() => expect(saved).toEqual([{ attachment: 'a2', to: '/home/maria/r.csv' }]));
     expect(find('toast').textContent).toContain('results.csv is saved');
+  });
+
+  it('shows a result that says one fact twice', async () => {
+    await show();
+    const list = fake.world().messages.get('r1') ?? [];
+    const shared = list.find((message) => message.result !== null);
+    if (!shared?.result) throw new Error('no result');
+    const facts: [string, string][] = [
+      ['done', '1'],
+      ['done', '2'],
+    ];
+    const twice = { ...shared, result: { ...shared.result, facts } };
+    fake.tell({ type: 'message', room: 'r1', message: twice });
+    await settle();
+    expect(find('result').querySelectorAll('dd')).toHaveLength(2);
   });
 
   it('shows a shared result with its facts and its preview', async () => {
@@ -681,16 +696,24 @@ describe('invites', () => {
     await accessible();
     await press('door-open');
     await until(() => expect(find('door-code').textContent).toBe('K7QM-2XPD'));
+    // The button is gone; who came by keyboard is at the code.
+    await until(() => expect(document.activeElement).toBe(find('door-code')));
     expect(find('door-left').textContent).toMatch(/^(10:00|9:5\d) left$/);
     const door = fake.world().door;
-    if (door) fake.world().door = { ...door, guests: 1, came: ['Олена'] };
+    if (door) fake.world().door = { ...door, wrong: 7, guests: 1, came: ['Олена'] };
     fake.tell({ type: 'spaces' });
     await until(() => expect(find('door-came').textContent).toContain('Олена'));
     await accessible();
     await press('door-large');
-    expect(find('door-wall').textContent).toContain('K7QM-2XPD');
+    expect(find('door-came').textContent).toContain('7');
+    const wall = find('door-wall');
+    expect(document.getElementById(wall.getAttribute('aria-labelledby') ?? '')?.textContent).toBe(
+      'K7QM-2XPD',
+    );
+    // A name of its own would be read in place of the code.
+    expect(wall.querySelector('button')?.getAttribute('aria-label')).toBeNull();
     await press('door-close');
-    await until(() => expect(has('door-open')).toBe(true));
+    await until(() => expect(document.activeElement).toBe(find('door-open')));
     expect(fake.world().door).toBe(null);
   });
 

@@ -9,7 +9,7 @@ use std::{fmt, str::FromStr};
 
 use data_encoding::{Encoding, Specification};
 use thiserror::Error;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 const BYTES: usize = 5;
 const CHARACTERS: usize = 8;
@@ -104,11 +104,9 @@ impl FromStr for DoorCode {
     type Err = DoorError;
 
     fn from_str(text: &str) -> Result<Self, DoorError> {
-        let clean: String = text
-            .chars()
-            .filter(|c| !is_filler(*c))
-            .map(|c| c.to_ascii_uppercase())
-            .collect();
+        let mut clean = Zeroizing::new(String::with_capacity(text.len()));
+        let typed = text.chars().filter(|c| !is_filler(*c));
+        clean.extend(typed.map(|c| c.to_ascii_uppercase()));
         let found = clean.chars().count();
         if found != CHARACTERS {
             return Err(DoorError::Length { found });

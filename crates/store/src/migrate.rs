@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     10 "0010_registers.sql",
     11 "0011_sealed.sql",
     12 "0012_carrying.sql",
+    13 "0013_reports_by_reporter.sql",
 };
 
 /// Version of the schema that this build writes.

@@ -57,11 +57,41 @@ pub struct NewContent<'a> {
     pub attachments: Vec<(&'a Attachment, Option<u8>)>,
 }
 
-/// The latest clock in a message of others, Unix milliseconds; 0 where there is none.
-pub fn latest_clock(connection: &Connection) -> Result<i64, StoreError> {
+/// Messages that came last, among which the latest clock is looked for: one that was wrong once is forgotten.
+const CAME_LAST: i64 = 200;
+
+/// Whose clock a message shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Unix milliseconds.
+    pub at: i64,
+    /// Space.
+    pub space: SpaceId,
+    /// Room.
+    pub room: RoomId,
+    /// Author.
+    pub author: MemberId,
+}
+
+/// The latest clock in the messages of others among the 200 that came last.
+pub fn latest_clock(connection: &Connection) -> Result<Option<Clock>, StoreError> {
     Ok(connection
-        .prepare_cached("SELECT coalesce(max(at_ms), 0) FROM messages WHERE NOT mine")?
-        .query_row([], |row| row.get(0))?)
+        .prepare_cached(
+            "SELECT messages.at_ms, places.space, places.room, messages.author
+             FROM messages JOIN places ON places.key = messages.place
+             WHERE messages.key > (SELECT coalesce(max(key), 0) FROM messages) - ?1
+               AND NOT messages.mine
+             ORDER BY messages.at_ms DESC LIMIT 1",
+        )?
+        .query_row([CAME_LAST], |row| {
+            Ok(Clock {
+                at: row.get(0)?,
+                space: SpaceId::from_bytes(row.get(1)?),
+                room: RoomId::from_bytes(row.get(2)?),
+                author: MemberId::from_bytes(row.get(3)?),
+            })
+        })
+        .optional()?)
 }
 
 /// A message as it is shown.
@@ -567,6 +597,35 @@ mod tests {
 
     fn texts(messages: &[Message]) -> Vec<&str> {
         messages.iter().map(|m| m.text.as_str()).collect()
+    }
+
+    /// A clock that was wrong once is looked at for a while, and then no more.
+    #[test]
+    fn the_latest_clock_is_that_of_what_came_last() {
+        let store = Store::open_for_tests();
+        store
+            .write(|tx| {
+                assert_eq!(latest_clock(tx)?, None);
+                for n in 0..4 {
+                    show(tx, n, n, "", n == 3);
+                }
+                tx.execute("UPDATE messages SET at_ms = 10 + key", [])?;
+                let latest = Clock {
+                    at: 13,
+                    space: feed_of(0).space,
+                    room: feed_of(0).room,
+                    author: MemberId::from_bytes([5; 32]),
+                };
+                assert_eq!(latest_clock(tx)?, Some(latest), "one's own does not count");
+                for n in 4..202 {
+                    show(tx, n, n, "", false);
+                }
+                assert_eq!(latest_clock(tx)?, Some(latest));
+                show(tx, 202, 202, "", false);
+                assert_eq!(latest_clock(tx)?.map(|clock| clock.at), Some(0));
+                Ok(())
+            })
+            .unwrap();
     }
 
     #[test]

@@ -281,9 +281,21 @@ pub fn oldest_load_of(
         .optional()?)
 }
 
-/// Keeps a report; one that is here stays as it is.
-pub fn put_report(connection: &Connection, report: &Report) -> Result<(), StoreError> {
-    connection
+/// Reports of one member that are kept in a space: nobody fills the others' disks with them.
+const MOST_REPORTS: u32 = 200;
+
+/// Keeps a report; one that is here stays as it is. Returns whether it was kept now: not beyond the 200 of one member.
+pub fn put_report(connection: &Connection, report: &Report) -> Result<bool, StoreError> {
+    let so_far: u32 = connection
+        .prepare_cached("SELECT count(*) FROM reports WHERE space = ?1 AND reporter = ?2")?
+        .query_row(
+            [report.space.as_bytes(), report.reporter.as_bytes()],
+            |row| row.get(0),
+        )?;
+    if so_far >= MOST_REPORTS {
+        return Ok(false);
+    }
+    let kept = connection
         .prepare_cached(
             "INSERT OR IGNORE INTO reports (id, space, lamport, reporter, at_ms, text, verified)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -297,6 +309,9 @@ pub fn put_report(connection: &Connection, report: &Report) -> Result<(), StoreE
             report.text,
             report.reported.is_some()
         ])?;
+    if kept == 0 {
+        return Ok(false);
+    }
     if let Some(reported) = &report.reported {
         connection
             .prepare_cached(
@@ -318,7 +333,7 @@ pub fn put_report(connection: &Connection, report: &Report) -> Result<(), StoreE
                 .execute(params![report.id.as_bytes(), device.as_bytes(), edit])?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Forgets a report. Returns whether there was one.
@@ -329,18 +344,24 @@ pub fn remove_report(connection: &Connection, id: &MessageId) -> Result<bool, St
     Ok(removed > 0)
 }
 
-/// The last reports of a space, the oldest first.
+/// The last reports of a space, the oldest first; of one member only if given.
 pub fn reports(
     connection: &Connection,
     space: &SpaceId,
+    by: Option<&MemberId>,
     most: u32,
 ) -> Result<Vec<Report>, StoreError> {
-    let mut statement = connection.prepare_cached(
+    let whose = by.map_or("", |_| "AND reporter = ?3");
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT id, space, lamport, reporter, at_ms, text, verified, message, device, room,
                 said_at_ms, said, edit_device, edit, files
-         FROM reports WHERE space = ?1 ORDER BY lamport DESC, id DESC LIMIT ?2",
-    )?;
-    let rows = statement.query_map(params![space.as_bytes(), most], |row| {
+         FROM reports WHERE space = ?1 {whose} ORDER BY lamport DESC, id DESC LIMIT ?2",
+    ))?;
+    let (space, most) = (space.as_bytes(), i64::from(most));
+    let mut values: Vec<&dyn rusqlite::ToSql> = vec![space, &most];
+    let by = by.map(MemberId::as_bytes);
+    values.extend(by.iter().map(|by| by as &dyn rusqlite::ToSql));
+    let rows = statement.query_map(values.as_slice(), |row| {
         let verified: bool = row.get(6)?;
         let editor: Vec<u8> = row.get(12)?;
         let edit: String = row.get(13)?;
@@ -458,12 +479,24 @@ mod tests {
                     edit: Some((DeviceId::from_bytes([8; 32]), "ruder".into())),
                     files: "[]".into(),
                 };
-                put_report(tx, &report(2, None))?;
-                put_report(tx, &report(1, Some(reported.clone())))?;
+                assert!(put_report(tx, &report(2, None))?);
+                assert!(put_report(tx, &report(1, Some(reported.clone())))?);
+                assert!(!put_report(tx, &report(1, None))?, "it stays as it is");
                 let both = [report(1, Some(reported)), report(2, None)];
-                assert_eq!(reports(tx, &space, 9)?, both);
-                assert_eq!(reports(tx, &space, 1)?.len(), 1);
+                assert_eq!(reports(tx, &space, None, 9)?, both);
+                assert_eq!(reports(tx, &space, None, 1)?.len(), 1);
                 assert!(remove_report(tx, &id(1))? && !remove_report(tx, &id(1))?);
+                // One who reports without end is heard so far, and in nobody's way.
+                for n in 3..=255 {
+                    put_report(tx, &report(n, None))?;
+                }
+                let mut other = report(1, None);
+                other.reporter = author(5);
+                assert!(put_report(tx, &other)?);
+                let all = reports(tx, &space, None, 999)?;
+                assert_eq!(all.len(), 201);
+                assert_eq!(reports(tx, &space, Some(&author(5)), 1)?, [other]);
+                assert_eq!(reports(tx, &space, Some(&author(4)), 999)?.len(), 200);
                 Ok(())
             })
             .unwrap();

@@ -343,6 +343,25 @@ fn messages_are_edited_and_deleted() -> Result<()> {
         (&"Стр. 35".into(), &true.into())
     );
 
+    let reacted = anna.one(&["room", "react", &id, "👍"])?;
+    has(&reacted, "message:text emoji:text?");
+    assert_eq!(shown(&id)?["reactions"][0]["emoji"], "👍");
+    let taken_back = anna.one(&["room", "react", &id, "--remove"])?;
+    assert_eq!(taken_back["emoji"], Value::Null);
+    assert_eq!(shown(&id)?["reactions"], Value::Array(Vec::new()));
+    refuses(
+        &anna,
+        &["room", "react", &id, "two words"],
+        2,
+        "bad_arguments",
+    );
+    refuses(
+        &anna,
+        &["room", "react", &"ab".repeat(32), "👍"],
+        1,
+        "not_found",
+    );
+
     // Alone, the command waits: Ctrl-C takes the deletion back, and so does another command.
     let begin = |id: &str| -> Result<_> {
         let mut running = anna.start(&["room", "delete", id])?;
@@ -456,6 +475,75 @@ fn notes_are_opened_edited_and_read() -> Result<()> {
     assert_eq!(
         anna.one(&words("room notes General"))?["text"],
         edited["text"]
+    );
+    Ok(())
+}
+
+/// The status says how bad the worst of the findings is.
+#[test]
+fn the_doctor_ends_as_it_finds() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let anna = Person::new(place.path(), "Анна")?;
+    let outcome = anna.run(&words("net doctor"))?;
+    let mut worst = 0;
+    for line in &outcome.lines {
+        has(
+            line,
+            "name:text grade:text code:text message:text hint:text?",
+        );
+        worst = match line["grade"].as_str() {
+            Some("critical") => 1,
+            Some("warning") if worst == 0 => 3,
+            _ => worst,
+        };
+    }
+    assert!(outcome.lines.len() >= 8, "{:?}", outcome.lines);
+    assert_eq!(outcome.status, Some(worst), "{:?}", outcome.lines);
+    Ok(())
+}
+
+#[test]
+fn doors_and_bundles_answer_alike_open_and_closed() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let anna = Person::new(place.path(), "Анна")?;
+    let space = anna.one(&["space", "new", "7-Б"])?;
+    let (_node, _) = anna.quiet_node()?;
+    let closed = anna.one(&["space", "door", "7-Б", "--show"])?;
+    assert_eq!(
+        (&closed["space"], &closed["open"]),
+        (&space["space"], &Value::Null)
+    );
+    let opened = anna.one(&["space", "door", "7-Б"])?;
+    has(
+        &opened,
+        "space:text code:text invite:text until:number wrong:number guests:number came:list",
+    );
+    let shown = anna.one(&["space", "door", "7-Б", "--show"])?;
+    assert_eq!(
+        (&shown["space"], &shown["open"]),
+        (&space["space"], &opened)
+    );
+    assert_eq!(anna.one(&["space", "door", "7-Б", "--close"])?, closed);
+
+    let file = place.path().join("7b.artelbundle");
+    let file = file.to_string_lossy();
+    let made = anna.one(&["net", "export", &file])?;
+    has(
+        &made,
+        "file:text space:text records:number bytes:number left_out:list",
+    );
+    let taken = anna.one(&["net", "import", &file])?;
+    has(
+        &taken,
+        "file:text space:text records:number waiting:number problem:text?",
+    );
+    anna.one(&["space", "new", "8-А"])?;
+    refuses(&anna, &["net", "export", &file], 1, "ambiguous");
+    refuses(
+        &anna,
+        &["net", "export", &file, "--space", "7-Б", "--since", "today"],
+        2,
+        "bad_arguments",
     );
     Ok(())
 }

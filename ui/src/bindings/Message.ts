@@ -13,6 +13,10 @@ export type Message = {
  */
 id: string, 
 /**
+ * Its place in the room: of two messages, the one whose text sorts first stands first.
+ */
+order: string, 
+/**
  * Author's member key, hexadecimal.
  */
 author: string, 

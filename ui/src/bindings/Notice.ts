@@ -16,4 +16,8 @@ code: string,
 /**
  * English text.
  */
-message: string, };
+message: string, 
+/**
+ * What the text is about, by name, for translation.
+ */
+params: { [key in string]: string }, };

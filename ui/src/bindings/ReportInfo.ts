@@ -26,6 +26,6 @@ at: number,
  */
 text: string, 
 /**
- * What they report; none if it is not what anyone signed, so that it proves nothing.
+ * What they report; none if it is not what anyone of the space signed, so that it proves nothing.
  */
 reported: Reported | null, };

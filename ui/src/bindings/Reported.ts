@@ -9,9 +9,9 @@ export type Reported = {
  */
 message: string, 
 /**
- * Key of its author, hexadecimal; none if the roster does not know them.
+ * Key of its author, hexadecimal.
  */
-author: string | null, 
+author: string, 
 /**
  * Their name.
  */

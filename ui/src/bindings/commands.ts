@@ -24,6 +24,7 @@ import type { DeviceList } from "./DeviceList";
 import type { DeviceRevoke } from "./DeviceRevoke";
 import type { DeviceRevoked } from "./DeviceRevoked";
 import type { DoorInfo } from "./DoorInfo";
+import type { DoorState } from "./DoorState";
 import type { Edited } from "./Edited";
 import type { EnrichStarted } from "./EnrichStarted";
 import type { Exported } from "./Exported";
@@ -150,8 +151,8 @@ export interface Commands {
   "space.invite": { args: SpaceInvite, reply: InviteInfo },
   "space.invites": { args: SpaceInvites, reply: Array<InviteState> },
   "space.door": { args: SpaceDoor, reply: DoorInfo },
-  "space.door_show": { args: SpaceDoorShow, reply: DoorInfo | null },
-  "space.door_close": { args: SpaceDoorClose, reply: null },
+  "space.door_show": { args: SpaceDoorShow, reply: DoorState },
+  "space.door_close": { args: SpaceDoorClose, reply: DoorState },
   "space.join": { args: SpaceJoin, reply: Joined },
   "space.admit": { args: SpaceAdmit, reply: null },
   "space.remove": { args: SpaceRemove, reply: null },

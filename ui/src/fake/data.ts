@@ -233,11 +233,15 @@ const talk: [author: number, minutesAgo: number, text: string][] = [
 
 const person = (at: number): Person => ({ member: key(at), name: members[at]?.name ?? '' });
 
+/** The place of a message with this number. */
+export const orderOf = (number: number): string => String(number).padStart(8, '0');
+
 export function messages(now: number): Message[] {
   const list = talk.map(([author, ago, text], at): Message => {
     const who = members[author];
     return {
       id: `m${1000 + at}`,
+      order: orderOf(1000 + at),
       author: key(author),
       name: who?.name ?? '',
       role: who?.role ?? 'student',
@@ -307,6 +311,7 @@ export function older(before: number, now: number, count: number): Message[] {
     return {
       ...pattern,
       id: `m${number}`,
+      order: orderOf(number),
       author: who?.member ?? pattern.author,
       name: who?.name ?? pattern.name,
       role: who?.role ?? 'student',

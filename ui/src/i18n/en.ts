@@ -215,7 +215,6 @@ export const en = {
   'reports.title': 'Reports in “{space}”',
   'reports.by': '{name}, {time}',
   'reports.edited': 'Edited to:',
-  'reports.unknown': 'Someone unknown here',
   'reports.unverified': 'What was reported is not what anyone signed. It proves nothing.',
   'reports.none.title': 'Nothing was reported',
   'reports.none.text': 'What is reported comes here, as it was written.',
@@ -799,7 +798,8 @@ export const en = {
   'health.net_remembered_none': 'No address is known yet',
   'health.net_remembered_all': 'All known addresses answer: {all}',
   'health.net_remembered_some': 'Of {all} known addresses {reached} answer; not: {list}',
-  'health.net_clock_apart': 'A message is {minutes} min ahead of the clock of this machine',
+  'health.net_clock_apart':
+    'A message of {name} in “{room}” is {minutes} min ahead of the clock of this machine',
   'health.net_no_interface.hint': 'Plug in the cable or join the Wi-Fi.',
   'health.net_public_only.hint':
     'Others are not found by themselves on public addresses. Give one of their addresses below.',
@@ -814,6 +814,10 @@ export const en = {
     'Firewall rules are written for the usual port. End that program, or allow this port as well.',
   'health.net_port_taken.hint':
     'Another port will be used, for which firewalls may have no rule. End that program.',
+  'health.net_firewall_closed.hint':
+    'Let TCP port 47600 and UDP port 5353 in from the local network, in the settings of the firewall.',
+  'health.net_firewall_suspect.hint':
+    'Let TCP port 47600 and UDP port 5353 in from the local network, in the settings of the firewall.',
   'health.net_vpn_default.hint':
     'Allow local networks in the settings of the VPN, or switch it off while you work in the room.',
   'health.net_isolated.hint':
@@ -824,6 +828,10 @@ export const en = {
     'Check that the others are on the same network; guest networks keep their clients apart.',
   'health.net_remembered_some.hint': 'The machines may be off or have other addresses now. Give one below.',
   'health.net_clock_apart.hint': 'Compare the clocks and set the wrong one. Messages stay in order.',
+  'program.another': 'another program',
+  'unreached.refused': 'nobody listens there',
+  'unreached.no_answer': 'no answer',
+  'unreached.no_route': 'no way there',
   'check.database': 'Database',
   'check.disk_space': 'Disk space',
   'check.disk_speed': 'Disk speed',
@@ -873,6 +881,8 @@ export const en = {
   'setting.network.try_gap_seconds': 'Seconds between these tries',
   'setting.network.presence_seconds': 'Seconds between two notes of who came and went, at least',
   'settings.default': 'Usually: {value}',
+  'settings.range': '{from} to {to}',
+  'settings.switch': '“on” or “off”',
   'theme.system': 'As the system',
   'theme.light': 'Light',
   'theme.dark': 'Dark',
@@ -889,7 +899,7 @@ export const en = {
   'about.charts.link': 'https://www.tradingview.com/',
 
   'notice.not_deleted': 'A message could not be deleted: you are no longer allowed to.',
-  'notice.new_report': 'A message was reported to those who run the space.',
+  'notice.new_report': 'A message was reported to those who run “{space}”.',
   'notice.copied_profile':
     'A copied profile is in use: two machines write as the same device. Both histories are kept.',
   'notice.new_incarnation':

@@ -236,7 +236,6 @@ export const ru: SlavicOf<typeof en> = {
   'reports.title': 'Жалобы в круге «{space}»',
   'reports.by': '{name}, {time}',
   'reports.edited': 'Изменено на:',
-  'reports.unknown': 'Кто-то неизвестный',
   'reports.unverified': 'Этого никто не подписывал. Жалоба ничего не доказывает.',
   'reports.none.title': 'Жалоб нет',
   'reports.none.text': 'Сюда приходит то, на что пожаловались, в том виде, как было написано.',
@@ -908,7 +907,7 @@ export const ru: SlavicOf<typeof en> = {
   'health.net_remembered_none': 'Адресов ещё нет',
   'health.net_remembered_all': 'Отвечают все известные адреса: {all}',
   'health.net_remembered_some': 'Из {all} известных адресов отвечают {reached}; не отвечают: {list}',
-  'health.net_clock_apart': 'Сообщение опережает часы этого компьютера на {minutes} мин',
+  'health.net_clock_apart': 'Сообщение от {name} в «{room}» опережает часы этого компьютера на {minutes} мин',
   'health.net_no_interface.hint': 'Подключите кабель или войдите в Wi-Fi.',
   'health.net_public_only.hint': 'На публичных адресах другие сами не находятся. Введите адрес ниже.',
   'health.net_mdns_off.hint': 'Включите его в настройках или введите адрес ниже.',
@@ -922,6 +921,10 @@ export const ru: SlavicOf<typeof en> = {
     'Правила брандмауэров рассчитаны на обычный порт. Закройте ту программу или разрешите и этот порт.',
   'health.net_port_taken.hint':
     'Будет взят другой порт, для которого может не быть правил. Закройте ту программу.',
+  'health.net_firewall_closed.hint':
+    'Разрешите в настройках брандмауэра входящие из местной сети: порт TCP 47600 и порт UDP 5353.',
+  'health.net_firewall_suspect.hint':
+    'Разрешите в настройках брандмауэра входящие из местной сети: порт TCP 47600 и порт UDP 5353.',
   'health.net_vpn_default.hint': 'Разрешите местные сети в настройках VPN или выключите его на время работы.',
   'health.net_isolated.hint':
     'Возможно, Wi-Fi разделяет клиентов или на той стороне брандмауэр. Возьмите кабель или другую точку доступа.',
@@ -930,6 +933,10 @@ export const ru: SlavicOf<typeof en> = {
   'health.net_alone.hint': 'Проверьте, что все в одной сети; гостевые сети разделяют клиентов.',
   'health.net_remembered_some.hint': 'Машины могут быть выключены или сменить адрес. Введите один ниже.',
   'health.net_clock_apart.hint': 'Сравните часы и поправьте неверные. Порядок сообщений не изменится.',
+  'program.another': 'другая программа',
+  'unreached.refused': 'там никто не слушает',
+  'unreached.no_answer': 'нет ответа',
+  'unreached.no_route': 'туда нет пути',
   'check.database': 'База данных',
   'check.disk_space': 'Место на диске',
   'check.disk_speed': 'Скорость диска',
@@ -978,6 +985,8 @@ export const ru: SlavicOf<typeof en> = {
   'setting.network.try_gap_seconds': 'Секунд между этими попытками',
   'setting.network.presence_seconds': 'Секунд между известиями о том, кто пришёл и ушёл, не меньше',
   'settings.default': 'Обычно: {value}',
+  'settings.range': 'от {from} до {to}',
+  'settings.switch': '«on» (включено) или «off» (выключено)',
   'theme.system': 'Как в системе',
   'theme.light': 'Светлая',
   'theme.dark': 'Тёмная',
@@ -994,7 +1003,7 @@ export const ru: SlavicOf<typeof en> = {
   'about.charts.link': 'https://www.tradingview.com/',
 
   'notice.not_deleted': 'Сообщение не удалено: вам это больше не разрешено.',
-  'notice.new_report': 'На одно из сообщений пожаловались тем, кто ведёт круг.',
+  'notice.new_report': 'На сообщение в круге «{space}» пожаловались тем, кто его ведёт.',
   'notice.copied_profile':
     'Используется копия профиля: два компьютера пишут как одно устройство. Обе истории сохранены.',
   'notice.new_incarnation':

@@ -231,7 +231,6 @@ export const uk: SlavicOf<typeof en> = {
   'reports.title': 'Скарги в колі «{space}»',
   'reports.by': '{name}, {time}',
   'reports.edited': 'Змінено на:',
-  'reports.unknown': 'Хтось невідомий',
   'reports.unverified': 'Цього ніхто не підписував. Скарга нічого не доводить.',
   'reports.none.title': 'Скарг немає',
   'reports.none.text': 'Сюди надходить те, на що поскаржилися, таким, як було написано.',
@@ -907,7 +906,8 @@ export const uk: SlavicOf<typeof en> = {
   'health.net_remembered_none': 'Адрес ще немає',
   'health.net_remembered_all': 'Відповідають усі відомі адреси: {all}',
   'health.net_remembered_some': 'З {all} відомих адрес відповідають {reached}; не відповідають: {list}',
-  'health.net_clock_apart': 'Повідомлення випереджає годинник цього комп’ютера на {minutes} хв',
+  'health.net_clock_apart':
+    'Повідомлення від {name} у «{room}» випереджає годинник цього комп’ютера на {minutes} хв',
   'health.net_no_interface.hint': 'Під’єднайте кабель або ввійдіть у Wi-Fi.',
   'health.net_public_only.hint': 'На публічних адресах інші самі не знаходяться. Введіть адресу нижче.',
   'health.net_mdns_off.hint': 'Увімкніть його в налаштуваннях або введіть адресу нижче.',
@@ -920,6 +920,10 @@ export const uk: SlavicOf<typeof en> = {
   'health.net_port_other.hint':
     'Правила брандмауерів розраховані на звичайний порт. Закрийте ту програму або дозвольте й цей порт.',
   'health.net_port_taken.hint': 'Буде взято інший порт, для якого може не бути правил. Закрийте ту програму.',
+  'health.net_firewall_closed.hint':
+    'Дозвольте в налаштуваннях брандмауера вхідні з місцевої мережі: порт TCP 47600 і порт UDP 5353.',
+  'health.net_firewall_suspect.hint':
+    'Дозвольте в налаштуваннях брандмауера вхідні з місцевої мережі: порт TCP 47600 і порт UDP 5353.',
   'health.net_vpn_default.hint':
     'Дозвольте місцеві мережі в налаштуваннях VPN або вимкніть його на час роботи.',
   'health.net_isolated.hint':
@@ -929,6 +933,10 @@ export const uk: SlavicOf<typeof en> = {
   'health.net_alone.hint': 'Перевірте, що всі в одній мережі; гостьові мережі розділяють клієнтів.',
   'health.net_remembered_some.hint': 'Машини можуть бути вимкнені або змінити адресу. Введіть одну нижче.',
   'health.net_clock_apart.hint': 'Порівняйте годинники й виправте хибний. Порядок повідомлень не зміниться.',
+  'program.another': 'інша програма',
+  'unreached.refused': 'там ніхто не слухає',
+  'unreached.no_answer': 'немає відповіді',
+  'unreached.no_route': 'туди немає шляху',
   'check.database': 'База даних',
   'check.disk_space': 'Місце на диску',
   'check.disk_speed': 'Швидкість диска',
@@ -977,6 +985,8 @@ export const uk: SlavicOf<typeof en> = {
   'setting.network.try_gap_seconds': 'Секунд між цими спробами',
   'setting.network.presence_seconds': 'Секунд між звістками про те, хто прийшов і пішов, не менше',
   'settings.default': 'Зазвичай: {value}',
+  'settings.range': 'від {from} до {to}',
+  'settings.switch': '«on» (увімкнено) або «off» (вимкнено)',
   'theme.system': 'Як у системі',
   'theme.light': 'Світла',
   'theme.dark': 'Темна',
@@ -993,7 +1003,7 @@ export const uk: SlavicOf<typeof en> = {
   'about.charts.link': 'https://www.tradingview.com/',
 
   'notice.not_deleted': 'Повідомлення не видалено: вам це більше не дозволено.',
-  'notice.new_report': 'На одне з повідомлень поскаржилися тим, хто веде коло.',
+  'notice.new_report': 'На повідомлення в колі «{space}» поскаржилися тим, хто його веде.',
   'notice.copied_profile':
     'Використовується копія профілю: два комп’ютери пишуть як один пристрій. Обидві історії збережено.',
   'notice.new_incarnation':

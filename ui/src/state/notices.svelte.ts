@@ -75,8 +75,8 @@ const reasoned = ['socket_off', 'network_off', 'network_stopped'];
 
 /** Shows the notices that come from outside. */
 export function startNotices(): () => void {
-  return on('notice', ({ level, code, message }) => {
-    const words = maybe(`notice.${code}`);
+  return on('notice', ({ level, code, message, params }) => {
+    const words = maybe(`notice.${code}`, params);
     // Our words do not say why; those from outside do.
     notify(level, words ?? message, { detail: words && reasoned.includes(code) ? message : undefined });
   });

@@ -93,7 +93,7 @@ export function chooseSpace(space: string): void {
 }
 
 export function chooseRoom(room: string): void {
-  const info = overview.data?.rooms.find((known) => known.room === room);
+  const info = roomOf(room);
   if (info && info.space !== chosen.space) chooseSpace(info.space);
   chosen.room = room;
 }

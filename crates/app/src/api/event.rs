@@ -1,5 +1,7 @@
 //! What Artel tells without being asked.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -65,6 +67,9 @@ pub struct Notice {
     pub code: String,
     /// English text.
     pub message: String,
+    /// What the text is about, by name, for translation.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
 }
 
 /// How serious a notice is.

@@ -42,7 +42,7 @@ pub struct SpaceDoor {
     pub minutes: Option<u32>,
 }
 
-/// Shows the open door of a space, if there is one.
+/// Shows the door of a space.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct SpaceDoorShow {
     /// Id or unique name of the space.
@@ -230,7 +230,7 @@ pub struct RoomReport {
     pub text: String,
 }
 
-/// Lists the reports of a space, oldest first: all of them for owners and teachers, for others their own.
+/// Lists the last 500 reports of a space, oldest first: of all for owners and teachers, for others their own.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct SpaceReports {
     /// Id or unique name of the space.
@@ -324,11 +324,13 @@ pub struct NetPeers {}
 #[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
 pub struct NetDoctor {}
 
-/// Writes what a space holds into a sealed file, for those who cannot be reached.
+/// Writes what a space holds into a sealed file, for those who cannot be reached. Not in it are rooms that not everyone
+/// reads, direct messages, reports, files, and what stands beside messages: reactions, and how far people have read.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct NetExport {
-    /// Space, by name or id.
-    pub space: String,
+    /// Id or unique name of the space; the only one unless given.
+    #[serde(default)]
+    pub space: Option<String>,
     /// Path of the file.
     pub file: String,
     /// First day of what is wanted, as `2026-11-22`; everything unless given.
@@ -438,6 +440,15 @@ pub struct DoorInfo {
     pub guests: u32,
     /// Names of those of them who are in by now, in the order they came.
     pub came: Vec<String>,
+}
+
+/// How the door of a space stands.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct DoorState {
+    /// Space id.
+    pub space: String,
+    /// The door, while it is open.
+    pub open: Option<DoorInfo>,
 }
 
 /// How an invite stands.
@@ -572,7 +583,7 @@ pub struct ReportInfo {
     pub at: i64,
     /// Why, in their words.
     pub text: String,
-    /// What they report; none if it is not what anyone signed, so that it proves nothing.
+    /// What they report; none if it is not what anyone of the space signed, so that it proves nothing.
     pub reported: Option<Reported>,
 }
 
@@ -581,8 +592,8 @@ pub struct ReportInfo {
 pub struct Reported {
     /// Id of the message.
     pub message: String,
-    /// Key of its author, hexadecimal; none if the roster does not know them.
-    pub author: Option<String>,
+    /// Key of its author, hexadecimal.
+    pub author: String,
     /// Their name.
     pub name: String,
     /// Where it was said: the name of a room; none if it was a direct message, or the room is not known here.
@@ -644,6 +655,8 @@ pub struct Page {
 pub struct Message {
     /// Message id.
     pub id: String,
+    /// Its place in the room: of two messages, the one whose text sorts first stands first.
+    pub order: String,
     /// Author's member key, hexadecimal.
     pub author: String,
     /// Author's name.

@@ -69,6 +69,8 @@ pub(crate) struct Finding {
     /// English, with the names of values in braces.
     words: &'static str,
     params: BTreeMap<String, String>,
+    /// Words that stand in the message for codes among the values.
+    said: BTreeMap<String, String>,
     hint: Option<&'static str>,
 }
 
@@ -80,6 +82,7 @@ impl Finding {
             grade: Grade::Well,
             words,
             params: BTreeMap::new(),
+            said: BTreeMap::new(),
             hint: None,
         }
     }
@@ -87,6 +90,12 @@ impl Finding {
     pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.params.insert(name.to_owned(), value.to_string());
         self
+    }
+
+    /// A value that is a code, for translation; the message says it in words.
+    pub(crate) fn said(mut self, name: &str, code: impl ToString, words: impl ToString) -> Self {
+        self.said.insert(name.to_owned(), words.to_string());
+        self.with(name, code)
     }
 
     pub(crate) fn but(self, grade: Grade, hint: &'static str) -> Self {
@@ -102,7 +111,8 @@ impl Finding {
         let mut message = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let (name, after) = part.split_once('}').unwrap_or((part, ""));
-            message += self.params.get(name).map_or("", String::as_str);
+            let value = self.said.get(name).or_else(|| self.params.get(name));
+            message += value.map_or("", String::as_str);
             message += after;
         }
         message

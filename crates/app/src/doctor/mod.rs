@@ -107,13 +107,24 @@ enum Unreached {
 }
 
 impl Unreached {
-    fn words(self) -> &'static str {
+    /// The code, for translation, and English words.
+    fn told(self) -> (&'static str, &'static str) {
         match self {
-            Self::Refused => "nobody listens there",
-            Self::NoAnswer => "no answer",
-            Self::NoRoute => "no route",
+            Self::Refused => ("refused", "nobody listens there"),
+            Self::NoAnswer => ("no_answer", "no answer"),
+            Self::NoRoute => ("no_route", "no route"),
         }
     }
+}
+
+/// A message and its author's clock, Unix milliseconds.
+#[derive(Clone, Debug)]
+struct Said {
+    at: i64,
+    /// Author's name.
+    name: String,
+    /// Name of the room.
+    room: String,
 }
 
 /// Everything that was looked at.
@@ -139,8 +150,8 @@ struct Facts {
     now: i64,
     /// The latest time that this machine has seen itself.
     latest_own: i64,
-    /// The latest time in a message of others, and whose it was is not asked.
-    latest_said: i64,
+    /// The latest time in one of the messages of others that came last.
+    latest_said: Option<Said>,
 }
 
 impl Facts {
@@ -264,9 +275,9 @@ fn multicast(facts: &Facts) -> Finding {
 
 fn port(facts: &Facts) -> Finding {
     const NAME: &str = "port";
-    let by = match &facts.usual {
-        Usual::Taken(Some(program)) => program.clone(),
-        _ => "another program".to_owned(),
+    let (by, words) = match &facts.usual {
+        Usual::Taken(Some(program)) => (program.as_str(), program.as_str()),
+        _ => ("another", "another program"),
     };
     let finding = match (facts.listening, &facts.usual) {
         (Some((_, false)), _) => {
@@ -294,7 +305,7 @@ fn port(facts: &Facts) -> Finding {
     };
     finding
         .with("usual", USUAL_PORT)
-        .with("by", by)
+        .said("by", by, words)
         .with("port", facts.listening.map_or(USUAL_PORT, |(port, _)| port))
 }
 
@@ -389,11 +400,17 @@ fn company(facts: &Facts) -> Finding {
 fn remembered(facts: &Facts) -> Finding {
     const NAME: &str = "remembered";
     let all = facts.remembered.len();
-    let unreached: Vec<String> = facts
+    let unreached: Vec<(&String, Unreached)> = facts
         .remembered
         .iter()
-        .filter_map(|(address, outcome)| Some(format!("{address} ({})", outcome.err()?.words())))
+        .filter_map(|(address, outcome)| Some((address, outcome.err()?)))
         .collect();
+    let list = |say: fn(Unreached) -> &'static str| {
+        let all = unreached.iter();
+        let all = all.map(|(address, why)| format!("{address} ({})", say(*why)));
+        all.collect::<Vec<_>>().join(", ")
+    };
+    let (codes, words) = (list(|why| why.told().0), list(|why| why.told().1));
     let finding = if all == 0 {
         Finding::well(NAME, "net_remembered_none", "no address is remembered yet")
     } else if unreached.is_empty() {
@@ -420,17 +437,20 @@ fn remembered(facts: &Facts) -> Finding {
     finding
         .with("all", all)
         .with("reached", all - unreached.len())
-        .with("list", unreached.join(", "))
+        .said("list", codes, words)
 }
 
 fn time(facts: &Facts) -> Finding {
-    if facts.latest_said > facts.now.saturating_add(CLOCK_TOLERANCE_MS) {
-        let minutes = facts.latest_said.saturating_sub(facts.now) / 60_000;
+    let ahead = |said: &&Said| said.at > facts.now.saturating_add(CLOCK_TOLERANCE_MS);
+    if let Some(said) = facts.latest_said.as_ref().filter(ahead) {
+        let minutes = said.at.saturating_sub(facts.now) / 60_000;
         return Finding::well(
             "clock",
             "net_clock_apart",
-            "a message of somebody is {minutes} minutes ahead of this machine's clock",
+            "a message of {name} in {room} is {minutes} minutes ahead of this machine's clock",
         )
+        .with("name", &said.name)
+        .with("room", &said.room)
         .with("minutes", minutes)
         .but(
             Grade::Warning,
@@ -458,6 +478,14 @@ impl Handle<api::NetDoctor> for Session {
                 ))
             })
             .await?;
+        let said = match said {
+            Some(said) => {
+                let (name, room) = self.rooms.whose(said.space, said.room, said.author).await?;
+                let at = said.at;
+                Some(Said { at, name, room })
+            }
+            None => None,
+        };
         let created = self.core.opened().summary.created_at_ms;
         let facts = tokio::task::spawn_blocking(move || {
             let known = known.into_iter().map(|known| known.address).collect();
@@ -505,7 +533,7 @@ mod tests {
             remembered: vec![("/ip4/192.168.1.6/tcp/47600".into(), Ok(()))],
             now: 1_800_000_000_000,
             latest_own: 1_799_999_000_000,
-            latest_said: 1_799_999_000_000,
+            latest_said: None,
         }
     }
 
@@ -617,10 +645,57 @@ mod tests {
             "clock_behind",
             Warning,
         );
+        let said = |at| Said {
+            at,
+            name: "Оля".into(),
+            room: "General".into(),
+        };
         check(
-            |f| f.latest_said = f.now + 3_600_000,
+            |f| f.latest_said = Some(said(f.now + 3_600_000)),
             "net_clock_apart",
             Warning,
+        );
+        let mut near = facts();
+        near.latest_said = Some(said(near.now + CLOCK_TOLERANCE_MS));
+        assert!(judge(&near).iter().all(|finding| finding.grade == Well));
+    }
+
+    /// Words of a language stand in the message alone: what the window translates has codes.
+    #[test]
+    fn values_that_are_words_are_told_as_codes() {
+        let mut facts = facts();
+        facts.usual = Usual::Taken(None);
+        facts.listening = None;
+        facts.latest_said = Some(Said {
+            at: facts.now + 3_600_000,
+            name: "Оля".into(),
+            room: "General".into(),
+        });
+        let dead = [Unreached::Refused, Unreached::NoAnswer, Unreached::NoRoute];
+        facts.remembered = (6..)
+            .zip(dead)
+            .map(|(n, why)| (format!("10.0.0.{n}"), Err(why)))
+            .collect();
+        let told: Vec<_> = judge(&facts).into_iter().map(Finding::told).collect();
+        let of = |code: &str| told.iter().find(|check| check.code == code).unwrap();
+        let port = of("net_port_taken");
+        assert_eq!(port.params["by"], "another");
+        assert!(
+            port.message.ends_with("by another program"),
+            "{}",
+            port.message
+        );
+        let list = &of("net_remembered_some").params["list"];
+        assert_eq!(
+            list,
+            "10.0.0.6 (refused), 10.0.0.7 (no_answer), 10.0.0.8 (no_route)"
+        );
+        let words = "10.0.0.6 (nobody listens there), 10.0.0.7 (no answer), 10.0.0.8 (no route)";
+        assert!(of("net_remembered_some").message.ends_with(words));
+        let clock = &of("net_clock_apart").message;
+        assert!(
+            clock.starts_with("a message of Оля in General is 60 minutes"),
+            "{clock}"
         );
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn gather(network: &Situation, known: Vec<String>, mdns: bool) -> Fac
         remembered,
         now: 0,
         latest_own: 0,
-        latest_said: 0,
+        latest_said: None,
     }
 }
 

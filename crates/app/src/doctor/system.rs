@@ -87,31 +87,56 @@ pub(super) fn firewall() -> Firewall {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         output.status.success().then_some(text)
     };
-    if let Some(rules) = read("nft", &["list", "ruleset"]) {
-        return nft(&rules);
-    }
-    read("iptables", &["-S", "INPUT"]).map_or(Firewall::Unknown, |rules| iptables(&rules))
+    let (tables, chains) = (read("nft", &["list", "ruleset"]), || {
+        read("iptables", &["-S"])
+    });
+    both(tables.as_deref(), chains)
 }
 
-/// What `nft list ruleset` says of packets that come in.
-fn nft(rules: &str) -> Firewall {
+/// What `nft list ruleset` says, or where that has nothing about what comes in, `iptables -S`: the older filter is not
+/// seen by nft, and neither may be read by everyone.
+fn both(tables: Option<&str>, chains: impl FnOnce() -> Option<String>) -> Firewall {
+    if let Some(found) = tables.and_then(nft) {
+        return found;
+    }
+    match chains() {
+        Some(rules) => iptables(&rules),
+        None => tables.map_or(Firewall::Unknown, |_| Firewall::Open),
+    }
+}
+
+/// What `nft list ruleset` says of packets that come in; nothing where no chain gets them.
+fn nft(rules: &str) -> Option<Firewall> {
     let mut closed = false;
     let mut inside = false;
+    let mut hooked = false;
     for line in rules.lines().map(str::trim) {
         if line.contains("hook input") {
             inside = true;
+            hooked = true;
             closed |= line.contains("policy drop");
         } else if inside && line == "}" {
             inside = false;
         } else if inside {
-            closed |= matches!(line, "drop" | "reject" | "counter drop")
-                || line.starts_with("counter packets") && line.ends_with(" drop");
+            closed |= ends_all(line);
         }
     }
-    verdict(closed, rules)
+    hooked.then(|| verdict(closed, rules))
 }
 
-/// What `iptables -S INPUT` says.
+/// Whether a rule of nft keeps out whatever comes as far as it: it has no condition.
+fn ends_all(rule: &str) -> bool {
+    let mut words = rule.split_whitespace().peekable();
+    if words.next_if_eq(&"counter").is_some() {
+        while words
+            .next_if(|word| matches!(*word, "packets" | "bytes") || word.parse::<u64>().is_ok())
+            .is_some()
+        {}
+    }
+    matches!(words.next(), Some("drop" | "reject"))
+}
+
+/// What `iptables -S` says: others are kept out by the chain of what comes in, and let in by a rule of any.
 fn iptables(rules: &str) -> Firewall {
     let closed = rules.lines().any(|line| {
         matches!(
@@ -160,8 +185,9 @@ mod tests {
 
     #[test]
     fn rules_are_read() {
-        let check = |rules: &str, expected: Firewall| assert_eq!(nft(rules), expected, "{rules}");
-        check("", Firewall::Open);
+        let check = |rules: &str, expected: Firewall| {
+            assert_eq!(nft(rules), Some(expected), "{rules}");
+        };
         check(
             "table inet f {\n chain in {\n type filter hook input priority 0; policy accept;\n }\n}",
             Firewall::Open,
@@ -175,6 +201,41 @@ mod tests {
         check(
             &closed.replace("RULE", "tcp dport 22 accept"),
             Firewall::Closed,
+        );
+        // firewalld ends so.
+        for end in [
+            "reject with icmpx admin-prohibited",
+            "counter packets 12 bytes 720 reject with icmp type port-unreachable",
+            "counter drop",
+        ] {
+            let rules = "table inet firewalld {\n chain filter_INPUT {\n type filter hook input priority filter + 10; policy accept;\n ct state { established, related } accept\n END\n }\n}";
+            check(&rules.replace("END", end), Firewall::Closed);
+        }
+        let some = closed.replace("policy drop", "policy accept");
+        check(
+            &some.replace("RULE", "ct state invalid drop"),
+            Firewall::Open,
+        );
+        assert_eq!(nft(""), None);
+        assert_eq!(
+            nft("table ip nat {\n chain out {\n type nat hook output priority 0;\n }\n}"),
+            None
+        );
+
+        // ufw, as iptables tells it: the rule is in a chain of its own.
+        let ufw = "-P INPUT DROP\n-P FORWARD DROP\n-N ufw-user-input\n-A INPUT -j ufw-before-input\n\
+                   -A ufw-before-input -j ufw-user-input\n-A ufw-user-input -p tcp -m tcp --dport 47600 -j ACCEPT\n";
+        assert_eq!(iptables(ufw), Firewall::Allowed);
+        assert_eq!(iptables(&ufw.replace("47600", "22")), Firewall::Closed);
+        let chains = |rules: Option<&'static str>| move || rules.map(str::to_owned);
+        let dropping = Some("-P INPUT DROP\n");
+        assert_eq!(both(Some(""), chains(dropping)), Firewall::Closed);
+        assert_eq!(both(Some(""), chains(None)), Firewall::Open);
+        assert_eq!(both(None, chains(dropping)), Firewall::Closed);
+        assert_eq!(both(None, chains(None)), Firewall::Unknown);
+        assert_eq!(
+            both(Some(closed), chains(Some("-P INPUT ACCEPT\n"))),
+            Firewall::Closed
         );
         assert_eq!(iptables("-P INPUT ACCEPT\n"), Firewall::Open);
         assert_eq!(iptables("-P INPUT DROP\n"), Firewall::Closed);

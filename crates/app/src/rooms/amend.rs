@@ -1,6 +1,6 @@
 //! Messages that change after they were sent: edits, and deletions, which wait for a while before they are signed.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use artel_domain::{Content, MessageId};
 use artel_store::{
@@ -72,6 +72,7 @@ pub(super) fn sign_due(
                     level: NoticeLevel::Warning,
                     code: "not_deleted".to_owned(),
                     message: format!("A message could not be deleted: {reason}."),
+                    params: BTreeMap::new(),
                 });
             }
         }

@@ -18,9 +18,13 @@ use artel_domain::{
     sanitize,
 };
 use artel_store::{Store, blobs, rooms};
+use artel_sync::protocol::CommandError;
 use tokio::time::timeout;
 
-use super::view;
+use super::{
+    driver::{Failed, Work},
+    view,
+};
 use crate::{
     api::{Command, Handle, rooms as api},
     error::{AppError, Code},
@@ -355,9 +359,13 @@ impl Session {
             .inner
             .driver
             .ask(move |work| {
-                Ok(work
-                    .node
-                    .fetch(work.ledger, work.now, id.message, id.position)?)
+                let (ledger, now) = (&mut *work.ledger, work.now);
+                match work.node.fetch(ledger, now, id.message, id.position) {
+                    Err(CommandError::NoMessage) if is_ahead(work, &id.message)? => {
+                        Err(on_its_way().into())
+                    }
+                    asked => Ok(asked?),
+                }
             })
             .await?;
         loop {
@@ -383,6 +391,19 @@ impl Session {
             }
         }
     }
+}
+
+/// Whether a message is shown whose record is not here yet.
+fn is_ahead(work: &Work<'_>, message: &MessageId) -> Result<bool, Failed> {
+    Ok(rooms::message(work.tx, message)?.is_some_and(|message| message.provisional))
+}
+
+fn on_its_way() -> AppError {
+    AppError::new(
+        Code::WrongState,
+        "the message of this file is shown ahead and is itself still on its way",
+        "Try again in a moment. What is missing comes from those who are connected.",
+    )
 }
 
 fn nobody_has(file: &rooms::MessageFile) -> AppError {
@@ -413,6 +434,10 @@ impl Handle<api::AttachmentSave> for Session {
             let fetched = self.fetch(id, patience).await;
             guest.leave().await;
             fetched?;
+        } else {
+            // From another room, maybe: it is given to others in this one once it was shown to be in it.
+            let wanted = vec![(id.message, id.position)];
+            self.rooms.inner.driver.want_files(wanted);
         }
         let store = Arc::clone(self.core.store());
         tokio::task::spawn_blocking(move || save(&store, &file, &target)).await?

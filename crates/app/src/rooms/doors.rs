@@ -77,6 +77,8 @@ impl Handle<api::SpaceDoor> for Session {
             .ask(move |work| {
                 let space = names::space(work.node, &command.space)?.space;
                 let until = work.now.saturating_add(i64::from(minutes) * 60_000);
+                // An invite that nothing leads to would lie open for a while.
+                work.node.has_room_for_door(&space)?;
                 let invite = if let Some(invite) = given {
                     invite
                 } else {
@@ -90,6 +92,7 @@ impl Handle<api::SpaceDoor> for Session {
                         .create_invite(work.ledger, work.now, space, terms)?
                 };
                 work.node.open_door(work.now, space, invite, until)?;
+                work.changes.spaces = true;
                 let view = work.node.door(&space);
                 let view = view.ok_or_else(|| AppError::internal(&"the door is not there"))?;
                 Ok(describe(work.node, &space, view))
@@ -119,7 +122,10 @@ impl Handle<api::SpaceDoorShow> for Session {
             .look(move |node| {
                 let space = names::space(node, &command.space)?.space;
                 let view = node.door(&space);
-                Ok(view.map(|view| describe(node, &space, view)))
+                Ok(api::DoorState {
+                    space: space.to_string(),
+                    open: view.map(|view| describe(node, &space, view)),
+                })
             })
             .await?
     }
@@ -137,7 +143,10 @@ impl Handle<api::SpaceDoorClose> for Session {
                 let space = names::space(work.node, &command.space)?.space;
                 work.node.close_door(&space);
                 work.changes.spaces = true;
-                Ok::<_, Failed>(())
+                Ok::<_, Failed>(api::DoorState {
+                    space: space.to_string(),
+                    open: None,
+                })
             })
             .await
     }
@@ -160,28 +169,32 @@ impl Session {
                 .map_err(|reason| network::dial_error(&reason))?;
         }
         let driver = &self.rooms.inner.driver;
-        driver
-            .ask(move |work| {
-                work.node.knock(work.now, code);
-                Ok(())
-            })
+        let knocking = driver
+            .ask(move |work| Ok(work.node.knock(work.now, code)))
             .await?;
         if let Some(network) = network {
             network.hurry();
         }
-        let opened = await_door(wait, outcomes).await;
+        let opened = await_door(knocking, wait, outcomes).await;
         if opened.is_err() {
-            self.stop_knocking().await?;
+            driver
+                .ask(move |work| {
+                    work.node.stop_knocking(knocking);
+                    Ok(())
+                })
+                .await?;
         }
         opened
     }
 
-    /// Gives up knocking, if that is under way.
-    pub(super) async fn stop_knocking(&self) -> Result<(), AppError> {
+    /// Gives up knocking by a code, if that is under way.
+    pub(super) async fn stop_knocking_by(&self, code: DoorCode) -> Result<(), AppError> {
         let driver = &self.rooms.inner.driver;
         driver
-            .ask(|work| {
-                work.node.stop_knocking();
+            .ask(move |work| {
+                if let Some(knocking) = work.node.knocking_by(&code) {
+                    work.node.stop_knocking(knocking);
+                }
                 Ok(())
             })
             .await
@@ -189,6 +202,7 @@ impl Session {
 }
 
 async fn await_door(
+    ours: u32,
     wait: Duration,
     mut outcomes: broadcast::Receiver<Outcome>,
 ) -> Result<InviteCode, AppError> {
@@ -197,8 +211,15 @@ async fn await_door(
     let (mut answered, mut rests) = (0_u32, false);
     loop {
         match timeout_at(deadline, outcomes.recv()).await {
-            Ok(Ok(Event::DoorOpened { invite })) => return Ok(invite),
-            Ok(Ok(Event::DoorShut { later, .. })) => {
+            Ok(Ok(Event::DoorOpened { knocking, invite })) if knocking == ours => {
+                return Ok(invite);
+            }
+            Ok(Ok(Event::KnockingEnded { knocking })) if knocking == ours => {
+                return Err(given_up());
+            }
+            Ok(Ok(Event::DoorShut {
+                knocking, later, ..
+            })) if knocking == ours => {
                 answered += 1;
                 rests |= later;
                 deadline = if rests {
@@ -212,6 +233,14 @@ async fn await_door(
             Err(_) => return Err(no_door(answered, rests, wait)),
         }
     }
+}
+
+fn given_up() -> AppError {
+    AppError::new(
+        Code::Cancelled,
+        "joining by this code was given up",
+        "Join again when you have the code: artel space join CODE",
+    )
 }
 
 fn no_door(answered: u32, rests: bool, wait: Duration) -> AppError {

@@ -707,7 +707,8 @@ impl Inside {
                         | Event::Pending { .. }
                         | Event::JoinRefused { .. }
                         | Event::DoorOpened { .. }
-                        | Event::DoorShut { .. } => {
+                        | Event::DoorShut { .. }
+                        | Event::KnockingEnded { .. } => {
                             self.releases.push(Release::Outcome(event));
                         }
                         Event::Attachment { .. } => self.files = true,

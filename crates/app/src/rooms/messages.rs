@@ -47,6 +47,7 @@ impl Handle<api::RoomNew> for Session {
         command: api::RoomNew,
     ) -> Result<<api::RoomNew as Command>::Reply, AppError> {
         let name = command.name.trim().to_owned();
+        names::no_call(&name)?;
         self.rooms
             .inner
             .driver

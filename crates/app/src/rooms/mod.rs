@@ -38,7 +38,7 @@ pub(crate) use share::Shareable;
 
 use std::sync::Arc;
 
-use artel_domain::{DoorCode, InviteId};
+use artel_domain::{DoorCode, InviteId, MemberId, RoomId, SpaceId};
 use artel_sync::protocol::Node;
 use tokio::sync::Mutex;
 
@@ -50,6 +50,7 @@ use crate::{
 use driver::Driver;
 use network::Running;
 use stash::Stash;
+use view::People;
 
 /// State of this part of a session. Cheap to clone.
 #[derive(Clone)]
@@ -107,6 +108,24 @@ impl State {
         let rooms = self.clone();
         // Only a panic or the end of the program keeps this from running, and the next start makes up for it.
         let _ = tokio::task::spawn_blocking(move || rooms.inner.stash.empty()).await;
+    }
+
+    /// Name of a member, and of a room or of a conversation with one, as far as they are known.
+    pub(crate) async fn whose(
+        &self,
+        space: SpaceId,
+        room: RoomId,
+        author: MemberId,
+    ) -> Result<(String, String), AppError> {
+        self.look(move |node| {
+            let name = People::of(node, &space).name_and_role(&space, &author).0;
+            let talks = node.conversations(&space).into_iter();
+            let mut rooms = node.rooms(&space);
+            rooms.extend(talks.map(names::as_room));
+            let found = rooms.into_iter().find(|one| one.room == room);
+            (name, found.map_or_else(String::new, |one| one.name))
+        })
+        .await
     }
 
     async fn look<T: Send + 'static>(

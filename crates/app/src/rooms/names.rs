@@ -1,6 +1,6 @@
 //! Names and ids that users give for spaces, rooms and messages.
 
-use artel_domain::{Audience, DeviceId, InviteCode, InviteId, MessageId, SpaceId};
+use artel_domain::{Audience, DeviceId, InviteCode, InviteId, MessageId, RoomId, SpaceId};
 use artel_sync::protocol::{ConversationView, MemberState, MemberView, Node, RoomView, SpaceView};
 
 use crate::error::{AppError, Code};
@@ -29,11 +29,10 @@ fn choose<T>(
 ) -> Result<T, AppError> {
     let text = text.trim();
     let folded = text.to_lowercase();
-    let tests: [&dyn Fn(&T) -> bool; 4] = [
+    let tests: [&dyn Fn(&T) -> bool; 3] = [
         &|c| is_id(text, &id(c)),
         &|c| name(c) == text || full_name(c) == text,
-        &|c| name(c).to_lowercase() == folded,
-        &|c| full_name(c).to_lowercase() == folded,
+        &|c| name(c).to_lowercase() == folded || full_name(c).to_lowercase() == folded,
     ];
     for test in tests {
         let mut fitting: Vec<usize> = Vec::new();
@@ -100,6 +99,26 @@ pub(super) fn space(node: &Node, text: &str) -> Result<SpaceView, AppError> {
     }
 }
 
+/// The only space that this member is in.
+pub(super) fn only_space(node: &Node) -> Result<SpaceView, AppError> {
+    let mut spaces = node.spaces();
+    spaces.retain(|space| space.state == MemberState::Member);
+    let names: Vec<&str> = spaces.iter().map(|space| space.name.as_str()).collect();
+    let names = names.join(", ");
+    if spaces.len() > 1 {
+        let message = format!("which space is meant? There are several: {names}");
+        let hint = "Name one: --space NAME";
+        return Err(AppError::new(Code::Ambiguous, message, hint));
+    }
+    spaces.pop().ok_or_else(|| {
+        AppError::new(
+            Code::NotFound,
+            "there is no space",
+            "Make a space (artel space new NAME) or join one (artel space join INVITE).",
+        )
+    })
+}
+
 /// A conversation, as a room.
 pub(super) fn as_room(conversation: ConversationView) -> RoomView {
     RoomView {
@@ -109,74 +128,131 @@ pub(super) fn as_room(conversation: ConversationView) -> RoomView {
     }
 }
 
-/// The conversation that a text names: `@` and the other one's name, their id or a beginning of it, or its own id; also
-/// as `SPACE/@NAME`. None if the text names none.
-fn conversation(node: &Node, text: &str) -> Result<Option<(SpaceView, RoomView)>, AppError> {
-    let text = text.trim();
-    let (space_name, name) = match text.split_once("/@") {
-        Some((space_name, name)) => (Some(space_name), name),
-        None => (None, text.strip_prefix('@').unwrap_or(text)),
+/// Refuses a name for a new room by which nobody could find it, since it reads like a conversation.
+pub(super) fn no_call(name: &str) -> Result<(), AppError> {
+    if !is_call(name) {
+        return Ok(());
+    }
+    let message = format!("\"{name}\" reads like a conversation with a member");
+    let hint = "Choose a name that does not begin with @ and has no /@ in it.";
+    Err(AppError::new(Code::BadArguments, message, hint).param("name", name))
+}
+
+/// Whether a text means a conversation, and no room, whatever rooms are called: what is meant for one member must not go
+/// to a room that somebody named like them.
+fn is_call(text: &str) -> bool {
+    text.starts_with('@') || text.contains("/@")
+}
+
+/// The conversation that such a text names: `@NAME`, `@SPACE/NAME` or `SPACE/@NAME`, each by name, id or a beginning of it.
+fn called(node: &Node, text: &str) -> Result<(SpaceView, RoomView), AppError> {
+    let mut within = node.spaces();
+    let name = match text.strip_prefix('@') {
+        Some(name) => match name.split_once('/') {
+            Some((id, rest)) if within.iter().any(|one| is_id(id, &one.space.to_string())) => {
+                within.retain(|one| is_id(id, &one.space.to_string()));
+                rest
+            }
+            _ => name,
+        },
+        None => match text.split_once("/@") {
+            Some((name, rest)) => {
+                within = vec![space(node, name)?];
+                rest
+            }
+            None => text,
+        },
     };
-    let called = space_name.is_some() || text.starts_with('@');
-    let within = match space_name {
-        Some(name) => vec![space(node, name)?],
-        None => node.spaces(),
+    let named = |all| {
+        choose(
+            "member",
+            name,
+            all,
+            |(_, one): &(SpaceView, ConversationView)| one.with.to_string(),
+            |(_, one)| one.name.clone(),
+            |(space, one)| format!("{}/{}", space.name, one.name),
+        )
     };
-    let all: Vec<(SpaceView, ConversationView)> = within
+    // Of those who are not in any more one is meant only where nobody who is in has that name.
+    let all = conversations(node, within);
+    let (here, gone) = all.into_iter().partition(|(_, one)| one.here);
+    let found = named(here).or_else(|error| match error.code {
+        Code::NotFound => named(gone).map_err(|other| match other.code {
+            Code::NotFound => error,
+            _ => other,
+        }),
+        _ => Err(error),
+    });
+    match found {
+        Ok((space, found)) => Ok((space, as_room(found))),
+        Err(error) => Err(or_removed(node, text, error)),
+    }
+}
+
+/// The conversations of some spaces, of those in which this member is.
+fn conversations(node: &Node, within: Vec<SpaceView>) -> Vec<(SpaceView, ConversationView)> {
+    within
         .into_iter()
         .filter(|space| space.state == MemberState::Member)
         .flat_map(|space| {
             let all = node.conversations(&space.space).into_iter();
             all.map(move |one| (space.clone(), one))
         })
-        .collect();
-    if let Some((space, found)) = all
-        .iter()
-        .find(|(_, one)| is_id(name, &one.room.to_string()))
-    {
-        return Ok(Some((space.clone(), as_room(found.clone()))));
-    }
-    if !called
-        && !all
-            .iter()
-            .any(|(_, one)| is_id(name, &one.with.to_string()))
-    {
-        return Ok(None);
-    }
-    let (space, found) = choose(
-        "member",
-        name,
-        all,
-        |(_, one)| one.with.to_string(),
-        |(_, one)| one.name.clone(),
-        |(space, one)| format!("{}/@{}", space.name, one.name),
-    )?;
-    Ok(Some((space, as_room(found))))
+        .collect()
 }
 
-/// The room that a text names, also as `SPACE/ROOM`, or a conversation as `@NAME`.
+/// The room that a text names, also as `SPACE/ROOM`, or a conversation as `@NAME`. A conversation has also its own id, and
+/// that of the other one; no room's name stands before an id, and none at all for a whole one.
 pub(super) fn room(node: &Node, text: &str) -> Result<(SpaceView, RoomView), AppError> {
-    match named_room(node, text) {
-        Err(error) if error.code == Code::NotFound => match conversation(node, text)? {
-            Some(found) => Ok(found),
-            None => Err(error),
-        },
-        found => found,
+    let text = text.trim();
+    if is_call(text) {
+        return called(node, text);
     }
+    let talks: Vec<(SpaceView, ConversationView)> = conversations(node, node.spaces())
+        .into_iter()
+        .filter(|(_, one)| is_id(text, &one.room.to_string()) || is_id(text, &one.with.to_string()))
+        .collect();
+    let mut by_id: Vec<(SpaceView, RoomView)> = rooms(node);
+    by_id.retain(|(_, room)| is_id(text, &room.room.to_string()));
+    by_id.extend(talks.into_iter().map(|(space, one)| (space, as_room(one))));
+    match by_id.as_slice() {
+        [] if text.parse::<RoomId>().is_ok() => {
+            let message = format!("there is no room \"{text}\"");
+            let hint = "See which there are: artel room list";
+            let error = AppError::new(Code::NotFound, message, hint).param("name", text);
+            Err(or_removed(node, text, error))
+        }
+        [] => named_room(node, text),
+        [only] => Ok(only.clone()),
+        several => {
+            let list: Vec<String> = several
+                .iter()
+                .map(|(space, room)| format!("{}/{}", space.name, room.name))
+                .collect();
+            Err(AppError::new(
+                Code::Ambiguous,
+                format!("\"{text}\" fits several rooms: {}", list.join(", ")),
+                "Give more of the id.",
+            ))
+        }
+    }
+}
+
+/// All rooms, with their spaces.
+fn rooms(node: &Node) -> Vec<(SpaceView, RoomView)> {
+    node.spaces()
+        .into_iter()
+        .flat_map(|space| {
+            let rooms = node.rooms(&space.space).into_iter();
+            rooms.map(move |room| (space.clone(), room))
+        })
+        .collect()
 }
 
 fn named_room(node: &Node, text: &str) -> Result<(SpaceView, RoomView), AppError> {
-    let rooms: Vec<(SpaceView, RoomView)> = node
-        .spaces()
-        .into_iter()
-        .flat_map(|space| {
-            node.rooms(&space.space)
-                .into_iter()
-                .map(move |room| (space.clone(), room))
-        })
-        .collect();
+    let rooms = rooms(node);
     // A space of the same name as another is told by its id.
-    let in_space = text.trim().split_once('/').and_then(|(space, room)| {
+    let in_space = text.split_once('/').and_then(|(space, room)| {
         let of_space = |(view, _): &&(SpaceView, RoomView)| is_id(space, &view.space.to_string());
         let inside: Vec<_> = rooms.iter().filter(of_space).cloned().collect();
         (!inside.is_empty()).then_some((inside, room))
@@ -190,10 +266,15 @@ fn named_room(node: &Node, text: &str) -> Result<(SpaceView, RoomView), AppError
         |(_, room)| room.name.clone(),
         |(space, room)| format!("{}/{}", space.name, room.name),
     )
-    .map_err(|error| match removed_from(node, text) {
+    .map_err(|error| or_removed(node, text, error))
+}
+
+/// Says of a room that is not there that this member was removed from its space, where that is so.
+fn or_removed(node: &Node, text: &str, error: AppError) -> AppError {
+    match removed_from(node, text) {
         Some(space) if error.code == Code::NotFound => removed(node, &space),
         _ => error,
-    })
+    }
 }
 
 /// The space that a room's full name begins with, or the only one, where this member was removed from it.

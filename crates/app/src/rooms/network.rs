@@ -1,7 +1,7 @@
 //! The network of the session: start, stop, peers, dialling.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -249,6 +249,7 @@ impl State {
                 level: NoticeLevel::Bad,
                 code: "network_stopped".to_owned(),
                 message: format!("The network could not be started again: {reason}"),
+                params: BTreeMap::new(),
             })),
         }
     }

@@ -13,12 +13,12 @@ use super::{
     view::{Changes, People},
 };
 use crate::{
-    api::{Command, Handle, Notice, NoticeLevel, rooms as api},
+    api::{Command, Handle, rooms as api},
     error::AppError,
     session::Session,
 };
 
-/// Most reports listed.
+/// Reports listed at most, the newest.
 const MOST: u32 = 500;
 
 /// Keeps a report that was shown.
@@ -50,7 +50,7 @@ pub(super) fn show(
             files: serde_json::to_string(&names).unwrap_or_default(),
         }
     });
-    sealed::put_report(
+    let kept = sealed::put_report(
         tx,
         &sealed::Report {
             id: shown.id,
@@ -62,13 +62,11 @@ pub(super) fn show(
             reported,
         },
     )?;
-    changes.lists();
-    if shown.author != me {
-        changes.notice(Notice {
-            level: NoticeLevel::Note,
-            code: "new_report".to_owned(),
-            message: "A message was reported to those who run the space.".to_owned(),
-        });
+    if kept {
+        changes.lists();
+        if shown.author != me {
+            changes.reported(shown.space);
+        }
     }
     Ok(())
 }
@@ -87,21 +85,22 @@ pub(super) fn forget(
 
 fn to_wire(node: &Node, people: &People, report: sealed::Report) -> api::ReportInfo {
     let space = report.space;
-    let reported = report.reported.map(|reported| {
-        let author = people.of_device(&space, &reported.device);
-        let name = author.map_or(String::new(), |author| {
-            people.name_and_role(&space, &author).0
-        });
+    // A device that nobody of this space ever had is made up, whatever it signed.
+    let signed = report.reported.and_then(|reported| {
+        let author = people.of_device(&space, &reported.device)?;
+        Some((author, reported))
+    });
+    let reported = signed.map(|(author, reported)| {
         // An edit counts only from whoever wrote the message.
         let edit = reported
             .edit
-            .filter(|(device, _)| author.is_some() && people.of_device(&space, device) == author);
+            .filter(|(device, _)| people.of_device(&space, device) == Some(author));
         let rooms = node.rooms(&space).into_iter();
         let mut named = rooms.filter(|room| room.room == reported.room);
         api::Reported {
             message: reported.message.to_string(),
-            author: author.map(|author| author.to_string()),
-            name,
+            author: author.to_string(),
+            name: people.name_and_role(&space, &author).0,
             room: named.next().map(|room| room.name),
             at: reported.at,
             text: reported.said,
@@ -158,9 +157,10 @@ impl Handle<api::SpaceReports> for Session {
                     .role
                     .is_some_and(|role| role.may(Permission::DeleteOthers));
                 let people = People::of(work.node, &space.space);
-                let reports = sealed::reports(work.tx, &space.space, MOST)?.into_iter();
-                let reports = reports.filter(|report| runs || report.reporter == me);
+                let by = (!runs).then_some(me);
+                let reports = sealed::reports(work.tx, &space.space, by.as_ref(), MOST)?;
                 Ok(reports
+                    .into_iter()
                     .map(|report| to_wire(work.node, &people, report))
                     .collect())
             })

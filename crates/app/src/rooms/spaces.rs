@@ -277,7 +277,7 @@ impl Handle<api::SpaceJoinCancel> for Session {
         let invite = match link::read(&command.invite)? {
             Ticket::Invite(link) => Some(link.code.key().id()),
             Ticket::Door(code) => {
-                self.stop_knocking().await?;
+                self.stop_knocking_by(code.clone()).await?;
                 let through = self.rooms.inner.through.lock().await;
                 through
                     .as_ref()
@@ -374,11 +374,18 @@ impl Session {
         target: Option<Target>,
         wait: Duration,
     ) -> Result<api::Joined, AppError> {
+        let deadline = Instant::now() + wait;
         let invite = self.invite_behind(code.clone(), target, wait).await?;
         let through = &self.rooms.inner.through;
-        *through.lock().await = Some((code, invite.key().id()));
-        let joined = self.join(invite, None, wait).await;
-        *through.lock().await = None;
+        let ours = Some((code, invite.key().id()));
+        through.lock().await.clone_from(&ours);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let joined = self.join(invite, None, left).await;
+        // Another one may be under way by now.
+        let _ = through
+            .lock()
+            .await
+            .take_if(|now| Some(&*now) == ours.as_ref());
         joined
     }
 }

@@ -384,7 +384,8 @@ async fn the_code_of_an_open_door_leads_in() {
     let show = api::SpaceDoorShow {
         space: "One".to_owned(),
     };
-    let shown = ann.session.handle(show.clone()).await.unwrap().unwrap();
+    let shown = ann.session.handle(show.clone()).await.unwrap().open;
+    let shown = shown.unwrap();
     assert_eq!((shown.came, shown.wrong), (vec!["Ben".to_owned()], 0));
 
     let over = ann.session.handle(door).await.unwrap();
@@ -395,13 +396,109 @@ async fn the_code_of_an_open_door_leads_in() {
     let close = api::SpaceDoorClose {
         space: "One".to_owned(),
     };
-    ann.session.handle(close).await.unwrap();
-    assert!(ann.session.handle(show).await.unwrap().is_none());
+    let closed = ann.session.handle(close).await.unwrap();
+    assert_eq!((closed.space, closed.open.is_none()), (opened.space, true));
+    assert!(ann.session.handle(show).await.unwrap().open.is_none());
     let error = eve.join(&over.code, &at_ann).await.unwrap_err();
     assert_eq!(error.code, Code::InviteWrong, "{error:?}");
     for host in [ann, ben, eve] {
         host.session.close().await;
     }
+}
+
+impl Host {
+    async fn door(&self, space: &str, invite: Option<String>) -> Result<api::DoorInfo, AppError> {
+        let command = api::SpaceDoor {
+            space: space.to_owned(),
+            invite,
+            minutes: None,
+        };
+        self.session.handle(command).await
+    }
+}
+
+/// A join by a mistyped code is given up: its waiter hears of it at once, and the next one by the right code goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_by_a_door_that_was_given_up_leaves_the_next_alone() {
+    let (ann, ben) = (Host::new("Ann").await, Host::new("Ben").await);
+    ann.found("One").await;
+    let at_ann = ann.start().await;
+    let opened = ann.door("One", None).await.unwrap();
+    let (head, last) = opened.code.split_at(8);
+    let mistyped = format!("{head}{}", if last == "0" { "1" } else { "0" });
+    ben.start().await;
+    let cancel = |code: &str| {
+        let invite = code.to_owned();
+        ben.session.handle(api::SpaceJoinCancel { invite })
+    };
+    // Nobody is there, so it would wait for its whole time.
+    let (joined, cancelled) = tokio::join!(
+        tokio::time::timeout(
+            SOON,
+            ben.session.handle(api::SpaceJoin {
+                invite: mistyped.clone(),
+                address: None,
+                timeout_s: Some(600),
+            })
+        ),
+        async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            cancel(&mistyped).await
+        }
+    );
+    cancelled.unwrap();
+    let given_up = joined.expect("it still waits").unwrap_err();
+    assert_eq!(given_up.code, Code::Cancelled, "{given_up:?}");
+
+    // Another code in its place ends the first as well, and what ends the first leaves the second.
+    let (first, second) = tokio::join!(
+        ben.session.handle(api::SpaceJoin {
+            invite: mistyped.clone(),
+            address: None,
+            timeout_s: Some(600),
+        }),
+        async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let joining = ben.join(&opened.code, &at_ann);
+            let cancelling = async {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                cancel(&mistyped).await
+            };
+            tokio::join!(joining, cancelling).0
+        }
+    );
+    assert_eq!(first.unwrap_err().code, Code::Cancelled);
+    assert_eq!(second.unwrap().state, "member");
+    ann.session.close().await;
+    ben.session.close().await;
+}
+
+/// A door that is refused leaves no invite behind, and one that opens is told whatever invite it leads to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_door_makes_no_invite() {
+    let ann = Host::new("Ann").await;
+    ann.start().await;
+    for n in 0..=16 {
+        ann.found(&format!("Space {n}")).await;
+    }
+    for n in 0..16 {
+        ann.door(&format!("Space {n}"), None).await.unwrap();
+    }
+    let refused = ann.door("Space 16", None).await.unwrap_err();
+    assert_eq!(refused.code, Code::WrongState, "{refused:?}");
+    let invites = api::SpaceInvites {
+        space: "Space 16".to_owned(),
+    };
+    assert!(ann.session.handle(invites).await.unwrap().is_empty());
+
+    let invite = ann.invite("Space 0", 3600).await;
+    let mut events = ann.session.events();
+    ann.door("Space 0", Some(invite)).await.unwrap();
+    let told = async { while !matches!(events.recv().await, Ok(Event::Spaces)) {} };
+    tokio::time::timeout(SOON, told)
+        .await
+        .expect("nobody is told");
+    ann.session.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -1277,6 +1374,227 @@ async fn who_may_delete_what_others_wrote() {
     close([ann, ben, eve]).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retired_device_is_still_its_members_and_one_nobody_had_is_made_up() {
+    let [ann, ben, eve] = class().await;
+    let rude = ben.send("General", "rude").await.message;
+    ben.edit(&rude, "ruder").await.unwrap();
+    eve.until_texts("General", &["ruder"]).await;
+    eve.report(&rude, "").await.unwrap();
+    let letter = ann.send("@Ben", "come and see me").await.message;
+    ann.until_message(&letter, "delivered", |message| message.delivered == 1)
+        .await;
+    until("the report at Ann's", async || {
+        ann.reports().await.len() == 1
+    })
+    .await;
+
+    let device = ben.device().await;
+    let revoke = api::DeviceRevoke {
+        device: device.clone(),
+    };
+    ann.session.handle(revoke).await.unwrap();
+    assert!(ann.devices_of("Ben").await.is_empty());
+    let reports = ann.reports().await;
+    let reported = reports[0].reported.as_ref().unwrap();
+    assert_eq!(
+        (reported.name.as_str(), reported.edit.as_deref()),
+        ("Ben", Some("ruder"))
+    );
+    assert_eq!(ann.message(&letter).await.unwrap().delivered, 1);
+
+    // Whoever makes up a device can sign with it what they like.
+    let told = ann.session.rooms.inner.driver.ask(move |work| {
+        let space = names::space(work.node, "Room")?.space;
+        let id = artel_domain::MessageId::from_bytes([9; 32]);
+        let reported = artel_store::sealed::Reported {
+            message: id,
+            device: artel_domain::DeviceId::from_bytes([7; 32]),
+            room: artel_domain::RoomId::from_bytes([8; 32]),
+            at: 0,
+            said: "what nobody said".to_owned(),
+            edit: None,
+            files: "[]".to_owned(),
+        };
+        let report = artel_store::sealed::Report {
+            id,
+            space,
+            lamport: 1_000_000,
+            reporter: work.node.member(),
+            at: 0,
+            text: String::new(),
+            reported: Some(reported),
+        };
+        artel_store::sealed::put_report(work.tx, &report)?;
+        Ok(())
+    });
+    told.await.unwrap();
+    let reports = ann.reports().await;
+    assert_eq!(reports.len(), 2);
+    assert!(reports[1].reported.is_none());
+    close([ann, ben, eve]).await;
+}
+
+/// Many reports in one batch are one notice, which names the space; who does not run it is told of none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reports_are_told_once_and_to_those_who_run_the_space() {
+    let [ann, ben, eve] = class().await;
+    let mut told = Vec::new();
+    for host in [&ann, &ben] {
+        let mut events = host.session.events();
+        let asked = host.session.rooms.inner.driver.ask(|work| {
+            let space = names::space(work.node, "Room")?.space;
+            work.changes.reported(space);
+            work.changes.reported(space);
+            work.changes.notice(crate::api::Notice {
+                level: crate::api::NoticeLevel::Note,
+                code: "the_last".to_owned(),
+                message: String::new(),
+                params: std::collections::BTreeMap::new(),
+            });
+            Ok(())
+        });
+        asked.await.unwrap();
+        loop {
+            match tokio::time::timeout(SOON, events.recv()).await.unwrap() {
+                Ok(Event::Notice(notice)) if notice.code == "the_last" => break,
+                Ok(Event::Notice(notice)) => told.push((
+                    host.name.as_str(),
+                    notice.code,
+                    notice.params.get("space").cloned(),
+                )),
+                _ => {}
+            }
+        }
+    }
+    let new_report = ("Ann", "new_report".to_owned(), Some("Room".to_owned()));
+    assert_eq!(told, [new_report]);
+    close([ann, ben, eve]).await;
+}
+
+impl Host {
+    async fn save(&self, attachment: &str, to: &Path) -> Result<api::Saved, AppError> {
+        let command = api::AttachmentSave {
+            attachment: attachment.to_owned(),
+            to: to.to_string_lossy().into_owned(),
+            timeout_s: Some(SOON.as_secs()),
+        };
+        self.session.handle(command).await
+    }
+
+    async fn send_file(&self, room: &str, path: &Path) -> String {
+        let command = api::RoomSend {
+            room: room.to_owned(),
+            text: String::new(),
+            attach: vec![path.to_string_lossy().into_owned()],
+            reply_to: None,
+            wait_s: None,
+        };
+        self.session.handle(command).await.unwrap().message
+    }
+
+    /// Whether this machine gives the first file of a message to others in the message's room.
+    async fn gives(&self, message: &str) -> bool {
+        let id = names::message(message).unwrap();
+        let found = self.session.core().read(move |connection| {
+            let message = artel_store::rooms::message(connection, &id)?.unwrap();
+            artel_store::blobs::is_file_of(connection, &message.files[0].file, &message.room)
+        });
+        found.await.unwrap()
+    }
+}
+
+/// What came in one room is here in the other at once; once it is saved there, this machine gives it to others there too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_from_another_room_is_proved_for_this_one() {
+    let [ann, ben, eve] = class().await;
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("plan.txt");
+    std::fs::write(&path, "one, two, three").unwrap();
+    let new = api::RoomNew {
+        space: "Room".to_owned(),
+        name: "Second".to_owned(),
+        readers: Vec::new(),
+    };
+    ann.session.handle(new).await.unwrap();
+    let first = ann.send_file("General", &path).await;
+    let second = ann.send_file("Second", &path).await;
+    for message in [&first, &second] {
+        ben.until_message(message, "here", |message| !message.provisional)
+            .await;
+    }
+    let file = ben.message(&first).await.unwrap().attachments[0].id.clone();
+    ben.save(&file, &place.path().join("first.txt"))
+        .await
+        .unwrap();
+    assert!(ben.gives(&first).await && !ben.gives(&second).await);
+    let file = ben.message(&second).await.unwrap().attachments.remove(0);
+    assert_eq!(file.have, file.size);
+    ben.save(&file.id, &place.path().join("second.txt"))
+        .await
+        .unwrap();
+    until("it is proved", async || ben.gives(&second).await).await;
+    close([ann, ben, eve]).await;
+}
+
+/// A message that is shown ahead of its record has files that nobody can be asked for yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_a_message_shown_ahead_is_on_its_way() {
+    let ann = Host::new("Ann").await;
+    ann.found("Room").await;
+    let sent = ann.send("General", "before").await.message;
+    let known = names::message(&sent).unwrap();
+    let ahead = artel_domain::MessageId::from_bytes([5; 32]);
+    let shown = ann.session.rooms.inner.driver.ask(move |work| {
+        let message = artel_store::rooms::message(work.tx, &known)?.unwrap();
+        let file = artel_domain::Attachment {
+            name: "plan.txt".to_owned(),
+            size: 3,
+            media_type: "text/plain".to_owned(),
+            hash: artel_domain::FileHash::from_bytes([1; 32]),
+            file: artel_domain::FileId::from_bytes([2; 32]),
+        };
+        artel_store::rooms::insert(
+            work.tx,
+            &artel_store::rooms::NewMessage {
+                id: ahead,
+                feed: artel_store::feeds::Feed {
+                    space: message.space,
+                    room: message.room,
+                    device: work.node.device(),
+                    incarnation: artel_domain::Incarnation::from_bytes([3; 16]),
+                },
+                room: message.room,
+                sequence: 9,
+                lamport: message.lamport + 9,
+                author: message.author,
+                mine: false,
+                late: false,
+                provisional: true,
+                content: Some(artel_store::rooms::NewContent {
+                    at: 0,
+                    text: "a file",
+                    reply_to: None,
+                    result: "",
+                    attachments: vec![(&file, None)],
+                }),
+                erased: false,
+                closed: None,
+            },
+        )?;
+        Ok(())
+    });
+    shown.await.unwrap();
+    ann.start().await;
+    let place = tempfile::tempdir().unwrap();
+    let file = ann.message(&ahead.to_string()).await.unwrap().attachments[0]
+        .id
+        .clone();
+    let waits = ann.save(&file, place.path()).await.unwrap_err();
+    assert_eq!(waits.code, Code::WrongState, "{waits}");
+    ann.session.close().await;
+}
+
 impl Host {
     async fn report(&self, message: &str, text: &str) -> Result<api::Sent, AppError> {
         let command = api::RoomReport {
@@ -1389,12 +1707,102 @@ async fn two_write_to_one_another_and_the_third_carries() {
     close([ann, ben, eve]).await;
 }
 
+/// Somebody who may create rooms calls them like the ways to name a conversation. None of those leads there, and the
+/// program refuses such names.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_meant_for_one_member_never_goes_to_a_room_of_that_name() {
+    let [ann, ben, eve] = class().await;
+    let space = "Room".to_owned();
+    let members = ben.session.handle(api::SpaceMembers { space });
+    let mut members = members.await.unwrap().into_iter();
+    let of_eve = members.find(|member| member.name == "Eve").unwrap();
+    let talk = of_eve.conversation.unwrap();
+    let ways = [
+        "@Eve".to_owned(),
+        "@eve".to_owned(),
+        "Room/@Eve".to_owned(),
+        "@Room/Eve".to_owned(),
+        format!("@{}", of_eve.member),
+        format!("Room/@{}", &of_eve.member[..8]),
+        of_eve.member.clone(),
+        of_eve.member[..8].to_owned(),
+        talk.clone(),
+        talk[..8].to_owned(),
+    ];
+    for name in &ways {
+        let name = name.clone();
+        let made = ann.session.rooms.inner.driver.ask(move |work| {
+            let space = names::space(work.node, "Room")?.space;
+            let audience = artel_domain::Audience::All;
+            let (ledger, now) = (&mut *work.ledger, work.now);
+            Ok(work.node.create_room(ledger, now, space, &name, audience)?)
+        });
+        made.await.unwrap();
+    }
+    until("Ben has the rooms", async || {
+        ben.rooms().await.len() == ways.len() + 1
+    })
+    .await;
+    for way in &ways {
+        let sent = ben.send(way, "лише для тебе").await.message;
+        assert!(!ben.travels_with(&sent, "лише для тебе").await, "{way}");
+    }
+    let all = ["лише для тебе"; 10];
+    eve.until_texts("@Ben", &all).await;
+    for way in &ways {
+        assert_eq!(ben.texts(way).await, all, "{way}");
+    }
+    // Not even where there is no such conversation.
+    let refused = eve.read("@Eve").await.unwrap_err();
+    assert_eq!(refused.code, Code::NotFound, "{refused}");
+    let refused = ann.read(&talk).await.unwrap_err();
+    assert_eq!(refused.code, Code::NotFound, "{refused}");
+
+    for name in ["@Eve", " @Eve", "7/@Eve"] {
+        let new = api::RoomNew {
+            space: "Room".to_owned(),
+            name: name.to_owned(),
+            readers: Vec::new(),
+        };
+        let refused = ann.session.handle(new).await.unwrap_err();
+        assert_eq!(refused.code, Code::BadArguments, "{name}");
+    }
+    close([ann, ben, eve]).await;
+}
+
+/// One who was removed keeps the name; a new one of that name is the one that is meant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_means_the_one_who_is_in() {
+    let [ann, ben, eve] = class().await;
+    ann.send("@Eve", "to the first").await;
+    eve.until_texts("@Ann", &["to the first"]).await;
+    let remove = api::SpaceRemove {
+        space: "Room".to_owned(),
+        member: "Eve".to_owned(),
+        block: false,
+    };
+    ann.session.handle(remove).await.unwrap();
+    assert_eq!(ann.texts("@Eve").await, ["to the first"]);
+    let second = Host::new("Eve").await;
+    second.start().await;
+    let invite = ann.invite("Room", 3600).await;
+    let at_ann = ann.session.handle(api::NetPeers {}).await.unwrap();
+    let at_ann = at_ann.node.unwrap().addresses[0].clone();
+    second.join(&invite, &at_ann).await.unwrap();
+    ann.send("@Eve", "to the second").await;
+    second.until_texts("@Ann", &["to the second"]).await;
+    assert_eq!(ann.texts("@Eve").await, ["to the second"]);
+    second.session.close().await;
+    close([ann, ben, eve]).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_is_read_by_those_who_run_the_space_and_outlives_the_message() {
     let [ann, ben, eve] = class().await;
     let rude = ben.send("General", "rude").await.message;
     let private = ben.send("@Eve", "rude in private").await.message;
-    eve.until_texts("General", &["rude"]).await;
+    ben.edit(&rude, "ruder").await.unwrap();
+    eve.until_texts("General", &["ruder"]).await;
     eve.until_texts("@Ben", &["rude in private"]).await;
     for message in [&rude, &private] {
         eve.report(message, " look ").await.unwrap();
@@ -1420,20 +1828,19 @@ async fn a_report_is_read_by_those_who_run_the_space_and_outlives_the_message() 
             );
             let reported = report.reported.as_ref().unwrap();
             assert_eq!(reported.name, "Ben");
-            (reported.text.as_str(), reported.room.as_deref())
+            let (room, edit) = (reported.room.as_deref(), reported.edit.as_deref());
+            (reported.text.as_str(), room, edit)
         })
         .collect();
-    assert_eq!(said, [("rude", Some("General")), ("rude in private", None)]);
+    let first = ("rude", Some("General"), Some("ruder"));
+    assert_eq!(said, [first, ("rude in private", None, None)]);
     // Who reported sees that; the one it is about does not.
     assert_eq!(eve.reports().await.len(), 2);
     assert!(ben.reports().await.is_empty());
-    let nobody = eve
-        .report(&ann.send("General", "by the owner").await.message, "")
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(nobody.code, Code::NotFound | Code::NotAllowed),
-        "{nobody}"
-    );
+    let of_owner = ann.send("General", "by the owner").await.message;
+    eve.until_message(&of_owner, "here", |message| !message.provisional)
+        .await;
+    let nobody = eve.report(&of_owner, "").await.unwrap_err();
+    assert_eq!(nobody.code, Code::NotAllowed, "{nobody}");
     close([ann, ben, eve]).await;
 }

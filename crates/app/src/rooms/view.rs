@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use artel_domain::{
-    Attachment, Body, Content, DeviceId, FileId, MemberId, MessageId, RoomId, SpaceId, Topic,
-    attachment::chunk_count, limits::CHUNK,
+    Attachment, Body, Content, DeviceId, FileId, MemberId, MessageId, Permission, RoomId, SpaceId,
+    Topic, attachment::chunk_count, limits::CHUNK,
 };
 use artel_store::{
     Connection, StoreError, restored,
@@ -65,6 +65,8 @@ pub(super) struct Changes {
     /// Whether a peer confirmed something.
     pub delivered: bool,
     notices: Vec<api::Notice>,
+    /// Spaces in which somebody else reported a message.
+    reported: BTreeSet<SpaceId>,
 }
 
 impl Changes {
@@ -80,6 +82,11 @@ impl Changes {
     /// Has listeners ask again for everything that is listed.
     pub(super) fn lists(&mut self) {
         self.spaces = true;
+    }
+
+    /// Has it told that a message was reported, to one who runs the space; once, however many were.
+    pub(super) fn reported(&mut self, space: SpaceId) {
+        self.reported.insert(space);
     }
 
     /// Has something told that the user should know.
@@ -114,7 +121,8 @@ pub(super) fn apply(
         Event::SpaceChanged(_)
         | Event::Joined { .. }
         | Event::Pending { .. }
-        | Event::DoorPassed { .. } => {
+        | Event::DoorPassed { .. }
+        | Event::DoorTried { .. } => {
             changes.spaces = true;
         }
         Event::Presence { .. } => {
@@ -175,6 +183,7 @@ pub(super) fn apply(
             message: "A copied profile is in use: two machines write as the same device. \
                       Both histories are kept."
                 .to_owned(),
+            params: BTreeMap::new(),
         }),
         Event::Reborn(_) => changes.notices.push(api::Notice {
             level: api::NoticeLevel::Note,
@@ -182,6 +191,7 @@ pub(super) fn apply(
             message: "Others hold more of this device's messages than this machine: it goes on \
                       under a new mark, and nothing is lost."
                 .to_owned(),
+            params: BTreeMap::new(),
         }),
         Event::Cloned => changes.notices.push(api::Notice {
             level: api::NoticeLevel::Warning,
@@ -189,6 +199,7 @@ pub(super) fn apply(
             message: "This profile also runs on another computer; this one got a key of its own. \
                       Nothing is lost, and the other goes on."
                 .to_owned(),
+            params: BTreeMap::new(),
         }),
         Event::DoorClosed { why, .. } => {
             changes.spaces = true;
@@ -197,7 +208,8 @@ pub(super) fn apply(
         Event::JoinRefused { .. }
         | Event::InStep { .. }
         | Event::DoorOpened { .. }
-        | Event::DoorShut { .. } => {}
+        | Event::DoorShut { .. }
+        | Event::KnockingEnded { .. } => {}
     }
     Ok(())
 }
@@ -212,11 +224,13 @@ fn door_notice(why: DoorEnd) -> Option<api::Notice> {
             message: "The door was closed: wrong codes were tried at it 20 times. Nobody came in by them. \
                       Open it again for a new code."
                 .to_owned(),
+            params: BTreeMap::new(),
         }),
         DoorEnd::Invite => Some(api::Notice {
             level: api::NoticeLevel::Note,
             code: "door_ended".to_owned(),
             message: "The door was closed: the invite behind it has ended.".to_owned(),
+            params: BTreeMap::new(),
         }),
     }
 }
@@ -322,6 +336,7 @@ pub(super) struct People {
 struct Person {
     name: String,
     role: &'static str,
+    /// All that they ever had in use: what a device wrote stays theirs.
     devices: Vec<DeviceId>,
     me: bool,
 }
@@ -357,7 +372,7 @@ impl People {
                     let person = Person {
                         name: member.name,
                         role: member.role.name(),
-                        devices: member.devices,
+                        devices: [member.devices, member.retired].concat(),
                         me: member.me,
                     };
                     (member.member, person)
@@ -424,7 +439,7 @@ impl People {
         }
     }
 
-    /// The member that a device belongs to, as long as it is in use.
+    /// The member that a device belongs to, in use or retired.
     pub(super) fn of_device(&self, space: &SpaceId, device: &DeviceId) -> Option<MemberId> {
         let mut members = self.spaces.get(space)?.iter();
         let found = members.find(|(_, person)| person.devices.contains(device));
@@ -518,6 +533,7 @@ pub(super) fn to_wire(message: rooms::Message, people: &People) -> wire::Message
             people.reactions(&message)
         },
         id: message.id.to_string(),
+        order: format!("{:016x}{}", message.lamport, message.id),
         author: message.author.to_string(),
         name,
         role: role.to_owned(),
@@ -619,6 +635,21 @@ pub(super) fn events(
     }
     if changes.peers {
         events.push(api::Event::Peers);
+    }
+    for id in std::mem::take(&mut changes.reported) {
+        let spaces = node.spaces().into_iter();
+        let run = spaces.filter(|space| space.space == id).find(|space| {
+            let role = space.role;
+            role.is_some_and(|role| role.may(Permission::DeleteOthers))
+        });
+        if let Some(space) = run {
+            events.push(api::Event::Notice(api::Notice {
+                level: api::NoticeLevel::Note,
+                code: "new_report".to_owned(),
+                message: format!("A message was reported to those who run {}.", space.name),
+                params: BTreeMap::from([("space".to_owned(), space.name)]),
+            }));
+        }
     }
     events.extend(changes.notices.drain(..).map(api::Event::Notice));
     Ok(events)

@@ -50,12 +50,13 @@ pub(crate) async fn run(context: &Context, args: DmArgs) -> anyhow::Result<Exit>
     Ok(Exit::Done)
 }
 
-/// How a conversation with a member is named as a room.
+/// How a conversation with a member is named as a room: no room's name begins so.
 fn conversation(member: &str) -> String {
-    match member.rsplit_once('/') {
-        Some((space, name)) => format!("{space}/@{}", name.trim_start_matches('@')),
-        None => format!("@{}", member.trim_start_matches('@')),
+    let member = member.trim();
+    if member.contains("/@") {
+        return member.to_owned();
     }
+    format!("@{}", member.strip_prefix('@').unwrap_or(member))
 }
 
 #[cfg(test)]
@@ -67,8 +68,10 @@ mod tests {
         for (member, expected) in [
             ("Olena", "@Olena"),
             ("@Olena", "@Olena"),
-            ("Class 7B/Olena", "Class 7B/@Olena"),
+            ("Class 7B/Olena", "@Class 7B/Olena"),
             ("7/B/@Olena", "7/B/@Olena"),
+            // A name may have a stroke in it: what is the space and what the member, the node knows.
+            ("Olena/7B", "@Olena/7B"),
         ] {
             assert_eq!(conversation(member), expected);
         }

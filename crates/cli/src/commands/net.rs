@@ -24,9 +24,9 @@ pub(crate) enum NetCommand {
     Export {
         /// The file
         file: PathBuf,
-        /// Name or id of the space
+        /// Name or id of the space; the only one unless given
         #[arg(long)]
-        space: String,
+        space: Option<String>,
         /// Only what was written from this day on
         #[arg(long, value_name = "DAY")]
         since: Option<String>,
@@ -114,7 +114,7 @@ async fn export(
     context: &Context,
     client: &Client,
     file: &Path,
-    space: String,
+    space: Option<String>,
     since: Option<String>,
 ) -> anyhow::Result<Exit> {
     let file = absolute(file)?;
@@ -130,9 +130,10 @@ async fn export(
         let told = format!("Not in it, since not everyone reads them: {rooms}");
         context.output.hint(&told);
     }
-    context
-        .output
-        .hint("Files of messages are not in it. On the other machine: artel net import FILE");
+    context.output.hint(
+        "It holds no direct messages, reports, files and reactions, and not how far people have read. \
+         On the other machine: artel net import FILE",
+    );
     Ok(Exit::Done)
 }
 

@@ -447,29 +447,18 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
 async fn door(client: &Client, output: &Output, args: DoorArgs) -> anyhow::Result<Exit> {
     let space = args.space;
     if args.close || args.show {
-        let open = if args.close {
-            client
-                .call(SpaceDoorClose {
-                    space: space.clone(),
-                })
-                .await?;
-            None
+        let shown = if args.close {
+            client.call(SpaceDoorClose { space }).await?
         } else {
-            client
-                .call(SpaceDoorShow {
-                    space: space.clone(),
-                })
-                .await?
+            client.call(SpaceDoorShow { space }).await?
         };
-        match open {
-            Some(door) => output.one(&door, || {
+        output.one(&shown, || match &shown.open {
+            Some(door) => {
                 let until = when::minute(door.until);
                 format!("{} until {until}\n{}", door.code, door.came.join("\n"))
-            })?,
-            None => output.one(&json!({ "space": space, "open": false }), || {
-                "The door is closed.".to_owned()
-            })?,
-        }
+            }
+            None => "The door is closed.".to_owned(),
+        })?;
         return Ok(Exit::Done);
     }
     let mut events = client.events().await?;
@@ -503,7 +492,8 @@ async fn door(client: &Client, output: &Output, args: DoorArgs) -> anyhow::Resul
                 None | Some(Event::Locked) => return Ok(Exit::Done),
                 Some(Event::Notice(notice)) => output.hint(&notice.message),
                 Some(Event::Spaces) => {
-                    let Some(now) = show().await?.filter(|now| now.code == door.code) else {
+                    let now = show().await?.open.filter(|now| now.code == door.code);
+                    let Some(now) = now else {
                         output.hint("The door is closed.");
                         return Ok(Exit::Done);
                     };

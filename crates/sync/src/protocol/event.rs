@@ -243,15 +243,29 @@ pub enum Event {
     },
     /// The code of a door led to this invite; knocking has ended. It is for the application to join by it.
     DoorOpened {
+        /// Which knocking led to it.
+        knocking: u32,
         /// The invite.
         invite: InviteCode,
     },
     /// A peer has no door that the code opens. Others may.
     DoorShut {
+        /// Which knocking.
+        knocking: u32,
         /// Who.
         peer: Peer,
         /// Whether it has one that hears nobody for a while; it is knocked at again.
         later: bool,
+    },
+    /// Nobody is knocked at any more: a door opened, it was given up, or another code came instead.
+    KnockingEnded {
+        /// Which knocking.
+        knocking: u32,
+    },
+    /// A wrong code was tried at a door of this node.
+    DoorTried {
+        /// Space.
+        space: SpaceId,
     },
     /// Someone who knows the code of a door of this node was given the invite.
     DoorPassed {

@@ -6,7 +6,7 @@ import { on } from '../../state/events';
 import { complain } from '../../state/notices.svelte';
 import { Query } from '../../state/query.svelte';
 import { markRead } from '../../state/spaces.svelte';
-import { firstUnread, rowsOf, stands, upsert } from './rows';
+import { firstUnread, rowsOf, upsert } from './rows';
 
 /** Messages in one page. */
 const page = 100;
@@ -62,13 +62,8 @@ export class History {
     this.#stops = [
       on('message', ({ room: where, message }) => {
         if (where !== room) return;
-        // Where a late one belongs is for the records to say; one that changed may be older than what is here.
-        const elsewhere = (message.edited || !stands(message)) && !this.find(message.id);
-        if (message.late || elsewhere) this.#again();
-        else {
-          if (this.#fresh) this.#came.add(message.id);
-          this.#change((messages) => upsert(messages, message));
-        }
+        if (this.#fresh) this.#came.add(message.id);
+        this.#change((messages) => upsert(messages, message, this.more));
       }),
       on('attachment', ({ attachment, have }) =>
         this.#change((messages) => arrived(messages, attachment, have)),

@@ -68,8 +68,14 @@ export function stands(message: Message): boolean {
   return !message.deleted && !message.closed && message.deleting_until === null;
 }
 
-/** Puts a message that was shown or changed into its place: where it was, or at the end. */
-export function upsert(messages: readonly Message[], message: Message): Message[] {
+/**
+ * Puts a message that was shown or changed where the records say. With older ones that are not here (`more`), one that
+ * stands before the first is left to them.
+ */
+export function upsert(messages: readonly Message[], message: Message, more: boolean): Message[] {
   const at = messages.findIndex((known) => known.id === message.id);
-  return at >= 0 ? messages.with(at, message) : [...messages, message];
+  if (at >= 0) return messages.with(at, message);
+  const after = messages.findLastIndex((known) => known.order < message.order);
+  if (after < 0 && more && messages.length > 0) return [...messages];
+  return messages.toSpliced(after + 1, 0, message);
 }

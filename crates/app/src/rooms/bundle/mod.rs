@@ -8,12 +8,18 @@ mod sealed;
 
 use std::{
     io::{BufReader, BufWriter},
-    path::PathBuf,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
 };
 
-use artel_sync::protocol::{UnpackError, Unpacked};
+use artel_domain::SpaceId;
+use artel_sync::protocol::{FeedKey, UnpackError, Unpacked};
+use tokio::sync::{mpsc, oneshot};
 
-use super::{driver::Failed, names};
+use super::{
+    driver::{self, Failed},
+    names,
+};
 use crate::{
     api::{Command, Handle, rooms as api},
     error::{AppError, Code},
@@ -24,6 +30,8 @@ use sealed::{Reader, Unread, Writer};
 
 /// Passes over a file: what is of a member who is known only from what comes later in it is taken in the next.
 const PASSES: usize = 8;
+/// Frames that wait between the file and the records.
+const AHEAD: usize = 4;
 
 impl Handle<api::NetExport> for Session {
     async fn handle(
@@ -35,7 +43,10 @@ impl Handle<api::NetExport> for Session {
         let name = command.space;
         let (space, key, feeds, left_out) = driver
             .ask(move |work| {
-                let space = names::space(work.node, &name)?;
+                let space = match &name {
+                    Some(name) => names::space(work.node, name)?,
+                    None => names::only_space(work.node)?,
+                };
                 let (feeds, left_out) = work.node.bundle_feeds(&space.space)?;
                 let key = work.node.bundle_key(&space.space);
                 Ok((space, key, feeds, left_out))
@@ -51,35 +62,18 @@ impl Handle<api::NetExport> for Session {
         let mut salt = [0; 32];
         getrandom::fill(&mut salt).map_err(|reason| AppError::internal(&reason))?;
         let path = PathBuf::from(&command.file);
-        let failed = |reason| files::failed(&path, &reason);
-        let out = BufWriter::new(Unfinished::begin(&path).map_err(failed)?);
-        let mut writer = Writer::begin(out, &space.space, &key, salt).map_err(failed)?;
-        let mut records = 0_u64;
-        for feed in feeds {
-            let mut from = driver
-                .ask(move |work| match since {
-                    Some(since) => Ok(Some(work.node.bundle_from(work.ledger, &feed, since)?)),
-                    None => Ok(Some(1)),
-                })
-                .await?;
-            while let Some(place) = from {
-                let page = driver
-                    .ask(move |work| Ok(work.node.bundle_page(work.ledger, &feed, place)?))
-                    .await?;
-                let Some((frame, count, next)) = page else {
-                    break;
-                };
-                writer.frame(&frame).map_err(failed)?;
-                records += count as u64;
-                from = next;
-            }
+        let (frames, queue) = mpsc::channel(AHEAD);
+        let id = space.space;
+        let file = tokio::task::spawn_blocking(move || write(&path, &id, &key, salt, queue));
+        let sent = self.read_out(feeds, since, &frames).await;
+        if sent.is_ok() {
+            // If it failed meanwhile, it says so below.
+            let _ = frames.send(None).await;
         }
-        let bytes = writer.bytes;
-        let out = writer.finish().map_err(failed)?;
-        let out = out
-            .into_inner()
-            .map_err(|reason| failed(reason.into_error()))?;
-        out.finish().map_err(failed)?;
+        drop(frames);
+        let bytes = file.await?;
+        let records = sent?;
+        let bytes = bytes?;
         Ok(api::Exported {
             file: command.file,
             space: space.name,
@@ -88,6 +82,78 @@ impl Handle<api::NetExport> for Session {
             left_out,
         })
     }
+}
+
+impl Session {
+    /// Hands over the frames of feeds, a page in each batch of the driver, until all are or nobody takes them; how many
+    /// records they hold.
+    async fn read_out(
+        &self,
+        feeds: Vec<FeedKey>,
+        since: Option<i64>,
+        frames: &mpsc::Sender<Option<Vec<u8>>>,
+    ) -> Result<u64, AppError> {
+        let driver = &self.rooms.inner.driver;
+        let mut records = 0;
+        for feed in feeds {
+            let mut from = 1;
+            while let Some(since) = since {
+                let piece = driver
+                    .ask(move |work| Ok(work.node.bundle_from(work.ledger, &feed, from, since)?))
+                    .await?;
+                match piece {
+                    ControlFlow::Continue(next) => from = next,
+                    ControlFlow::Break(place) => {
+                        from = place;
+                        break;
+                    }
+                }
+            }
+            let mut place = Some(from);
+            while let Some(from) = place {
+                let page = driver
+                    .ask(move |work| Ok(work.node.bundle_page(work.ledger, &feed, from)?))
+                    .await?;
+                let Some((frame, count, next)) = page else {
+                    break;
+                };
+                if frames.send(Some(frame)).await.is_err() {
+                    return Ok(records);
+                }
+                records += count as u64;
+                place = next;
+            }
+        }
+        Ok(records)
+    }
+}
+
+/// Writes frames into a file as they come, up to the end that is marked by none; its size. Without that mark nothing is
+/// left of it.
+fn write(
+    path: &Path,
+    space: &SpaceId,
+    key: &[u8; 32],
+    salt: [u8; 32],
+    mut frames: mpsc::Receiver<Option<Vec<u8>>>,
+) -> Result<u64, AppError> {
+    let failed = |reason| files::failed(path, &reason);
+    let out = BufWriter::new(Unfinished::begin(path).map_err(failed)?);
+    let mut writer = Writer::begin(out, space, key, salt).map_err(failed)?;
+    loop {
+        match frames.blocking_recv() {
+            Some(Some(frame)) => writer.frame(&frame).map_err(failed)?,
+            Some(None) => break,
+            None => return Err(driver::closed()),
+        }
+    }
+    let bytes = writer.bytes;
+    let out = writer.finish().map_err(failed)?;
+    let out = out
+        .into_inner()
+        .map_err(|reason| failed(reason.into_error()))?;
+    out.finish().map_err(failed)?;
+    Ok(bytes)
 }
 
 /// Midnight of a day here, Unix milliseconds.
@@ -114,11 +180,7 @@ impl Handle<api::NetImport> for Session {
         let driver = &self.rooms.inner.driver;
         let keys = driver.look(artel_sync::protocol::Node::bundle_keys).await?;
         let path = PathBuf::from(&command.file);
-        let begin = || {
-            let file = files::open(&path).map_err(|reason| files::unread(&path, &reason))?;
-            Reader::open(BufReader::new(file), &keys).map_err(|reason| unread(&path, &reason))
-        };
-        let space = begin()?.space;
+        let (space, mut frames) = begin(path.clone(), keys.clone()).await?;
         let mut taken = api::Imported {
             file: command.file.clone(),
             space: String::new(),
@@ -130,14 +192,12 @@ impl Handle<api::NetImport> for Session {
         if let Some(found) = spaces.into_iter().find(|found| found.space == space) {
             taken.space = found.name;
         }
-        for _ in 0..PASSES {
+        for pass in 1..=PASSES {
             let before = taken.records;
             taken.waiting = 0;
-            let mut reader = begin()?;
-            loop {
-                let frame = match reader.frame() {
-                    Ok(Some(frame)) => frame,
-                    Ok(None) => break,
+            while let Some(frame) = frames.recv().await {
+                let frame = match frame {
+                    Ok(frame) => frame,
                     Err(reason) => {
                         taken.problem = Some(reason.to_string());
                         break;
@@ -153,19 +213,68 @@ impl Handle<api::NetImport> for Session {
                     .await?;
                 match unpacked {
                     Ok(Unpacked::Taken(new)) => taken.records += new,
-                    Ok(Unpacked::Gap | Unpacked::Unknown) => taken.waiting += 1,
+                    Ok(Unpacked::Gap(new) | Unpacked::Unknown(new)) => {
+                        taken.records += new;
+                        taken.waiting += 1;
+                    }
                     Err(reason) => {
                         taken.problem = Some(reason);
                         break;
                     }
                 }
             }
-            if taken.waiting == 0 || taken.records == before || taken.problem.is_some() {
+            if taken.waiting == 0
+                || taken.records == before
+                || taken.problem.is_some()
+                || pass == PASSES
+            {
                 break;
+            }
+            match begin(path.clone(), keys.clone()).await {
+                Ok((_, again)) => frames = again,
+                // What came until now stays, and is told.
+                Err(reason) => {
+                    taken.problem = Some(reason.message);
+                    break;
+                }
             }
         }
         Ok(taken)
     }
+}
+
+type Frames = mpsc::Receiver<Result<Vec<u8>, Unread>>;
+
+/// Opens a bundle: the space that it is of, and its frames as they are read, up to its end or the first fault.
+async fn begin(
+    path: PathBuf,
+    keys: Vec<(SpaceId, [u8; 32])>,
+) -> Result<(SpaceId, Frames), AppError> {
+    let (frames, queue) = mpsc::channel(AHEAD);
+    let (opened, space) = oneshot::channel();
+    tokio::task::spawn_blocking(move || {
+        let open = || {
+            let file = files::open(&path).map_err(|reason| files::unread(&path, &reason))?;
+            Reader::open(BufReader::new(file), &keys).map_err(|reason| unread(&path, &reason))
+        };
+        let mut reader = match open() {
+            Ok(reader) => reader,
+            Err(reason) => {
+                // Whoever asked may have gone.
+                let _ = opened.send(Err(reason));
+                return;
+            }
+        };
+        let _ = opened.send(Ok(reader.space));
+        while let Some(frame) = reader.frame().transpose() {
+            let last = frame.is_err();
+            if frames.blocking_send(frame).is_err() || last {
+                return;
+            }
+        }
+    });
+    let space = space.await.map_err(|_| driver::closed())??;
+    Ok((space, queue))
 }
 
 fn unread(path: &std::path::Path, reason: &Unread) -> AppError {

@@ -3,6 +3,8 @@
 //! The file itself, and how it is sealed, are the application's. What comes out of one is checked like what comes from
 //! a peer: it may be anything.
 
+use std::ops::ControlFlow;
+
 use artel_domain::{Audience, Body, SpaceId, SpaceSecret};
 use thiserror::Error;
 
@@ -16,15 +18,18 @@ use super::{
     ingest::{Asked, Taken},
 };
 
+/// Epochs of a space of which each two are tried together as the key of a bundle: some 2,000 pairs.
+const MAX_PAIRED: usize = 64;
+
 /// What came of a frame out of a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unpacked {
     /// It is here; so many of its records were not before.
     Taken(u64),
-    /// It does not follow from what is here: earlier records are missing.
-    Gap,
-    /// Its author, or its room, is not known here, or not open to this member.
-    Unknown,
+    /// Something of it does not follow from what is here: earlier records are missing. So many came in all the same.
+    Gap(u64),
+    /// Its author, or its room, is not known here, or not open to this member. So many came in before that was found.
+    Unknown(u64),
 }
 
 /// Why a frame out of a bundle was not taken.
@@ -77,8 +82,9 @@ impl Node {
         Ok((feeds, left_out))
     }
 
-    /// Place of the first record of a feed whose author's clock was not before `since`; after the last where there is
-    /// none. Control feeds are needed whole.
+    /// Looks through a piece of a feed, from a place on, for the first record whose author's clock was not before `since`.
+    /// Breaks with its place, or that after the last where there is none; continues with where the next piece begins.
+    /// Control feeds are needed whole.
     ///
     /// # Errors
     /// The ledger failed.
@@ -86,29 +92,29 @@ impl Node {
         &self,
         ledger: &dyn Ledger,
         feed: &FeedKey,
+        from: u64,
         since: i64,
-    ) -> LedgerResult<u64> {
+    ) -> LedgerResult<ControlFlow<u64, u64>> {
         const PAGE: usize = 500;
-        let mut from = 1;
         if feed.room == feed.space.control_room() {
-            return Ok(from);
+            return Ok(ControlFlow::Break(from));
         }
-        loop {
-            let page = ledger.feed_records(feed, from, PAGE)?;
-            for record in &page {
-                let body = ledger.body(&record.id)?;
-                if let Some(StoredBody::Here(wire)) = body
-                    && Body::decode(&wire).is_ok_and(|body| body.at >= since)
-                {
-                    return Ok(record.sequence);
-                }
-            }
-            match page.last() {
-                Some(last) if page.len() == PAGE && last.sequence > from => from = last.sequence,
-                Some(last) => return Ok(last.sequence.saturating_add(1)),
-                None => return Ok(from),
+        let page = ledger.feed_records(feed, from, PAGE)?;
+        for record in &page {
+            let body = ledger.body(&record.id)?;
+            if let Some(StoredBody::Here(wire)) = body
+                && Body::decode(&wire).is_ok_and(|body| body.at >= since)
+            {
+                return Ok(ControlFlow::Break(record.sequence));
             }
         }
+        Ok(match page.last() {
+            Some(last) if page.len() == PAGE && last.sequence > from => {
+                ControlFlow::Continue(last.sequence)
+            }
+            Some(last) => ControlFlow::Break(last.sequence.saturating_add(1)),
+            None => ControlFlow::Break(from),
+        })
     }
 
     /// A frame with records of a feed from a place on, how many they are, and where the next one begins if there is one.
@@ -147,14 +153,20 @@ impl Node {
         self.spaces.get(space)?.meeting_key()
     }
 
-    /// Keys that a bundle may be sealed with, each with its space: those of now, and those of each epoch by itself,
-    /// which was the latest once.
+    /// Keys that a bundle may be sealed with, each with its space: those of now, those of each epoch by itself, and those
+    /// of two together, as they are while neither had seen the other; of the first [`MAX_PAIRED`] epochs that are known.
     pub fn bundle_keys(&self) -> Vec<(SpaceId, [u8; 32])> {
         let keys = self.spaces.iter().flat_map(|(id, space)| {
-            let former = space.secrets.values();
-            let former = former.map(|secret| SpaceSecret::meeting_key(id, [secret]));
-            let keys = space.meeting_key().into_iter().chain(former);
-            keys.map(|key| (*id, key))
+            let former: Vec<&SpaceSecret> = space.secrets.values().collect();
+            let pairs = former.iter().take(MAX_PAIRED).enumerate();
+            let pairs = pairs.flat_map(|(at, one)| {
+                let others = former.iter().take(at);
+                others.map(|other| SpaceSecret::meeting_key(id, [*one, *other]))
+            });
+            let alone = former.iter();
+            let alone = alone.map(|secret| SpaceSecret::meeting_key(id, [*secret]));
+            let keys = space.meeting_key().into_iter().chain(alone).chain(pairs);
+            keys.map(|key| (*id, key)).collect::<Vec<_>>()
         });
         keys.collect()
     }
@@ -193,15 +205,16 @@ impl Node {
         let (me, control) = (self.member(), room == space.control_room());
         let found = self.spaces.get(&space);
         if !control && !found.is_some_and(|found| found.roster.reads(&me, &room)) {
-            return Ok(Unpacked::Unknown);
+            return Ok(Unpacked::Unknown(0));
         }
         self.tell_time(now);
-        let mut new = 0;
+        let mut unknown = Vec::new();
         for carried in &records {
             if let Ok(envelope) =
                 artel_domain::Signed::<artel_domain::Envelope>::reopen(&carried.envelope)
+                && ledger.record(&envelope.id())?.is_none()
             {
-                new += u64::from(ledger.record(&envelope.id())?.is_none());
+                unknown.push(envelope.id());
             }
         }
         self.begin_round(&feed, true);
@@ -215,10 +228,14 @@ impl Node {
             Err(Fault::Broke(why)) => return Err(UnpackError::Broke(why)),
             Ok(()) => {}
         }
+        let mut new = 0;
+        for id in unknown {
+            new += u64::from(ledger.record(&id)?.is_some());
+        }
         Ok(match taken {
             Taken::All => Unpacked::Taken(new),
-            Taken::Gap => Unpacked::Gap,
-            Taken::Unwanted => Unpacked::Unknown,
+            Taken::Gap => Unpacked::Gap(new),
+            Taken::Unwanted => Unpacked::Unknown(new),
         })
     }
 }

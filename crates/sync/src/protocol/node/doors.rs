@@ -68,6 +68,8 @@ pub(super) struct Guest {
 
 /// A code with which this node knocks at the peers' doors.
 pub(super) struct Knocking {
+    /// By which it is told from those before and after it.
+    number: u32,
     code: DoorCode,
     left: u32,
 }
@@ -116,10 +118,7 @@ impl Node {
         let usable = |invite: &&Invite| !invite.revoked && now < invite.expires_at;
         let role = known.filter(usable).ok_or(CommandError::NoInvite)?.role;
         self.may(&space, needed_to_invite(role))?;
-        self.doors.remove(&space);
-        if self.doors.len() >= MAX_DOORS {
-            return Err(CommandError::TooManyDoors);
-        }
+        self.has_room_for_door(&space)?;
         let code = loop {
             let code = DoorCode::from_bytes(self.entropy.draw()?);
             if self.door_of(code.number()).is_none() {
@@ -136,6 +135,17 @@ impl Node {
         };
         self.doors.insert(space, door);
         Ok(code)
+    }
+
+    /// Whether one more door can be opened: to be asked before an invite is made for it.
+    ///
+    /// # Errors
+    /// As many are open as may be, and none of them is this space's.
+    pub fn has_room_for_door(&self, space: &SpaceId) -> Result<(), CommandError> {
+        if self.doors.len() >= MAX_DOORS && !self.doors.contains_key(space) {
+            return Err(CommandError::TooManyDoors);
+        }
+        Ok(())
     }
 
     /// Closes the door of a space. None open is no error.
@@ -168,24 +178,44 @@ impl Node {
     }
 
     /// Begins to knock at the doors of all peers that are or come to be connected, instead of by any code before. What
-    /// comes of it is told as [`Event::DoorOpened`] and [`Event::DoorShut`].
-    pub fn knock(&mut self, now: i64, code: DoorCode) {
-        self.stop_knocking();
-        self.knocking = Some(Knocking {
+    /// comes of it is told with the number that comes back, as [`Event::DoorOpened`], [`Event::DoorShut`] and
+    /// [`Event::KnockingEnded`].
+    pub fn knock(&mut self, now: i64, code: DoorCode) -> u32 {
+        self.knocks = self.knocks.wrapping_add(1);
+        let number = self.knocks;
+        if let Some(before) = self.knocking.replace(Knocking {
+            number,
             code,
             left: MAX_KNOCKS,
-        });
+        }) {
+            self.forget_knocks(before.number);
+        }
         for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.knock_at(now, &peer);
         }
+        number
     }
 
-    /// Gives up knocking. None under way is no error.
-    pub fn stop_knocking(&mut self) {
-        self.knocking = None;
+    /// Gives up the knocking of this number, if that is still under way.
+    pub fn stop_knocking(&mut self, number: u32) {
+        if let Some(over) = self.knocking.take_if(|knocking| knocking.number == number) {
+            self.forget_knocks(over.number);
+        }
+    }
+
+    /// The number of the knocking by a code, while it is under way.
+    pub fn knocking_by(&self, code: &DoorCode) -> Option<u32> {
+        let knocking = self.knocking.as_ref();
+        let by = knocking.filter(|knocking| knocking.code == *code);
+        by.map(|knocking| knocking.number)
+    }
+
+    fn forget_knocks(&mut self, knocking: u32) {
         for session in self.sessions.values_mut() {
             session.knock = None;
         }
+        let over = Event::KnockingEnded { knocking };
+        self.outputs.push(Output::Event(over));
     }
 
     /// Knocks at the door of a peer that has greeted.
@@ -321,7 +351,7 @@ impl Node {
             return;
         }
         if guest.key.is_shown_by(GUEST, &proof) {
-            let invite = door.invite.to_string();
+            let invite = Zeroizing::new(door.invite.to_string());
             let Some(sealed) = guest.key.seal(invite.as_bytes()) else {
                 return;
             };
@@ -347,6 +377,7 @@ impl Node {
             door.rests_until = now.saturating_add(rest);
         }
         let closes = door.wrong >= MOST_WRONG;
+        self.outputs.push(Output::Event(Event::DoorTried { space }));
         self.shut(peer, knock, false);
         if closes {
             self.end_door(space, DoorEnd::Guessed);
@@ -377,9 +408,15 @@ impl Node {
         let invite: InviteCode = text
             .and_then(|text| text.parse().ok())
             .ok_or(Fault::Broke("a door that leads to no invite"))?;
-        self.stop_knocking();
-        self.outputs
-            .push(Output::Event(Event::DoorOpened { invite }));
+        let Some(Knocking { number, .. }) = self.knocking.take() else {
+            return Ok(());
+        };
+        let opened = Event::DoorOpened {
+            knocking: number,
+            invite,
+        };
+        self.outputs.push(Output::Event(opened));
+        self.forget_knocks(number);
         Ok(())
     }
 
@@ -398,8 +435,14 @@ impl Node {
             Knock::Shut
         };
         session.knock = Some((knock, stands));
-        self.outputs
-            .push(Output::Event(Event::DoorShut { peer: *peer, later }));
+        let Some(Knocking { number, .. }) = self.knocking else {
+            return;
+        };
+        self.outputs.push(Output::Event(Event::DoorShut {
+            knocking: number,
+            peer: *peer,
+            later,
+        }));
     }
 
     /// Closes doors whose time is over or whose invite ended, and knocks again where that is due.

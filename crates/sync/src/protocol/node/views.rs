@@ -26,6 +26,8 @@ pub struct MemberView {
     pub state: MemberState,
     /// Their devices in use.
     pub devices: Vec<DeviceId>,
+    /// Their devices that were retired.
+    pub retired: Vec<DeviceId>,
     /// Whether one of their devices wrote two histories: a profile in use at two places.
     pub copied: bool,
     /// Whether no invite leads them back.
@@ -156,6 +158,7 @@ impl Node {
                 role: member.role,
                 state: member.state,
                 devices: member.live_devices().copied().collect(),
+                retired: member.retired.keys().copied().collect(),
                 copied: member.devices.iter().any(|device| copied.contains(device)),
                 barred: member.barred,
                 erased: member.erased,

@@ -1,6 +1,8 @@
 //! What is carried by hand.
 
-use artel_domain::{Audience, SpaceId};
+use std::ops::ControlFlow;
+
+use artel_domain::{Audience, Role, SpaceId};
 
 use super::{
     super::{MemberState, UnpackError, Unpacked},
@@ -14,7 +16,15 @@ fn pack(world: &mut World, host: usize, space: SpaceId, since: Option<i64>) -> V
         let mut frames = Vec::new();
         for feed in feeds {
             let mut from = match since {
-                Some(since) => Some(node.bundle_from(ledger, &feed, since).unwrap()),
+                Some(since) => {
+                    let mut from = 1;
+                    loop {
+                        match node.bundle_from(ledger, &feed, from, since).unwrap() {
+                            ControlFlow::Continue(next) => from = next,
+                            ControlFlow::Break(place) => break Some(place),
+                        }
+                    }
+                }
                 None => Some(1),
             };
             while let Some(place) = from {
@@ -38,7 +48,10 @@ fn unpack(world: &mut World, host: usize, space: SpaceId, frames: &[Vec<u8>]) ->
         });
         match taken.unwrap() {
             Unpacked::Taken(records) => new += records,
-            Unpacked::Gap | Unpacked::Unknown => waiting += 1,
+            Unpacked::Gap(records) | Unpacked::Unknown(records) => {
+                new += records;
+                waiting += 1;
+            }
         }
     }
     (new, waiting)
@@ -64,7 +77,10 @@ fn a_bundle_brings_what_was_missed_in_any_order_and_once() {
     backwards.reverse();
     let mut new = 0;
     for _ in 0..8 {
+        let before = world.hosts[2].ledger.record_count();
         let (taken, waiting) = unpack(&mut world, 2, space, &backwards);
+        let came = world.hosts[2].ledger.record_count() - before;
+        assert_eq!(usize::try_from(taken).unwrap(), came, "as many are told");
         new += taken;
         if waiting == 0 {
             break;
@@ -77,6 +93,70 @@ fn a_bundle_brings_what_was_missed_in_any_order_and_once() {
         (0, 0),
         "nothing comes twice"
     );
+}
+
+/// A feed is looked through in pieces, each a batch of its own.
+#[test]
+fn a_long_feed_is_looked_through_in_pieces() {
+    let mut world = World::new(304, 1);
+    let (space, room) = world.found();
+    for n in 0..1_200 {
+        world.say(0, space, room, &format!("{n}"));
+    }
+    world.run(10_000);
+    let since = world.now;
+    world.say(0, space, room, "today");
+    let pieces = world.with(0, |node, ledger, _| {
+        let (feeds, _) = node.bundle_feeds(&space).unwrap();
+        let feed = feeds.into_iter().find(|feed| feed.room == room).unwrap();
+        let mut from = 1;
+        let mut pieces = 1;
+        while let ControlFlow::Continue(next) =
+            node.bundle_from(ledger, &feed, from, since).unwrap()
+        {
+            assert!(next > from);
+            from = next;
+            pieces += 1;
+        }
+        pieces
+    });
+    assert_eq!(pieces, 3);
+    assert_eq!(pack(&mut world, 0, space, Some(since)).len(), 2);
+}
+
+/// While two epochs are the latest, a bundle is sealed with both secrets; it opens as well once a third has come.
+#[test]
+fn a_bundle_of_two_latest_epochs_opens_later() {
+    let mut world = World::new(305, 2);
+    let (space, _) = world.found();
+    world.run(2_000);
+    let other = world.hosts[1].node.member();
+    world
+        .with(0, |node, ledger, now| {
+            node.set_role(ledger, now, space, other, Role::Owner)
+        })
+        .unwrap();
+    world.run(2_000);
+    world.cut(0, 1);
+    let rotate = |world: &mut World, host| {
+        world
+            .with(host, |node, ledger, now| node.rotate(ledger, now, space))
+            .unwrap();
+        world.run(1_000);
+    };
+    rotate(&mut world, 0);
+    rotate(&mut world, 1);
+    world.link(0, 1);
+    world.run(10_000);
+    let both = world.hosts[0].node.bundle_key(&space).unwrap();
+    assert_eq!(world.hosts[1].node.bundle_key(&space), Some(both));
+    rotate(&mut world, 0);
+    world.run(5_000);
+    for host in [0, 1] {
+        let node = &world.hosts[host].node;
+        assert_ne!(node.bundle_key(&space), Some(both));
+        assert!(node.bundle_keys().contains(&(space, both)), "{host}");
+    }
 }
 
 #[test]

@@ -29,17 +29,15 @@ fn open(world: &mut World, space: SpaceId, invite: &InviteCode) -> DoorCode {
         .unwrap()
 }
 
-fn knock(world: &mut World, host: usize, code: &DoorCode) {
+fn knock(world: &mut World, host: usize, code: &DoorCode) -> u32 {
     let code = code.clone();
-    world.with(host, |node, _, now| node.knock(now, code));
+    world.with(host, |node, _, now| node.knock(now, code))
 }
 
 /// Whether the last knocking of a host led to this invite.
 fn was_let_through(world: &World, host: usize, invite: &InviteCode) -> bool {
-    let opened = Event::DoorOpened {
-        invite: invite.clone(),
-    };
-    world.events(host).contains(&opened)
+    let led = |event: &Event| matches!(event, Event::DoorOpened { invite: to, .. } if to == invite);
+    world.events(host).iter().any(led)
 }
 
 fn shut(world: &World, host: usize, later: bool) -> usize {
@@ -124,6 +122,10 @@ fn guesses_slow_a_door_and_close_it() {
     }
     let door = |world: &World| world.hosts[0].node.door(&space);
     assert_eq!(door(&world).unwrap().wrong, 5);
+    // Its keeper hears of each, while it is open.
+    let tried = Event::DoorTried { space };
+    let told = world.events(0);
+    assert_eq!(told.iter().filter(|event| **event == tried).count(), 5);
     // It rests now, also for one who knows the code; and opens to them afterwards.
     knock(&mut world, 3, &code);
     world.run(400);
@@ -151,6 +153,45 @@ fn guesses_slow_a_door_and_close_it() {
     knock(&mut world, 1, &code);
     world.run(5_000);
     assert!(!was_let_through(&world, 1, &invite));
+}
+
+/// Each knocking is told by its number: giving one up ends no other, and what comes of one is not taken for another's.
+#[test]
+fn a_knocking_that_was_given_up_leaves_the_next_alone() {
+    let mut world = World::new(212, 3);
+    let (_, invite, code) = opened(&mut world);
+    world.link_all();
+    let mistyped = guesses(&code).next().unwrap();
+    let ended = |world: &World, knocking| {
+        let over = Event::KnockingEnded { knocking };
+        world.events(1).contains(&over)
+    };
+    let first = knock(&mut world, 1, &mistyped);
+    let by = |world: &World, code| world.hosts[1].node.knocking_by(code);
+    assert_eq!(by(&world, &mistyped), Some(first));
+    let second = knock(&mut world, 1, &code);
+    assert!(ended(&world, first) && !ended(&world, second));
+    assert_eq!(by(&world, &mistyped), None);
+    // The first one's waiter gives up only now.
+    world.with(1, |node, _, _| node.stop_knocking(first));
+    assert!(!ended(&world, second));
+    world.run(1_000);
+    assert!(was_let_through(&world, 1, &invite));
+    let opened: Vec<u32> = world
+        .events(1)
+        .iter()
+        .filter_map(|event| match event {
+            Event::DoorOpened { knocking, .. } => Some(*knocking),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(opened, [second]);
+    assert!(ended(&world, second));
+
+    let third = knock(&mut world, 2, &mistyped);
+    world.with(2, |node, _, _| node.stop_knocking(third));
+    let over = Event::KnockingEnded { knocking: third };
+    assert!(world.events(2).contains(&over));
 }
 
 /// Many links at once are no way around the rest: what was begun before it counts for nothing.
@@ -211,14 +252,15 @@ fn a_door_that_does_not_know_its_code_is_left() {
         let other = guesses(&code).next().unwrap();
         world.link(0, 1);
         world.run(500);
-        knock(&mut world, 1, &other);
+        let knocking = knock(&mut world, 1, &other);
         if answers {
             while world.proved.is_empty() {
                 world.run(1);
             }
         }
         let frame = Frame::DoorOpened {
-            knock: 1,
+            // The first knock at a door by that code.
+            knock: knocking + 1,
             proof: [7; 32],
             sealed: vec![7; 63],
         };
