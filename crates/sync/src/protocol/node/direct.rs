@@ -15,7 +15,10 @@ use super::{
     super::{
         event::{CommandError, Peer},
         frame::{Frame, MAX_BODIES},
-        ledger::{Ledger, LedgerError, LedgerResult, Load, Loads, Opening, PrekeyRow, StoredBody, StoredRecord},
+        ledger::{
+            Ledger, LedgerError, LedgerResult, Load, Loads, Opening, PrekeyRow, StoredBody,
+            StoredRecord,
+        },
         roster::{Member, MemberState},
     },
     Fault, Node, Sent,

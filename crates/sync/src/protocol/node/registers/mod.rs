@@ -307,7 +307,7 @@ impl Node {
                 })?;
                 Some((value.rank, *device, &value.says))
             });
-            let last = said.max_by_key(|(rank, device, _)| (*rank, *device));
+            let last = said.max_by_key(|(rank, ..)| *rank);
             let topic = last
                 .filter(|(_, by, _)| *by == key.device)
                 .and_then(|(.., says)| says.clone());
