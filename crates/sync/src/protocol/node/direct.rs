@@ -413,11 +413,18 @@ impl Node {
         let Some(peer) = peers.get(turn) else {
             return Ok(());
         };
+        let member = space.roster.of_device(peer).map(|owner| owner.id);
         let session = self.sessions.get_mut(peer);
         let Some(link) = session.and_then(|session| session.links.get_mut(&id)) else {
             return Ok(());
         };
-        let records = ledger.bodiless(&id, true, link.sealed_after.as_ref(), MAX_BODIES)?;
+        let records = ledger.bodiless(
+            &id,
+            true,
+            member.as_ref(),
+            link.sealed_after.as_ref(),
+            MAX_BODIES,
+        )?;
         if let Some(last) = records.last() {
             link.sealed_after = Some(*last);
             self.send_frame(peer, &Frame::WantBodies { space: id, records });

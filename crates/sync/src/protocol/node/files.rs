@@ -20,7 +20,7 @@ use super::{
     },
     Fault, Node,
     direct::readers_of,
-    showing::shown_in,
+    showing::{is_sealed, shown_in},
 };
 
 /// How long a peer that was asked may stay silent, in milliseconds.
@@ -170,6 +170,11 @@ impl Fetch {
     pub(super) fn is_of(&self, peer: &Peer) -> bool {
         let source = self.sources.get(peer);
         self.is_listed_by(peer) || source.is_some_and(|source| source.waiting > 0 || source.follows)
+    }
+
+    /// Whether its record lies in this room.
+    pub(super) fn is_of_room(&self, room: &RoomId) -> bool {
+        self.room == *room
     }
 
     /// Whether the list is asked of this peer.
@@ -333,6 +338,9 @@ impl Node {
                 return Err(CommandError::TooManyFiles);
             }
             let (space, room) = (record.feed.space, record.feed.room);
+            if is_sealed(&record) && !self.is_direct_on(&space) {
+                return Err(CommandError::DirectOff);
+            }
             let kept_in = shown_in(ledger, &record)?;
             let readers = readers_of(ledger, &record)?;
             let list = ledger.chunk_list(&attachment.file)?;
@@ -997,6 +1005,14 @@ impl Node {
         }
         let readers = readers_of(ledger, &record)?;
         if readers.is_some_and(|readers| !self.is_of(peer, &record.feed.space, &readers)) {
+            return Ok(None);
+        }
+        let given = match self.receiver(peer, &record.feed.space) {
+            _ if is_sealed(&record) => self.is_direct_on(&record.feed.space),
+            Some(receiver) => receiver.served(ledger, &record)?.given().is_some(),
+            None => false,
+        };
+        if !given {
             return Ok(None);
         }
         let room = shown_in(ledger, &record)?;

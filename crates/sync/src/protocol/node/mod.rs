@@ -39,6 +39,7 @@ mod doors;
 mod entropy;
 mod exchange;
 mod files;
+mod history;
 mod ingest;
 mod joining;
 mod latest;
@@ -57,7 +58,7 @@ pub use doors::DoorView;
 pub use entropy::Entropy;
 pub use pages::PageView;
 pub use registers::Reaction;
-pub use views::{InviteView, MemberView, RoomView, SpaceView};
+pub use views::{InviteView, MemberView, PolicyView, RoomView, SpaceView};
 
 /// Who this node is.
 #[derive(Clone, Debug)]
@@ -447,6 +448,11 @@ impl Node {
                 self.on_want_bodies(ledger, peer, space, records)
             }
             Frame::Bodies { space, bodies } => self.on_bodies(ledger, peer, space, bodies),
+            Frame::Withheld {
+                space,
+                before,
+                records,
+            } => self.on_withheld(ledger, peer, space, before, records),
             Frame::WantSecrets { space } => {
                 self.on_want_secrets(peer, space);
                 Ok(())
@@ -642,6 +648,7 @@ impl Node {
                 if asked { 0 } else { many(records.len()).max(1) }
             }
             Frame::Branch { .. } | Frame::Latest { .. } => 0,
+            Frame::Withheld { records, .. } => 1 + many(records.len()) / 64,
             Frame::Holding { .. } => 2,
             Frame::RegisterCells { cells, .. } => 5 + many(cells.len()) / 64,
             Frame::Registers {
