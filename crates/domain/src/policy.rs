@@ -95,7 +95,7 @@ impl Policy {
     pub const DEFAULTS: [Self; 3] = [
         Self::History(History::All),
         Self::Direct(true),
-        Self::Pages { students: false },
+        Self::Pages { students: true },
     ];
 
     /// Its number: one of several settings of one number stands.

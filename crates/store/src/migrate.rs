@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     9 "0009_file_rooms.sql",
     10 "0010_registers.sql",
     11 "0011_sealed.sql",
+    12 "0012_withheld.sql",
 };
 
 /// Version of the schema that this build writes.

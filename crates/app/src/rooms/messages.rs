@@ -273,11 +273,12 @@ impl Handle<api::RoomRead> for Session {
             .look(move |node| names::room(node, &text))
             .await??;
         let (id, room) = (space.space, room.room);
-        let (held, mut page) = self
+        let (held, withheld, mut page) = self
             .core
             .read(move |connection| {
                 let page = rooms::page(connection, &id, &room, before.as_ref(), limit + 1)?;
-                Ok((restored::held(connection, &id)?, page))
+                let withheld = feeds::is_withheld_in(connection, &id, &room)?;
+                Ok((restored::held(connection, &id)?, withheld, page))
             })
             .await?;
         if let Some(backup_at) = held {
@@ -303,6 +304,7 @@ impl Handle<api::RoomRead> for Session {
                 .map(|message| view::to_wire(message, &people))
                 .collect(),
             more,
+            withheld,
         })
     }
 }

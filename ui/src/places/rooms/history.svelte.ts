@@ -25,7 +25,9 @@ export class History {
   more = $state(false);
   loadingOlder = $state(false);
   firstNew = $state<string>();
-  rows = $derived(rowsOf(this.messages, this.firstNew));
+  /** Whether messages from before one came are not given to one. */
+  withheld = $state(false);
+  rows = $derived(rowsOf(this.messages, this.firstNew, this.withheld && !this.more));
   #seen: string | undefined;
   #turn = 0;
   #fresh = true;
@@ -45,8 +47,9 @@ export class History {
       this.#heard.add(heard);
       try {
         const limit = Math.min(1000, Math.max(page, this.messages.length));
-        const { messages, more } = await shell.call('room.read', { room, limit });
+        const { messages, more, withheld } = await shell.call('room.read', { room, limit });
         if (turn !== this.#turn) return true;
+        this.withheld = withheld;
         this.#take(messages, more);
         for (const change of heard) this.messages = change(this.messages);
       } finally {
@@ -81,6 +84,10 @@ export class History {
         }, gathering);
       }),
       on('missed', () => this.#again()),
+      // What comes once a rule allows it belongs before what is here.
+      on('spaces', () => {
+        if (this.withheld) this.#again();
+      }),
     ];
     void this.newest.reload();
   }

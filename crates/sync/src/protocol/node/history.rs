@@ -260,10 +260,4 @@ impl Node {
         }
         Ok(false)
     }
-
-    /// Whether members of a space write to one another directly.
-    pub(super) fn is_direct_on(&self, space: &SpaceId) -> bool {
-        let found = self.spaces.get(space);
-        found.is_none_or(|space| space.roster.is_direct_on())
-    }
 }

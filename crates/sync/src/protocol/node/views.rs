@@ -225,8 +225,15 @@ impl Node {
     }
 
     /// Whether members of a space write to one another directly.
-    pub fn may_talk(&self, space: &SpaceId) -> bool {
-        self.is_direct_on(space)
+    pub fn is_direct_on(&self, space: &SpaceId) -> bool {
+        let found = self.spaces.get(space);
+        found.is_none_or(|space| space.roster.is_direct_on())
+    }
+
+    /// Whether students edit a page of a space that is opened without saying who does.
+    pub fn students_edit_pages(&self, space: &SpaceId) -> bool {
+        let found = self.spaces.get(space);
+        found.is_some_and(|space| space.roster.students_edit_pages())
     }
 
     /// Invites of a space, oldest first.

@@ -399,7 +399,7 @@ impl Roster {
     /// Whether students edit a page that is opened without saying who does.
     pub(crate) fn students_edit_pages(&self) -> bool {
         let set = self.policies.get(&policy::PAGES);
-        set.is_some_and(|set| set.policy == Policy::Pages { students: true })
+        !set.is_some_and(|set| set.policy == Policy::Pages { students: false })
     }
 
     /// How many wait.

@@ -155,6 +155,7 @@ fn what_was_withheld_comes_once_the_rule_allows_it() {
     let at = class(&mut world, 2, History::None);
     let (space, room) = at;
     world.say(0, space, room, "first");
+    world.run(1_000);
     let gone = world.say(1, space, room, "second");
     world.now += 5 * DAY;
     world.say(1, space, room, "third");
@@ -437,7 +438,7 @@ fn with_direct_messages_off_none_is_written_or_shown_and_reports_arrive() {
         node.send(ledger, now, at.0, at.1, said)
     });
     assert!(matches!(refused, Err(CommandError::DirectOff)));
-    assert!(!world.hosts[2].node.may_talk(&space));
+    assert!(!world.hosts[2].node.is_direct_on(&space));
     world.link_all();
     world.run(10_000);
     // It is carried, since nobody but its reader can tell it from a report; and not shown.
@@ -509,9 +510,9 @@ fn a_page_is_opened_as_the_rule_says_where_its_opener_does_not() {
         let page = host.node.page(&host.ledger, &space, &room).unwrap();
         page.unwrap().students
     };
-    assert!(!open(&mut world));
-    set(&mut world, 0, space, Policy::Pages { students: true });
     assert!(open(&mut world));
+    set(&mut world, 0, space, Policy::Pages { students: false });
+    assert!(!open(&mut world));
 }
 
 #[test]
