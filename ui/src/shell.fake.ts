@@ -50,8 +50,6 @@ interface World {
   notes: Map<string, data.Page>;
   reports: ReportInfo[];
   rules: PolicyInfo[];
-  /** Rooms of which something is withheld. */
-  withheld: Set<string>;
   theNext: number;
 }
 
@@ -81,7 +79,6 @@ function fresh(): World {
     notes: data.notes(now),
     reports: data.reports(now),
     rules: data.rules(now),
-    withheld: new Set(),
     theNext: 5000,
   };
 }
@@ -323,6 +320,7 @@ const answers: Answers = {
         unread: 0,
         last: null,
         last_at: null,
+        withheld: false,
       },
     ];
     tell({ type: 'spaces' });
@@ -462,6 +460,7 @@ const answers: Answers = {
       unread: 0,
       last: null,
       last_at: null,
+      withheld: false,
     };
     world.rooms = [...world.rooms, room];
     return room;
@@ -558,9 +557,13 @@ const answers: Answers = {
       const number = Number(before.slice(1));
       const from = Math.min(number, 1000);
       const count = Math.min(limit ?? 100, from - 700);
-      return { messages: count > 0 ? data.older(from, world.now, count) : [], more: from - count > 700, withheld: false };
+      return {
+        messages: count > 0 ? data.older(from, world.now, count) : [],
+        more: from - count > 700,
+        withheld: false,
+      };
     }
-    const withheld = world.withheld.has(room);
+    const withheld = world.rooms.some((one) => one.room === room && one.withheld);
     return { messages: all.slice(-(limit ?? 100)), more: room === 'r1' && !withheld, withheld };
   },
   'room.seen': () => null,

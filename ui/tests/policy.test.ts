@@ -60,14 +60,23 @@ describe('the rules of a space', () => {
   });
 });
 
+async function menuOf(name: string): Promise<void> {
+  const person = all('member').find((one) => one.title === name);
+  person?.querySelector<HTMLElement>('[data-testid="member-menu"]')?.click();
+  await settle();
+}
+
+async function write(name: string): Promise<void> {
+  await menuOf(name);
+  await press('member-menu-write');
+}
+
 describe('with direct messages off', () => {
   it('nobody is written to, and it says why', async () => {
     const world = fake.world();
     world.spaces = world.spaces.map((space) => ({ ...space, direct: false }));
     await show();
-    const person = all('member').find((one) => one.title === 'James Whitfield');
-    person?.querySelector<HTMLElement>('[data-testid="member-menu"]')?.click();
-    await settle();
+    await menuOf('James Whitfield');
     expect(find('member-menu-write').getAttribute('aria-disabled')).toBe('true');
     expect(find('member-menu-write').textContent).toContain('Direct messages are off');
     await accessible();
@@ -76,22 +85,42 @@ describe('with direct messages off', () => {
   });
 
   it('a conversation is read and not written in', async () => {
+    await show();
+    await write('James Whitfield');
+    await until(() => expect(has('composer')).toBe(true));
     const world = fake.world();
     world.spaces = world.spaces.map((space) => ({ ...space, direct: false }));
-    await show();
-    const talk = all('room').find((one) =>
-      one.querySelector('[data-testid="room-sign"][data-audience="direct"]'),
-    );
-    talk?.click();
-    await settle();
+    fake.tell({ type: 'spaces' });
+    await until(() => expect(has('composer')).toBe(false));
     expect(find('composer-off').textContent).toContain('Direct messages are off in this space.');
-    expect(has('composer')).toBe(false);
   });
 });
 
+function withhold(withheld: boolean): void {
+  const world = fake.world();
+  world.rooms = world.rooms.map((room) => (room.room === 'r1' ? { ...room, withheld } : room));
+}
+
 describe('messages from before one came', () => {
+  it('stand where they belong once a rule allows them', async () => {
+    const world = fake.world();
+    const list = world.messages.get('r1') ?? [];
+    const [first] = list;
+    if (!first) throw new Error('no message');
+    withhold(true);
+    await show();
+    await until(() => expect(has('withheld')).toBe(true));
+    const message = { ...first, id: 'm-old', text: 'said before', at: first.at - 86_400_000 };
+    world.messages.set('r1', [message, ...list]);
+    withhold(false);
+    fake.tell({ type: 'spaces' });
+    fake.tell({ type: 'message', room: 'r1', message });
+    await until(() => expect(has('withheld')).toBe(false));
+    await until(() => expect(all('message-text').map((one) => one.textContent)[0]).toBe('said before'));
+  });
+
   it('are not shown, and one quiet line says so', async () => {
-    fake.world().withheld.add('r1');
+    withhold(true);
     await show();
     await until(() => expect(all('withheld')).toHaveLength(1));
     expect(find('withheld').textContent).toBe('Messages from before you joined are not shown here');

@@ -151,6 +151,7 @@ export function rooms(now: number): RoomInfo[] {
     unread,
     last,
     last_at: last === null ? null : now - ago,
+    withheld: false,
   });
   return [
     room('r1', 'sp1', 'General', 4, 'Anyone else done with part two?', 2 * 60_000),

@@ -572,6 +572,8 @@ pub struct RoomInfo {
     pub last: Option<String>,
     /// When the last message was written by its author's clock, Unix milliseconds.
     pub last_at: Option<i64>,
+    /// Whether there are messages that the caller is not given, since they are from before the caller came.
+    pub withheld: bool,
 }
 
 /// A message was stored.

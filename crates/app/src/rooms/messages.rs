@@ -72,6 +72,7 @@ impl Handle<api::RoomNew> for Session {
                     unread: 0,
                     last: None,
                     last_at: None,
+                    withheld: false,
                 })
             })
             .await
@@ -128,6 +129,11 @@ impl Handle<api::RoomList> for Session {
                             unread: summary.unread,
                             last,
                             last_at,
+                            withheld: feeds::is_withheld_in(
+                                work.tx,
+                                &space.space,
+                                &room.room,
+                            )?,
                         });
                     }
                 }

@@ -25,8 +25,9 @@ export class History {
   more = $state(false);
   loadingOlder = $state(false);
   firstNew = $state<string>();
-  /** Whether messages from before one came are not given to one. */
   withheld = $state(false);
+  /** Whether something of the room was withheld since it is shown. */
+  #partial = false;
   rows = $derived(rowsOf(this.messages, this.firstNew, this.withheld && !this.more));
   #seen: string | undefined;
   #turn = 0;
@@ -47,9 +48,8 @@ export class History {
       this.#heard.add(heard);
       try {
         const limit = Math.min(1000, Math.max(page, this.messages.length));
-        const { messages, more, withheld } = await shell.call('room.read', { room, limit });
+        const { messages, more } = await shell.call('room.read', { room, limit });
         if (turn !== this.#turn) return true;
-        this.withheld = withheld;
         this.#take(messages, more);
         for (const change of heard) this.messages = change(this.messages);
       } finally {
@@ -66,7 +66,8 @@ export class History {
       on('message', ({ room: where, message }) => {
         if (where !== room) return;
         // Where a late one belongs is for the records to say; one that changed may be older than what is here.
-        const elsewhere = (message.edited || !stands(message)) && !this.find(message.id);
+        const elsewhere =
+          (message.edited || !stands(message) || this.#isFromBefore(message)) && !this.find(message.id);
         if (message.late || elsewhere) this.#again();
         else {
           if (this.#fresh) this.#came.add(message.id);
@@ -84,10 +85,6 @@ export class History {
         }, gathering);
       }),
       on('missed', () => this.#again()),
-      // What comes once a rule allows it belongs before what is here.
-      on('spaces', () => {
-        if (this.withheld) this.#again();
-      }),
     ];
     void this.newest.reload();
   }
@@ -100,6 +97,18 @@ export class History {
   #change(change: Change): void {
     this.messages = change(this.messages);
     this.#heard.forEach((heard) => heard.push(change));
+  }
+
+  /** Takes in whether messages from before one came are not given to one. */
+  tell(withheld: boolean): void {
+    if (withheld) this.#partial = true;
+    else if (this.withheld) this.#again();
+    this.withheld = withheld;
+  }
+
+  /** Whether a message is one of those that were not given until a rule allowed it: they belong before what is here. */
+  #isFromBefore(message: Message): boolean {
+    return this.#partial && message.at < (this.messages.at(-1)?.at ?? 0);
   }
 
   /** Asks again, also for the page that is loaded just now. */
