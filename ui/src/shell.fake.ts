@@ -14,6 +14,7 @@ import type { MemberInfo } from './bindings/MemberInfo';
 import type { Message } from './bindings/Message';
 import type { Notes } from './bindings/Notes';
 import type { Overlay } from './bindings/Overlay';
+import type { PolicyInfo } from './bindings/PolicyInfo';
 import type { ReportInfo } from './bindings/ReportInfo';
 import type { RoomInfo } from './bindings/RoomInfo';
 import type { SpaceInfo } from './bindings/SpaceInfo';
@@ -48,6 +49,7 @@ interface World {
   kept: Kept[];
   notes: Map<string, data.Page>;
   reports: ReportInfo[];
+  rules: PolicyInfo[];
   theNext: number;
 }
 
@@ -76,6 +78,7 @@ function fresh(): World {
     kept: [],
     notes: data.notes(now),
     reports: data.reports(now),
+    rules: data.rules(now),
     theNext: 5000,
   };
 }
@@ -209,6 +212,7 @@ function notesOf(room: string): Notes {
     text: page?.texts.at(-1) ?? '',
     base: page ? [`${room}:${page.texts.length}`] : [],
     editable: page !== undefined && (staff || (page.students && role === 'student')),
+    opens_to: world.rules.find((rule) => rule.key === 'pages')?.value ?? 'students',
     may_open: staff,
     changed_by: page?.by ?? null,
     changed_at: page?.at ?? null,
@@ -302,6 +306,7 @@ const answers: Answers = {
       members: 1,
       online: 1,
       unread: 0,
+      direct: true,
       held: false,
     };
     world.spaces = [...world.spaces, space];
@@ -317,6 +322,7 @@ const answers: Answers = {
         unread: 0,
         last: null,
         last_at: null,
+        withheld: false,
       },
     ];
     tell({ type: 'spaces' });
@@ -374,6 +380,7 @@ const answers: Answers = {
       members: 12,
       online: 5,
       unread: 0,
+      direct: true,
       held: false,
     };
     world.spaces = [...world.spaces.filter((one) => one.space !== 'sp9'), space];
@@ -397,6 +404,24 @@ const answers: Answers = {
   },
   'space.unblock': ({ space, member }) => changeMember(space, member, { blocked: false }),
   'space.role': ({ space, member, role }) => changeMember(space, member, { role }),
+  'space.policy': ({ space, set }) => {
+    const role = world.spaces.find((one) => one.space === space)?.role ?? missing(`space ${space}`);
+    if (set.length > 0 && role !== 'owner' && role !== 'teacher') {
+      throw new CallError('not_allowed', `${role} may not set the rules of the space`);
+    }
+    for (const text of set) {
+      const [key = '', value = ''] = text.split('=');
+      if (!world.rules.some((rule) => rule.key === key)) {
+        throw new CallError('bad_arguments', `“${text}” is not a rule with its value`);
+      }
+      const made = { key, value, by: world.profile, at: Date.now() };
+      world.rules = world.rules.map((rule) => (rule.key === key ? made : rule));
+    }
+    const direct = world.rules.find((rule) => rule.key === 'direct')?.value !== 'off';
+    world.spaces = world.spaces.map((one) => (one.space === space ? { ...one, direct } : one));
+    if (set.length > 0) tell({ type: 'spaces' });
+    return world.rules;
+  },
   'space.revoke': ({ invite }) => {
     world.invites = world.invites.map((one) => (one.id === invite ? { ...one, revoked: true } : one));
     tell({ type: 'spaces' });
@@ -437,6 +462,7 @@ const answers: Answers = {
       unread: 0,
       last: null,
       last_at: null,
+      withheld: false,
     };
     world.rooms = [...world.rooms, room];
     return room;
@@ -533,16 +559,22 @@ const answers: Answers = {
       const number = Number(before.slice(1));
       const from = Math.min(number, 1000);
       const count = Math.min(limit ?? 100, from - 700);
-      return { messages: count > 0 ? data.older(from, world.now, count) : [], more: from - count > 700 };
+      return {
+        messages: count > 0 ? data.older(from, world.now, count) : [],
+        more: from - count > 700,
+        withheld: false,
+      };
     }
-    return { messages: all.slice(-(limit ?? 100)), more: room === 'r1' };
+    const withheld = world.rooms.some((one) => one.room === room && one.withheld);
+    return { messages: all.slice(-(limit ?? 100)), more: room === 'r1' && !withheld, withheld };
   },
   'room.seen': () => null,
   'room.save': ({ to }) => ({ path: to, size: 120_000, hash: 'ef'.repeat(32) }),
   'notes.show': ({ room }) => notesOf(room),
   'notes.open': ({ room, students }) => {
-    const text = notesOf(room).text;
-    world.notes.set(room, { students, texts: [text], by: world.profile, at: Date.now() });
+    const { text, opens_to } = notesOf(room);
+    const by_all = students ?? opens_to === 'students';
+    world.notes.set(room, { students: by_all, texts: [text], by: world.profile, at: Date.now() });
     tell({ type: 'notes', room });
     return notesOf(room);
   },

@@ -40,7 +40,7 @@ function begun(unread = 0): { history: History; questions: Question[] } {
         questions.push({
           asked,
           answer: (messages, more = false) => {
-            done({ messages, more });
+            done({ messages, more, withheld: false });
             return settle();
           },
         });

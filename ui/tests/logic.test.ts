@@ -50,9 +50,7 @@ function message(id: string, author: string, at: number, more: Partial<Message> 
 /** Rows in short: d a day, n the new line, upper case a message with a head, lower case one without. */
 function shape(messages: Message[], firstNew?: string): string {
   return rowsOf(messages, firstNew)
-    .map((row) =>
-      row.kind === 'day' ? 'd' : row.kind === 'new' ? 'n' : row.first ? row.key.toUpperCase() : row.key,
-    )
+    .map((row) => (row.kind !== 'message' ? row.kind.charAt(0) : row.first ? row.key.toUpperCase() : row.key))
     .join('');
 }
 

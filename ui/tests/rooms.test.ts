@@ -94,6 +94,7 @@ describe('rooms', () => {
           members: 3,
           online: 1,
           unread: 0,
+          direct: true,
           held: false,
         },
       ],

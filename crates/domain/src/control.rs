@@ -8,6 +8,7 @@ use crate::{
     id::{DeviceId, Incarnation, InviteId, MemberId, MessageId, RoomId, SpaceId},
     key::InviteKey,
     limits::{MAX_CHOSEN, MAX_CUTS, MAX_KEPT_JOINS, MAX_SEATS},
+    policy::Policy,
     role::Role,
     secret::SecretHash,
     signed::{RecordError, Signature, Signed, Signer},
@@ -237,6 +238,8 @@ pub enum Control {
     },
     /// Does nothing but name others as seen, where an entry has no place for all of them.
     Seen,
+    /// Sets a rule of the space.
+    SetPolicy(Policy),
 }
 
 impl Control {
@@ -284,6 +287,7 @@ impl Control {
             {
                 broken("a removal lists at most 400 cuts")
             }
+            Self::SetPolicy(policy) => policy.check(),
             Self::InviteRevoke { .. }
             | Self::Admit { .. }
             | Self::Enrol { .. }

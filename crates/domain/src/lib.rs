@@ -12,7 +12,7 @@
 //! | [`register`] | signed values that replace one another |
 //! | [`body`], [`attachment`], [`control`] | what a record says |
 //! | [`sealed`] | bodies that only the devices of their readers open |
-//! | [`role`] | who may do what |
+//! | [`role`], [`policy`] | who may do what, and what those who run a space may change |
 //! | [`secret`] | what the members of a space share |
 //! | [`invite`], [`door`] | the codes a person types to join |
 //! | [`file_name`] | names that are safe to write to a disk |
@@ -30,6 +30,7 @@ pub mod id;
 pub mod invite;
 pub mod key;
 pub mod limits;
+pub mod policy;
 pub mod register;
 pub mod role;
 pub mod sealed;
@@ -50,6 +51,7 @@ pub use id::{
 };
 pub use invite::InviteCode;
 pub use key::{DeviceKey, InviteKey, MemberKey};
+pub use policy::{History, Policy};
 pub use register::{Register, Topic};
 pub use role::{Permission, Role};
 pub use sealed::{Evidence, Letter, Prekey, PrekeySecret, Report, Sealed};

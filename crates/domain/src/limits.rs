@@ -64,6 +64,10 @@ pub const MAX_EDITS: usize = 256;
 pub const MAX_CUTS: usize = 400;
 /// Members a room for chosen ones may name.
 pub const MAX_CHOSEN: usize = 400;
+/// Days before a newcomer's coming of which a policy may have them given what was said.
+pub const MAX_HISTORY_DAYS: u16 = 3_650;
+/// The value of a policy that is only carried.
+pub const MAX_POLICY_VALUE: usize = 256;
 /// Joins an invite's revocation may list as kept.
 pub const MAX_KEPT_JOINS: usize = 1_000;
 /// Seats of one invite.

@@ -81,6 +81,8 @@ pub enum Permission {
     DeleteOthers,
     /// Remove students and observers.
     RemoveStudents,
+    /// Set the rules of the space.
+    SetPolicy,
     /// Name and remove teachers, rotate keys.
     NameTeachers,
     /// Name co-owners, hand over.
@@ -129,6 +131,7 @@ pub const TABLE: &[Row] = {
         ),
         row(Permission::DeleteOthers, "delete others' messages", STAFF),
         row(Permission::RemoveStudents, "remove students", STAFF),
+        row(Permission::SetPolicy, "set the rules of the space", STAFF),
         row(
             Permission::NameTeachers,
             "name and remove teachers, rotate keys",
@@ -174,6 +177,7 @@ mod tests {
         | invite and admit students | ✓ | ✓ | – | – |
         | delete others' messages | ✓ | ✓ | – | – |
         | remove students | ✓ | ✓ | – | – |
+        | set the rules of the space | ✓ | ✓ | – | – |
         | name and remove teachers, rotate keys | ✓ | – | – | – |
         | name co-owners, hand over | ✓ | – | – | – |
         ");

@@ -4,7 +4,8 @@
 //! Ids are those of `artel_domain`; standings and wire forms are kept as the sync core gives them.
 
 use artel_domain::{
-    BodyHash, ChangeHash, DeviceId, Incarnation, InviteId, MessageId, RoomId, SpaceId, SpaceSecret,
+    BodyHash, ChangeHash, DeviceId, Incarnation, InviteId, MemberId, MessageId, RoomId, SpaceId,
+    SpaceSecret,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -656,24 +657,130 @@ fn no_more_wanted(connection: &Connection, record: &MessageId) -> Result<(), Sto
 }
 
 /// Records of a space whose bodies are neither here nor erased, those of the direct room or all others, in the order of
-/// their coming, after one of them or from the first.
+/// their coming, after one of them or from the first. Left out are those that are settled as withheld, and those of which
+/// `asked` said so; or, if that is none, of which anyone did.
 pub fn bodiless(
     connection: &Connection,
     space: &SpaceId,
     sealed: bool,
+    asked: Option<&MemberId>,
     after: Option<&MessageId>,
     most: usize,
 ) -> Result<Vec<MessageId>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT records.id FROM bodies_wanted JOIN records ON records.key = bodies_wanted.record
          WHERE bodies_wanted.space = ?1 AND bodies_wanted.sealed = ?4
+           AND bodies_wanted.withheld < 2
+           AND (bodies_wanted.withheld = 0 OR ?5 IS NOT NULL AND NOT EXISTS (
+               SELECT 1 FROM bodies_withheld
+               WHERE bodies_withheld.record = bodies_wanted.record AND bodies_withheld.member = ?5))
            AND bodies_wanted.record > coalesce((SELECT key FROM records WHERE id = ?2), 0)
          ORDER BY bodies_wanted.record LIMIT ?3",
     )?;
     let after = after.map(MessageId::as_bytes);
-    let wanted = params![space.as_bytes(), after, limit(most), sealed];
+    let asked = asked.map(MemberId::as_bytes);
+    let wanted = params![space.as_bytes(), after, limit(most), sealed, asked];
     let rows = statement.query_map(wanted, |row| Ok(MessageId::from_bytes(row.get(0)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Notes that a member says that a missing body is withheld, and gives how many have said so; 0 if it is not missing, or
+/// this member said so before. Forgotten when the body comes or is erased.
+pub fn put_withheld(
+    connection: &Connection,
+    record: &MessageId,
+    by: &MemberId,
+) -> Result<usize, StoreError> {
+    let new = connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO bodies_withheld (record, member, place)
+             SELECT records.key, ?2, records.place FROM records
+             JOIN bodies_wanted ON bodies_wanted.record = records.key WHERE records.id = ?1",
+        )?
+        .execute([record.as_bytes(), by.as_bytes()])?;
+    if new == 0 {
+        return Ok(0);
+    }
+    connection
+        .prepare_cached(
+            "UPDATE bodies_wanted SET withheld = max(withheld, 1)
+             WHERE record = (SELECT key FROM records WHERE id = ?1)",
+        )?
+        .execute([record.as_bytes()])?;
+    Ok(connection
+        .prepare_cached(
+            "SELECT count(*) FROM bodies_withheld
+             WHERE record = (SELECT key FROM records WHERE id = ?1)",
+        )?
+        .query_row([record.as_bytes()], |row| row.get(0))?)
+}
+
+/// Notes that enough have said so.
+pub fn settle_withheld(connection: &Connection, record: &MessageId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE bodies_wanted SET withheld = 2
+             WHERE record = (SELECT key FROM records WHERE id = ?1)",
+        )?
+        .execute([record.as_bytes()])?;
+    Ok(())
+}
+
+/// Whether anyone has said so of a missing body.
+pub fn is_withheld(connection: &Connection, record: &MessageId) -> Result<bool, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM bodies_wanted JOIN records
+                 ON records.key = bodies_wanted.record
+                 WHERE records.id = ?1 AND bodies_wanted.withheld > 0)",
+        )?
+        .query_row([record.as_bytes()], |row| row.get(0))?)
+}
+
+/// Whether anything of a room is withheld.
+pub fn is_withheld_in(
+    connection: &Connection,
+    space: &SpaceId,
+    room: &RoomId,
+) -> Result<bool, StoreError> {
+    let Some(place) = find_place(connection, space, room)? else {
+        return Ok(false);
+    };
+    Ok(connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM bodies_withheld WHERE place = ?1)")?
+        .query_row([place], |row| row.get(0))?)
+}
+
+/// Forgets what was said of the bodies of a space; gives those of the records that others edit or delete.
+pub fn drop_withheld(
+    connection: &Connection,
+    space: &SpaceId,
+) -> Result<Vec<MessageId>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT records.id FROM places
+         JOIN bodies_withheld ON bodies_withheld.place = places.key
+         JOIN records ON records.key = bodies_withheld.record
+         JOIN record_references ON record_references.target = records.id
+         WHERE places.space = ?1 ORDER BY records.id",
+    )?;
+    let rows = statement.query_map([space.as_bytes()], |row| {
+        Ok(MessageId::from_bytes(row.get(0)?))
+    })?;
+    let referred = rows.collect::<Result<_, _>>()?;
+    connection
+        .prepare_cached(
+            "UPDATE bodies_wanted SET withheld = 0 WHERE record IN (
+                 SELECT bodies_withheld.record FROM places
+                 JOIN bodies_withheld ON bodies_withheld.place = places.key
+                 WHERE places.space = ?1)",
+        )?
+        .execute([space.as_bytes()])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM bodies_withheld WHERE place IN (SELECT key FROM places WHERE space = ?1)",
+        )?
+        .execute([space.as_bytes()])?;
+    Ok(referred)
 }
 
 /// Notes that a record edits or deletes another.

@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     11 "0011_sealed.sql",
     12 "0012_carrying.sql",
     13 "0013_reports_by_reporter.sql",
+    14 "0014_withheld.sql",
 };
 
 /// Version of the schema that this build writes.

@@ -730,25 +730,87 @@ mod tests {
                     feeds::body(tx, &id(1))?,
                     Some(feeds::Body::Here(b"body".to_vec()))
                 );
-                assert!(feeds::bodiless(tx, &space, false, None, 9)?.is_empty());
+                assert!(feeds::bodiless(tx, &space, false, None, None, 9)?.is_empty());
 
                 feeds::erase_body(tx, &id(1))?;
                 revision(tx, &id(9), 2, &id(1), None)?;
                 assert!(message(tx, &id(1))?.unwrap().deleted);
-                assert!(feeds::bodiless(tx, &space, false, None, 9)?.is_empty());
+                assert!(feeds::bodiless(tx, &space, false, None, None, 9)?.is_empty());
 
                 assert_eq!(withdraw(tx, &id(9))?, Some(id(1)));
                 feeds::restore_wanted(tx, &id(1))?;
                 withdraw(tx, &id(1))?;
                 assert_eq!(feeds::body(tx, &id(1))?, None);
-                assert_eq!(feeds::bodiless(tx, &space, false, None, 9)?, [id(1)]);
+                assert_eq!(feeds::bodiless(tx, &space, false, None, None, 9)?, [id(1)]);
                 assert_eq!(message(tx, &id(1))?, None);
 
                 feeds::put_body(tx, &id(1), b"body")?;
                 show(tx, 1, 1, "back again", false);
                 let back = message(tx, &id(1))?.unwrap();
                 assert!(!back.deleted && back.text == "back again");
-                assert!(feeds::bodiless(tx, &space, false, None, 9)?.is_empty());
+                assert!(feeds::bodiless(tx, &space, false, None, None, 9)?.is_empty());
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn what_is_withheld_is_asked_of_each_only_once() {
+        let store = Store::open_for_tests();
+        store
+            .write(|tx| {
+                let (space, room) = (feed_of(0).space, feed_of(0).room);
+                for n in 1..=3 {
+                    let record = feeds::Record {
+                        id: id(n),
+                        feed: feed_of(0),
+                        sequence: n,
+                        lamport: n,
+                        body: artel_domain::BodyHash::from_bytes([7; 32]),
+                        envelope: vec![1],
+                        change: vec![2],
+                        standing: 0,
+                        shown: false,
+                        late: false,
+                    };
+                    feeds::put_record(tx, &record)?;
+                }
+                let [one, two] = [1, 2].map(|n| MemberId::from_bytes([n; 32]));
+                let wanted = |asked| feeds::bodiless(tx, &space, false, asked, None, 9);
+                assert!(!feeds::is_withheld_in(tx, &space, &room)?);
+                assert_eq!(feeds::put_withheld(tx, &id(1), &one)?, 1);
+                assert_eq!(feeds::put_withheld(tx, &id(1), &one)?, 0, "said before");
+                assert_eq!(feeds::put_withheld(tx, &id(9), &one)?, 0, "no such record");
+                assert_eq!(wanted(Some(&one))?, [id(2), id(3)]);
+                assert_eq!(wanted(Some(&two))?, [id(1), id(2), id(3)]);
+                assert_eq!(wanted(None)?, [id(2), id(3)]);
+                assert!(feeds::is_withheld_in(tx, &space, &room)?);
+                assert!(feeds::is_withheld(tx, &id(1))? && !feeds::is_withheld(tx, &id(2))?);
+                assert_eq!(feeds::put_withheld(tx, &id(1), &two)?, 2);
+                feeds::settle_withheld(tx, &id(1))?;
+                let three = MemberId::from_bytes([3; 32]);
+                assert_eq!(wanted(Some(&three))?, [id(2), id(3)]);
+
+                // What comes in spite is withheld no more.
+                feeds::put_withheld(tx, &id(2), &one)?;
+                feeds::put_body(tx, &id(2), b"body")?;
+                assert!(!feeds::is_withheld(tx, &id(2))?);
+
+                feeds::put_withheld(tx, &id(3), &one)?;
+                feeds::put_reference(tx, &id(3), &id(2))?;
+                assert_eq!(feeds::drop_withheld(tx, &space)?, [id(3)]);
+                assert_eq!(wanted(None)?, [id(1), id(3)]);
+                assert!(!feeds::is_withheld_in(tx, &space, &room)?);
+
+                let plan: Vec<String> = tx
+                    .prepare(
+                        "EXPLAIN QUERY PLAN SELECT record FROM bodies_wanted
+                         WHERE space = x'00' AND sealed = 0 AND withheld < 2 AND record > 7",
+                    )?
+                    .query_map([], |row| row.get(3))?
+                    .collect::<Result<_, _>>()?;
+                let plan = plan.join("\n");
+                assert!(plan.contains("bodies_wanted_by_space (space=?"), "{plan}");
                 Ok(())
             })
             .unwrap();

@@ -319,6 +319,60 @@ fn spaces_and_rooms() -> Result<()> {
 }
 
 #[test]
+fn rules_of_a_space() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let (anna, boris, _lan) = two(place.path())?;
+    anna.one(&["space", "new", "7-Б"])?;
+    let rules = anna.lines(&["space", "policy", "7-Б"])?;
+    let values = |rules: &[Value]| -> Vec<String> {
+        let value = |rule: &Value| format!("{}={}", rule["key"], rule["value"]).replace('"', "");
+        rules.iter().map(value).collect()
+    };
+    assert_eq!(
+        values(&rules),
+        ["history=all", "direct=on", "pages=students"]
+    );
+    for rule in &rules {
+        has(rule, "key:text value:text by:text? at:number?");
+    }
+    anna.one(&["room", "send", "General", "до Бориса"])?;
+    let set = anna.lines(&words("space policy 7-Б --set history=none --set direct=off"))?;
+    assert_eq!(values(&set), ["history=none", "direct=off", "pages=students"]);
+    assert_eq!(set[0]["by"], "Анна Петренко");
+    for wrong in ["history=0", "direct=maybe", "colour=red", "history"] {
+        let args = ["space", "policy", "7-Б", "--set", wrong];
+        refuses(&anna, &args, 2, "bad_arguments");
+    }
+
+    let code = anna.text(&["space", "invite", "7-Б"], "invite")?;
+    let (_anna_node, address) = anna.quiet_node()?;
+    let (_boris_node, _) = boris.quiet_node()?;
+    boris.one(&["space", "join", &code, "--address", &address])?;
+    anna.one(&["room", "send", "General", "после"])?;
+    wait::until("what came later", PATIENCE, || {
+        let texts = boris.texts("General").unwrap_or_default();
+        Ok((texts == ["после"]).then_some(()))
+    })?;
+    let read = boris.run(&["room", "read", "General"])?;
+    assert!(
+        read.stderr.contains("from before you joined are not shown"),
+        "{}",
+        read.stderr
+    );
+    refuses(&boris, &["dm", "Анна Петренко", "тайно"], 1, "not_allowed");
+    let args = words("space policy 7-Б --set direct=on");
+    refuses(&boris, &args, 1, "not_allowed");
+
+    anna.lines(&words("space policy 7-Б --set history=all --set direct=on"))?;
+    wait::until("what came before", PATIENCE, || {
+        let texts = boris.texts("General").unwrap_or_default();
+        Ok((texts == ["до Бориса", "после"]).then_some(()))
+    })?;
+    boris.one(&["dm", "Анна Петренко", "открыто"])?;
+    Ok(())
+}
+
+#[test]
 fn messages_are_edited_and_deleted() -> Result<()> {
     let place = tempfile::tempdir()?;
     let anna = Person::new(place.path(), "Анна")?;

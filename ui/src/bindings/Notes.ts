@@ -23,7 +23,7 @@ editable: boolean,
 /**
  * Whether the caller may open notes here.
  */
-may_open: boolean, 
+opens_to: string, may_open: boolean, 
 /**
  * Name of who wrote the latest change.
  */

@@ -11,4 +11,4 @@ room: string,
 /**
  * Whether students edit them; teachers and owners always do.
  */
-students: boolean, };
+students: boolean | null, };

@@ -12,4 +12,4 @@ messages: Array<Message>,
 /**
  * Whether there are older ones.
  */
-more: boolean, };
+more: boolean, withheld: boolean, };

@@ -39,4 +39,4 @@ last: string | null,
 /**
  * When the last message was written by its author's clock, Unix milliseconds.
  */
-last_at: number | null, };
+last_at: number | null, withheld: boolean, };

@@ -36,4 +36,4 @@ unread: number,
  * Whether its messages are not shown yet: the profile was restored, and what was deleted since the backup is not
  * known. Ends when a member was met, or with `space.show`.
  */
-held: boolean, };
+held: boolean, direct: boolean, };

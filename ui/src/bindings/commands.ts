@@ -129,6 +129,8 @@ import type { SpaceRemove } from "./SpaceRemove";
 import type { SpaceReports } from "./SpaceReports";
 import type { SpaceRevoke } from "./SpaceRevoke";
 import type { SpaceRole } from "./SpaceRole";
+import type { SpacePolicy } from "./SpacePolicy";
+import type { PolicyInfo } from "./PolicyInfo";
 import type { SpaceShow } from "./SpaceShow";
 import type { SpaceUnblock } from "./SpaceUnblock";
 import type { Verified } from "./Verified";
@@ -159,6 +161,7 @@ export interface Commands {
   "space.erase": { args: SpaceErase, reply: null },
   "space.unblock": { args: SpaceUnblock, reply: null },
   "space.role": { args: SpaceRole, reply: null },
+  "space.policy": { args: SpacePolicy, reply: Array<PolicyInfo> },
   "space.revoke": { args: SpaceRevoke, reply: null },
   "space.leave": { args: SpaceLeave, reply: null },
   "space.show": { args: SpaceShow, reply: SpaceInfo },

@@ -8,6 +8,7 @@ import type { JobInfo } from '../bindings/JobInfo';
 import type { MemberInfo } from '../bindings/MemberInfo';
 import type { Message } from '../bindings/Message';
 import type { Person } from '../bindings/Person';
+import type { PolicyInfo } from '../bindings/PolicyInfo';
 import type { ProductRow } from '../bindings/ProductRow';
 import type { ReportInfo } from '../bindings/ReportInfo';
 import type { RoomInfo } from '../bindings/RoomInfo';
@@ -86,6 +87,7 @@ export function spaces(): SpaceInfo[] {
       members: 31,
       online: 28,
       unread: 6,
+      direct: true,
       held: false,
     },
     {
@@ -96,8 +98,17 @@ export function spaces(): SpaceInfo[] {
       members: 9,
       online: 2,
       unread: 0,
+      direct: true,
       held: false,
     },
+  ];
+}
+
+export function rules(now: number): PolicyInfo[] {
+  return [
+    { key: 'history', value: '30', by: 'Maria Ivanova', at: now - 4 * 86_400_000 },
+    { key: 'direct', value: 'on', by: null, at: null },
+    { key: 'pages', value: 'students', by: null, at: null },
   ];
 }
 
@@ -140,6 +151,7 @@ export function rooms(now: number): RoomInfo[] {
     unread,
     last,
     last_at: last === null ? null : now - ago,
+    withheld: false,
   });
   return [
     room('r1', 'sp1', 'General', 4, 'Anyone else done with part two?', 2 * 60_000),

@@ -70,6 +70,7 @@ export function writeTo(member: MemberInfo): void {
       unread: 0,
       last: null,
       last_at: null,
+      withheld: false,
     };
   }
   chosen.room = member.conversation;

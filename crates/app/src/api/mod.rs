@@ -141,6 +141,7 @@ commands! {
         "space.erase" rooms::SpaceErase => (),
         "space.unblock" rooms::SpaceUnblock => (),
         "space.role" rooms::SpaceRole => (),
+        "space.policy" rooms::SpacePolicy => Vec<rooms::PolicyInfo>,
         "space.revoke" rooms::SpaceRevoke => (),
         "space.leave" rooms::SpaceLeave => (),
         "space.show" rooms::SpaceShow => rooms::SpaceInfo,

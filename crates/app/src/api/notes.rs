@@ -18,8 +18,8 @@ pub struct NotesShow {
 pub struct NotesOpen {
     /// Id or name of the room.
     pub room: String,
-    /// Whether students edit them; teachers and owners always do.
-    pub students: bool,
+    /// Whether students edit them; teachers and owners always do. As the rules of the space say, unless given.
+    pub students: Option<bool>,
 }
 
 /// Gives the notes of a room a new text, made from an earlier one; what others wrote since is kept.
@@ -44,6 +44,8 @@ pub struct Notes {
     pub base: Vec<String>,
     /// Whether the caller edits them.
     pub editable: bool,
+    /// Who edits notes that are opened without saying, by the rules of the space: `teachers`, or `students` as well.
+    pub opens_to: String,
     /// Whether the caller may open notes here.
     pub may_open: bool,
     /// Name of who wrote the latest change.

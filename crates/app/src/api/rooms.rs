@@ -122,6 +122,17 @@ pub struct SpaceRole {
     pub role: String,
 }
 
+/// Lists the rules of a space, after setting those that are given.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct SpacePolicy {
+    /// Id or unique name of the space.
+    pub space: String,
+    /// Rules to set, as `KEY=VALUE`: `history=all`, `none` or a number of days, `direct=on` or `off`, `pages=teachers` or
+    /// `students`.
+    #[serde(default)]
+    pub set: Vec<String>,
+}
+
 /// Ends an invite. Those who have come by it stay.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct SpaceRevoke {
@@ -399,6 +410,8 @@ pub struct SpaceInfo {
     pub online: u32,
     /// Unread messages in all its rooms.
     pub unread: u32,
+    /// Whether its members write to one another directly.
+    pub direct: bool,
     /// Whether its messages are not shown yet: the profile was restored, and what was deleted since the backup is not
     /// known. Ends when a member was met, or with `space.show`.
     pub held: bool,
@@ -421,6 +434,19 @@ pub struct InviteInfo {
     pub seats: u32,
     /// When it ends, Unix milliseconds.
     pub expires_at: i64,
+}
+
+/// A rule of a space.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct PolicyInfo {
+    /// Which: `history`, `direct` or `pages`.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+    /// Name of who set it; none if it is as it is from the beginning.
+    pub by: Option<String>,
+    /// When, by their clock, Unix milliseconds.
+    pub at: Option<i64>,
 }
 
 /// An open door.
@@ -557,6 +583,8 @@ pub struct RoomInfo {
     pub last: Option<String>,
     /// When the last message was written by its author's clock, Unix milliseconds.
     pub last_at: Option<i64>,
+    /// Whether there are messages that the caller is not given, since they are from before the caller came.
+    pub withheld: bool,
 }
 
 /// A message was stored.
@@ -644,6 +672,8 @@ pub struct Page {
     pub messages: Vec<Message>,
     /// Whether there are older ones.
     pub more: bool,
+    /// Whether there are some that the caller is not given, since they are from before the caller came.
+    pub withheld: bool,
 }
 
 /// A message.

@@ -110,6 +110,7 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
         | CommandError::NotAuthor
         | CommandError::Removed
         | CommandError::Gone(_)
+        | CommandError::DirectOff
         | CommandError::OwnMessage
         | CommandError::NobodyToTell
         | CommandError::LastOwner
@@ -158,6 +159,10 @@ pub(super) fn command_error(reason: &CommandError) -> AppError {
         CommandError::TooManyDoors => "Close one: artel space door SPACE --close",
         CommandError::AlreadyMember => "Go in: artel room list",
         CommandError::Gone(_) => "What was said stays to be read; nothing new can be sent.",
+        CommandError::DirectOff => {
+            "Write in a room: artel room list. Who runs the space turns them on: \
+             artel space policy SPACE --set direct=on"
+        }
         CommandError::OwnMessage => "Delete it: artel room delete MESSAGE",
         CommandError::NobodyToTell => "Talk to someone outside of Artel whom you trust.",
         CommandError::Record(_) => "Nothing was done. Mend it and try again.",

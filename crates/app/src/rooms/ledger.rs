@@ -363,10 +363,27 @@ impl Ledger for SqlLedger<'_> {
         &self,
         space: &SpaceId,
         sealed: bool,
+        asked: Option<&MemberId>,
         after: Option<&MessageId>,
         limit: usize,
     ) -> LedgerResult<Vec<MessageId>> {
-        feeds::bodiless(self.tx, space, sealed, after, limit).map_err(failed)
+        feeds::bodiless(self.tx, space, sealed, asked, after, limit).map_err(failed)
+    }
+
+    fn put_withheld(&mut self, record: &MessageId, by: &MemberId) -> LedgerResult<usize> {
+        feeds::put_withheld(self.tx, record, by).map_err(failed)
+    }
+
+    fn settle_withheld(&mut self, record: &MessageId) -> LedgerResult<()> {
+        feeds::settle_withheld(self.tx, record).map_err(failed)
+    }
+
+    fn is_withheld(&self, record: &MessageId) -> LedgerResult<bool> {
+        feeds::is_withheld(self.tx, record).map_err(failed)
+    }
+
+    fn drop_withheld(&mut self, space: &SpaceId) -> LedgerResult<Vec<MessageId>> {
+        feeds::drop_withheld(self.tx, space).map_err(failed)
     }
 
     fn opening(&self, record: &MessageId) -> LedgerResult<Option<Opening>> {

@@ -73,6 +73,7 @@ impl Handle<api::RoomNew> for Session {
                     unread: 0,
                     last: None,
                     last_at: None,
+                    withheld: false,
                 })
             })
             .await
@@ -129,6 +130,11 @@ impl Handle<api::RoomList> for Session {
                             unread: summary.unread,
                             last,
                             last_at,
+                            withheld: feeds::is_withheld_in(
+                                work.tx,
+                                &space.space,
+                                &room.room,
+                            )?,
                         });
                     }
                 }
@@ -274,11 +280,12 @@ impl Handle<api::RoomRead> for Session {
             .look(move |node| names::room(node, &text))
             .await??;
         let (id, room) = (space.space, room.room);
-        let (held, mut page) = self
+        let (held, withheld, mut page) = self
             .core
             .read(move |connection| {
                 let page = rooms::page(connection, &id, &room, before.as_ref(), limit + 1)?;
-                Ok((restored::held(connection, &id)?, page))
+                let withheld = feeds::is_withheld_in(connection, &id, &room)?;
+                Ok((restored::held(connection, &id)?, withheld, page))
             })
             .await?;
         if let Some(backup_at) = held {
@@ -304,6 +311,7 @@ impl Handle<api::RoomRead> for Session {
                 .map(|message| view::to_wire(message, &people))
                 .collect(),
             more,
+            withheld,
         })
     }
 }

@@ -8,7 +8,7 @@
 //! | `network` | the libp2p network: start, stop, peers |
 //! | `names`, `link` | names, ids and invites that users give |
 //! | `restored` | what waits in a restored profile until a member was met |
-//! | `spaces`, `doors`, `moderation`, `messages`, `amend`, `reports`, `notes`, `attachments`, `share` | the commands |
+//! | `spaces`, `doors`, `moderation`, `messages`, `amend`, `reports`, `policies`, `notes`, `attachments`, `share` | the commands |
 //! | `bundle` | a space in a sealed file, for a stick |
 //! | `stash` | pasted content until it is sent |
 
@@ -24,6 +24,7 @@ mod moderation;
 mod names;
 mod network;
 mod notes;
+mod policies;
 mod reports;
 mod restored;
 mod share;

@@ -84,12 +84,15 @@ fn show(work: &Work<'_>, space: &SpaceView, room: &RoomView) -> Result<api::Note
     let may_open = space
         .role
         .is_some_and(|role| role.may(Permission::EditPages));
+    let words = |students| if students { "students" } else { "teachers" }.to_owned();
+    let opens_to = words(work.node.students_edit_pages(&space.space));
     let Some(page) = page else {
         return Ok(api::Notes {
             editors: None,
             text: String::new(),
             base: Vec::new(),
             editable: false,
+            opens_to,
             may_open,
             changed_by: None,
             changed_at: None,
@@ -101,17 +104,11 @@ fn show(work: &Work<'_>, space: &SpaceView, room: &RoomView) -> Result<api::Note
         members.next().map(|member| member.name)
     };
     Ok(api::Notes {
-        editors: Some(
-            if page.students {
-                "students"
-            } else {
-                "teachers"
-            }
-            .to_owned(),
-        ),
+        editors: Some(words(page.students)),
         text: page.text,
         base: page.heads.iter().map(ToString::to_string).collect(),
         editable: page.editable,
+        opens_to,
         may_open,
         changed_by: page.last.and_then(|(author, _)| name(author)),
         changed_at: page.last.map(|(_, at)| at),

@@ -72,7 +72,10 @@ impl InStep {
                 continue;
             }
             let since = *self.since.entry(space).or_insert(work.now);
-            let complete = work.ledger.bodiless(&space, false, None, 1)?.is_empty();
+            let complete = work
+                .ledger
+                .bodiless(&space, false, None, None, 1)?
+                .is_empty();
             if complete || work.now.saturating_sub(since) >= LAST_BODIES {
                 shown |= restored::show(work.tx, &space)?;
                 self.since.remove(&space);

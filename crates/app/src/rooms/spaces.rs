@@ -74,6 +74,7 @@ pub(super) fn describe(
         members: count(members.len()),
         online: count(members.iter().filter(|member| member.online).count()),
         unread,
+        direct: node.is_direct_on(&view.space),
         held,
     })
 }

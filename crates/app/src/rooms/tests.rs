@@ -805,7 +805,7 @@ async fn notes_are_shared_and_merged() {
         .session
         .handle(notes::NotesOpen {
             room: "General".to_owned(),
-            students: true,
+            students: Some(true),
         })
         .await
         .unwrap();
@@ -1842,5 +1842,103 @@ async fn a_report_is_read_by_those_who_run_the_space_and_outlives_the_message() 
         .await;
     let nobody = eve.report(&of_owner, "").await.unwrap_err();
     assert_eq!(nobody.code, Code::NotAllowed, "{nobody}");
+    close([ann, ben, eve]).await;
+}
+
+impl Host {
+    async fn rules(&self, set: &[&str]) -> Result<Vec<String>, AppError> {
+        let command = api::SpacePolicy {
+            space: "Room".to_owned(),
+            set: set.iter().map(ToString::to_string).collect(),
+        };
+        let rules = self.session.handle(command).await?;
+        Ok(rules
+            .into_iter()
+            .map(|rule| format!("{}={} {:?}", rule.key, rule.value, rule.by))
+            .collect())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_are_set_by_those_who_run_the_space_and_followed_by_all() {
+    let (ann, ben, eve) = (
+        Host::new("Ann").await,
+        Host::new("Ben").await,
+        Host::new("Eve").await,
+    );
+    ann.found("Room").await;
+    let at_ann = ann.start().await;
+    let invite = ann.invite("Room", 3600).await;
+    ben.start().await;
+    ben.join(&invite, &at_ann).await.unwrap();
+    let rules = ann.rules(&[]).await.unwrap();
+    assert_eq!(
+        rules,
+        ["history=all None", "direct=on None", "pages=students None"]
+    );
+    for (wrong, words) in [
+        ("history=0", "a number of days from 1 to 3650"),
+        ("direct=perhaps", "on or off"),
+        ("colour=red", "rules are history, direct and pages"),
+    ] {
+        let refused = ann.rules(&["direct=off", wrong]).await.unwrap_err();
+        assert_eq!(refused.code, Code::BadArguments);
+        assert!(refused.message.contains(words), "{refused}");
+    }
+    assert_eq!(ann.rules(&[]).await.unwrap(), rules, "all of them or none");
+    let refused = ben.rules(&["direct=off"]).await.unwrap_err();
+    assert_eq!(refused.code, Code::NotAllowed);
+    assert!(refused.hint.contains("teacher"), "{refused:?}");
+
+    ann.send("General", "before Eve").await;
+    ben.send("@Ann", "while it was on").await;
+    ann.until_texts("@Ben", &["while it was on"]).await;
+    let set = ann.rules(&["history=none", "direct=off"]).await.unwrap();
+    assert_eq!(
+        set,
+        [
+            "history=none Some(\"Ann\")",
+            "direct=off Some(\"Ann\")",
+            "pages=students None"
+        ]
+    );
+    until("Ben hears of it", async || {
+        ben.rules(&[]).await.unwrap() == set
+    })
+    .await;
+    let refused = ben
+        .session
+        .handle(api::RoomSend {
+            room: "@Ann".to_owned(),
+            text: "x".to_owned(),
+            attach: Vec::new(),
+            reply_to: None,
+            wait_s: None,
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, Code::NotAllowed);
+    assert!(refused.hint.contains("direct=on"), "{refused:?}");
+    let spaces = ben.session.handle(api::SpaceList {}).await.unwrap();
+    assert!(!spaces[0].direct);
+    assert_eq!(ben.texts("@Ann").await, ["while it was on"]);
+
+    eve.start().await;
+    eve.join(&invite, &at_ann).await.unwrap();
+    ann.send("General", "after Eve").await;
+    eve.until_texts("General", &["after Eve"]).await;
+    until("Eve is told", async || {
+        eve.read("General").await.unwrap().withheld
+    })
+    .await;
+    assert_eq!(eve.texts("General").await, ["after Eve"]);
+    let unread = eve.session.handle(api::SpaceList {}).await.unwrap()[0].unread;
+    assert_eq!(unread, 1, "what is withheld is not unread");
+    assert!(!ben.read("General").await.unwrap().withheld);
+
+    ann.rules(&["history=all"]).await.unwrap();
+    eve.until_texts("General", &["before Eve", "after Eve"])
+        .await;
+    assert!(!eve.read("General").await.unwrap().withheld);
     close([ann, ben, eve]).await;
 }

@@ -198,6 +198,8 @@ pub(crate) enum Editors {
     Teachers,
     /// Students as well
     Students,
+    /// As the rules of the space say
+    Rules,
 }
 
 /// Arguments of `room save`.
@@ -331,7 +333,11 @@ async fn notes(context: &Context, client: &Client, args: NotesArgs) -> anyhow::R
     let text = edit.as_deref().map(notes_text).transpose()?;
     let mut notes = match open_to {
         Some(editors) => {
-            let students = editors == Editors::Students;
+            let students = match editors {
+                Editors::Teachers => Some(false),
+                Editors::Students => Some(true),
+                Editors::Rules => None,
+            };
             let room = room.clone();
             client.call(NotesOpen { room, students }).await?
         }
@@ -471,7 +477,7 @@ async fn read(context: &Context, client: &Client, args: ReadArgs) -> anyhow::Res
     };
     let reads_on = args.before.is_none();
     let page = last(client, &args).await?;
-    if page.messages.is_empty() && !args.follow {
+    if page.messages.is_empty() && !page.withheld && !args.follow {
         context.output.hint("There are no messages.");
     } else if page.more && !args.follow {
         let first = page
@@ -482,6 +488,10 @@ async fn read(context: &Context, client: &Client, args: ReadArgs) -> anyhow::Res
         context
             .output
             .hint(&format!("There are older ones: --before {first}"));
+    } else if page.withheld && !args.follow {
+        context
+            .output
+            .hint("Messages from before you joined are not shown here.");
     }
     let mut printed = Printed::default();
     for message in &page.messages {

@@ -6,8 +6,8 @@ use artel_app::{
         rooms::{
             DoorInfo, InviteState, SpaceAdmit, SpaceDoor, SpaceDoorClose, SpaceDoorShow,
             SpaceErase, SpaceInvite, SpaceInvites, SpaceJoin, SpaceJoinCancel, SpaceLeave,
-            SpaceList, SpaceMembers, SpaceNew, SpaceRemove, SpaceReports, SpaceRevoke, SpaceRole,
-            SpaceShow, SpaceUnblock,
+            SpaceList, SpaceMembers, SpaceNew, SpacePolicy, SpaceRemove, SpaceReports, SpaceRevoke,
+            SpaceRole, SpaceShow, SpaceUnblock,
         },
     },
     error::{AppError, Code},
@@ -109,6 +109,20 @@ pub(crate) enum SpaceCommand {
         member: String,
         /// owner, teacher, student or observer
         role: String,
+    },
+    /// Show the rules of a space, or set them
+    #[command(
+        after_help = "Example: artel space policy \"Class 7B\" --set history=30 --set direct=off\n\n\
+        history: what newcomers are given of what was said before they came: all, none or a number of days\n\
+        direct:  whether members write to one another directly: on or off\n\
+        pages:   who edits notes where their opener does not say: teachers or students"
+    )]
+    Policy {
+        /// Id or name of the space
+        space: String,
+        /// A rule to set; may be repeated
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
     },
     /// Leave a space; what is here stays here
     #[command(after_help = "Example: artel space leave \"Class 7B\"")]
@@ -411,6 +425,22 @@ async fn act(context: &Context, client: &Client, command: SpaceCommand) -> anyho
             output.one(&json!({ "member": member, "role": role }), || {
                 format!("{member} is {role} now.")
             })?;
+        }
+        SpaceCommand::Policy { space, set } => {
+            let rules = client.call(SpacePolicy { space, set }).await?;
+            output.many(
+                &rules,
+                &["rule", "value", "set by", "at"],
+                |rule| {
+                    vec![
+                        rule.key.clone(),
+                        rule.value.clone(),
+                        rule.by.clone().unwrap_or_default(),
+                        rule.at.map(when::minute).unwrap_or_default(),
+                    ]
+                },
+                "There are no rules.",
+            )?;
         }
         SpaceCommand::Leave { space } => {
             client

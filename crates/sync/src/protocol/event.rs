@@ -384,6 +384,9 @@ pub enum CommandError {
     /// The other one is not in the space any more.
     #[error("{0} is not in this space any more")]
     Gone(String),
+    /// The rules of the space allow no direct messages.
+    #[error("direct messages are off in this space")]
+    DirectOff,
     /// A message of one's own is not reported.
     #[error("this message is your own; delete it instead")]
     OwnMessage,

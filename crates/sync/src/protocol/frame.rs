@@ -322,6 +322,13 @@ pub(crate) enum Frame {
     Spare,
     /// Where members were reached. Only to members of a common space.
     Reached(Vec<Reached>),
+    /// Bodies that the receiver is not given: they are of messages older than `before`, by the sender's knowledge of the
+    /// rules of the space.
+    Withheld {
+        space: SpaceId,
+        before: i64,
+        records: Vec<MessageId>,
+    },
 }
 
 /// Why bytes are not a frame.
@@ -367,6 +374,7 @@ impl Frame {
             Self::Reached(reached) => reached.len() <= MAX_REACHED,
             Self::WantBodies { records, .. } => records.len() <= MAX_BODIES,
             Self::Bodies { bodies, .. } => bodies.len() <= MAX_BODIES,
+            Self::Withheld { records, .. } => records.len() <= MAX_RECORDS,
             Self::Secrets { epochs, .. } => epochs.len() <= MAX_SECRETS,
             Self::List { hashes, .. } => {
                 hashes.len() <= LIST_PAGE * 32 && hashes.len().is_multiple_of(32)
@@ -418,7 +426,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..46) {
+        fn any_bytes_are_answered(mut bytes: Vec<u8>, variant in 0_u8..47) {
             let _ = Frame::decode(&bytes);
             bytes.splice(0..0, [VERSION, variant]);
             let _ = Frame::decode(&bytes);

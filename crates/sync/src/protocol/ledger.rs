@@ -297,14 +297,26 @@ pub trait Ledger {
     /// Lifts the erasure of a body: from now on it is neither here nor erased. No erasure is no error.
     fn restore_wanted(&mut self, record: &MessageId) -> LedgerResult<()>;
     /// Records of a space whose bodies are neither here nor erased, those of the direct room (`sealed`) or all others, at
-    /// most `limit`, in the order in which they came, after one of them or from the first.
+    /// most `limit`, in the order in which they came, after one of them or from the first. Left out are those that are
+    /// settled as withheld, and those of which `asked` said so; or, if that is none, of which anyone did.
     fn bodiless(
         &self,
         space: &SpaceId,
         sealed: bool,
+        asked: Option<&MemberId>,
         after: Option<&MessageId>,
         limit: usize,
     ) -> LedgerResult<Vec<MessageId>>;
+
+    /// Notes that a member says that a missing body is withheld, and gives how many have said so; 0 if it is not missing, or
+    /// this member said so before. Forgotten when the body comes or is erased.
+    fn put_withheld(&mut self, record: &MessageId, by: &MemberId) -> LedgerResult<usize>;
+    /// Notes that enough have said so.
+    fn settle_withheld(&mut self, record: &MessageId) -> LedgerResult<()>;
+    /// Whether anyone has said so of a missing body.
+    fn is_withheld(&self, record: &MessageId) -> LedgerResult<bool>;
+    /// Forgets what was said of the bodies of a space; gives those of the records that others edit or delete.
+    fn drop_withheld(&mut self, space: &SpaceId) -> LedgerResult<Vec<MessageId>>;
 
     /// What is known of a sealed record.
     fn opening(&self, record: &MessageId) -> LedgerResult<Option<Opening>>;

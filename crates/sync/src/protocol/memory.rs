@@ -26,6 +26,8 @@ pub struct MemoryLedger {
     waits: BTreeMap<MessageId, BTreeSet<MessageId>>,
     references: BTreeMap<MessageId, BTreeSet<MessageId>>,
     bodies: BTreeMap<MessageId, StoredBody>,
+    /// Who said of which missing body that it is withheld, and whether those are enough.
+    withheld: BTreeMap<MessageId, (BTreeSet<MemberId>, bool)>,
     registers: BTreeMap<RegisterKey, Vec<u8>>,
     /// Records in the order in which they came.
     arrived: Vec<MessageId>,
@@ -304,11 +306,13 @@ impl Ledger for MemoryLedger {
         self.bodies
             .entry(*record)
             .or_insert_with(|| StoredBody::Here(wire.to_vec()));
+        self.withheld.remove(record);
         Ok(())
     }
 
     fn erase_body(&mut self, record: &MessageId) -> LedgerResult<()> {
         self.bodies.insert(*record, StoredBody::Erased);
+        self.withheld.remove(record);
         Ok(())
     }
 
@@ -323,6 +327,7 @@ impl Ledger for MemoryLedger {
         &self,
         space: &SpaceId,
         sealed: bool,
+        asked: Option<&MemberId>,
         after: Option<&MessageId>,
         limit: usize,
     ) -> LedgerResult<Vec<MessageId>> {
@@ -330,10 +335,45 @@ impl Ledger for MemoryLedger {
             self.records.get(id).is_some_and(|r| {
                 r.feed.space == *space && sealed == (r.feed.room == space.direct_room())
             }) && !self.bodies.contains_key(id)
+                && self.withheld.get(id).is_none_or(|(said, settled)| {
+                    !settled && asked.is_some_and(|asked| !said.contains(asked))
+                })
         };
         let begin = after.and_then(|after| self.arrived.iter().position(|id| id == after));
         let rest = self.arrived.iter().skip(begin.map_or(0, |begin| begin + 1));
         Ok(rest.filter(lacks).copied().take(limit).collect())
+    }
+
+    fn put_withheld(&mut self, record: &MessageId, by: &MemberId) -> LedgerResult<usize> {
+        if self.bodies.contains_key(record) || !self.records.contains_key(record) {
+            return Ok(0);
+        }
+        let (said, _) = self.withheld.entry(*record).or_default();
+        Ok(if said.insert(*by) { said.len() } else { 0 })
+    }
+
+    fn settle_withheld(&mut self, record: &MessageId) -> LedgerResult<()> {
+        if let Some((_, settled)) = self.withheld.get_mut(record) {
+            *settled = true;
+        }
+        Ok(())
+    }
+
+    fn is_withheld(&self, record: &MessageId) -> LedgerResult<bool> {
+        Ok(self.withheld.contains_key(record))
+    }
+
+    fn drop_withheld(&mut self, space: &SpaceId) -> LedgerResult<Vec<MessageId>> {
+        let of_space = |id: &MessageId| {
+            let record = self.records.get(id);
+            record.is_some_and(|record| record.feed.space == *space)
+        };
+        let dropped: Vec<MessageId> = self.withheld.keys().copied().filter(of_space).collect();
+        self.withheld.retain(|id, _| !dropped.contains(id));
+        let referred = dropped.into_iter();
+        Ok(referred
+            .filter(|id| self.references.contains_key(id))
+            .collect())
     }
 
     fn opening(&self, record: &MessageId) -> LedgerResult<Option<Opening>> {

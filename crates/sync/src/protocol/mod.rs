@@ -40,7 +40,7 @@ pub use ledger::{
 pub use memory::MemoryLedger;
 pub use node::{
     ConversationView, DoorView, Entropy, Identity, InviteTerms, InviteView, MemberView, Node,
-    PageView, Reaction, RoomView, Sent, SpaceView, UnpackError, Unpacked,
+    PageView, PolicyView, Reaction, RoomView, Sent, SpaceView, UnpackError, Unpacked,
 };
 pub use page::PageError;
 #[doc(hidden)]

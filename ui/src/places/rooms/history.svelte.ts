@@ -25,7 +25,8 @@ export class History {
   more = $state(false);
   loadingOlder = $state(false);
   firstNew = $state<string>();
-  rows = $derived(rowsOf(this.messages, this.firstNew));
+  withheld = $state(false);
+  rows = $derived(rowsOf(this.messages, this.firstNew, this.withheld && !this.more));
   #seen: string | undefined;
   #turn = 0;
   #fresh = true;
@@ -88,6 +89,12 @@ export class History {
   #change(change: Change): void {
     this.messages = change(this.messages);
     this.#heard.forEach((heard) => heard.push(change));
+  }
+
+  /** Takes in whether messages from before one came are not given to one. */
+  tell(withheld: boolean): void {
+    if (this.withheld && !withheld) this.#again();
+    this.withheld = withheld;
   }
 
   /** Asks again, also for the page that is loaded just now. */

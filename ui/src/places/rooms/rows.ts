@@ -5,6 +5,7 @@ import { midnight } from '../../format';
 export type Row =
   | { kind: 'day'; key: string; at: number }
   | { kind: 'new'; key: string }
+  | { kind: 'withheld'; key: string }
   | { kind: 'message'; key: string; message: Message; first: boolean; last: boolean };
 
 /** Messages of one author closer than this are one group, in milliseconds. */
@@ -12,10 +13,11 @@ export const together = 5 * 60_000;
 
 /**
  * Rows for messages in their checked order: a separator where the day changes, one line before the
- * first new message, and a head only for the first message of a group.
+ * first new message, and a head only for the first message of a group. Above all of them, where some from before
+ * are `withheld`, that this is so.
  */
-export function rowsOf(messages: readonly Message[], firstNew?: string): Row[] {
-  const rows: Row[] = [];
+export function rowsOf(messages: readonly Message[], firstNew?: string, withheld = false): Row[] {
+  const rows: Row[] = withheld ? [{ kind: 'withheld', key: 'withheld' }] : [];
   let before: Message | undefined;
   for (const message of messages) {
     let first =

@@ -12,6 +12,7 @@ use super::{
     },
     Fault, Node,
     exchange::carry,
+    history::Served,
     ingest::Asked,
 };
 
@@ -140,7 +141,10 @@ impl Node {
         let carried = |node: &Self, found: &StoredRecord| {
             found.feed.space == space && node.may_carry(peer, &space, &found.feed.room)
         };
-        let mut records = Vec::new();
+        let Some(receiver) = self.receiver(peer, &space) else {
+            return Ok(());
+        };
+        let (mut records, mut withheld) = (Vec::new(), Vec::new());
         let mut size = 0;
         let mut sealed = None;
         let mut next = Some(record);
@@ -149,7 +153,9 @@ impl Node {
                 break;
             };
             next = previous(&found.envelope);
-            let piece = carry(ledger, found, &mut sealed)?;
+            let served = receiver.served(ledger, &found)?;
+            let is_withheld = matches!(served, Served::Withheld);
+            let piece = carry(ledger, found, &mut sealed, served.given())?;
             if piece.change.is_empty() {
                 break;
             }
@@ -158,6 +164,7 @@ impl Node {
             if size > RECORDS_BYTES && !records.is_empty() {
                 break;
             }
+            withheld.extend(is_withheld.then_some(id));
             records.push(piece);
         }
         records.reverse();
@@ -167,6 +174,7 @@ impl Node {
             records,
         };
         self.send_frame(peer, &frame);
+        self.tell_withheld(peer, space, withheld);
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use super::{
         ledger::{FeedKey, Ledger, LedgerError, LedgerResult, StoredBody},
     },
     Fault, Node,
+    exchange::{Page, page, place_of},
     ingest::{Asked, Taken},
 };
 
@@ -131,11 +132,15 @@ impl Node {
         feed: &FeedKey,
         from: u64,
     ) -> LedgerResult<Option<(Vec<u8>, usize, Option<u64>)>> {
-        let (records, more) = super::exchange::page(ledger, feed, from)?;
+        // Every member can open the file: it holds what all of them are given.
+        let Some(receiver) = self.everyone(&feed.space) else {
+            return Ok(None);
+        };
+        let Page { records, more, .. } = page(ledger, feed, from, &receiver)?;
         let Some(last) = records.last() else {
             return Ok(None);
         };
-        let next = super::exchange::place_of(Some(last)).saturating_add(1);
+        let next = place_of(Some(last)).saturating_add(1);
         let count = records.len();
         let frame = Frame::Records {
             space: feed.space,

@@ -2,7 +2,8 @@
 
 use artel_domain::{
     Audience, Body, Content, Control, Cut, DeviceId, Envelope, InviteCode, InviteId, Letter,
-    MemberId, MessageId, Permission, Prekey, Role, RoomId, Sealed, Signed, SpaceId, SpaceSecret,
+    MemberId, MessageId, Permission, Policy, Prekey, Role, RoomId, Sealed, Signed, SpaceId,
+    SpaceSecret,
     limits::{MAX_CONTROL_FEED, MAX_CUTS, MAX_EDITS, MAX_PARENTS, TERM_RECORDS},
     role::TABLE,
 };
@@ -426,6 +427,22 @@ impl Node {
         Ok(())
     }
 
+    /// Sets a rule of a space.
+    ///
+    /// # Errors
+    /// No such space, or not allowed.
+    pub fn set_policy(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: i64,
+        space: SpaceId,
+        policy: Policy,
+    ) -> Result<(), CommandError> {
+        self.may(&space, Permission::SetPolicy)?;
+        self.write_control(ledger, now, space, Control::SetPolicy(policy))?;
+        Ok(())
+    }
+
     /// Writes a record into a room, or seals it into a conversation. Files are attached by first putting their chunk lists
     /// and chunks into the ledger, with the [`artel_domain::Attachment`] that [`artel_domain::FileDigest`] made.
     ///
@@ -484,6 +501,11 @@ impl Node {
         }
         if !talk && self.conversation(space, room)?.is_none() {
             return Err(CommandError::NoRoom);
+        }
+        // What was said before can still be taken back.
+        let deletes = matches!(content, Content::Delete { .. });
+        if !talk && !deletes && !known.roster.is_direct_on() {
+            return Err(CommandError::DirectOff);
         }
         self.aimed(ledger, space, room, content)
     }

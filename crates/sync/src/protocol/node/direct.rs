@@ -493,6 +493,7 @@ impl Node {
         let Some(peer) = peers.get(turn) else {
             return Ok(());
         };
+        let member = space.roster.of_device(peer).map(|owner| owner.id);
         let session = self.sessions.get_mut(peer);
         let Some(link) = session.and_then(|session| session.links.get_mut(&id)) else {
             return Ok(());
@@ -500,10 +501,11 @@ impl Node {
         let asking = &mut link.sealed;
         // What was not answered the peer does not have.
         asking.after = asking.open.last().copied().or(asking.after);
-        let mut records = ledger.bodiless(&id, true, asking.after.as_ref(), MAX_BODIES)?;
+        let asked = member.as_ref();
+        let mut records = ledger.bodiless(&id, true, asked, asking.after.as_ref(), MAX_BODIES)?;
         if records.is_empty() && !is_within(now, asking.began_at, AGAIN) {
             asking.after = None;
-            records = ledger.bodiless(&id, true, None, MAX_BODIES)?;
+            records = ledger.bodiless(&id, true, asked, None, MAX_BODIES)?;
         }
         if asking.after.is_none() {
             asking.began_at = now;

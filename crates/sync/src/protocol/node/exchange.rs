@@ -1,7 +1,7 @@
 //! Digests first, then ranges: how two members bring each other up to date.
 
 use artel_domain::{
-    Envelope, Incarnation, MessageId, RoomId, Signed, SpaceId,
+    Body, Content, Envelope, Incarnation, MessageId, RoomId, Signed, SpaceId,
     limits::{MAX_FRAME, MAX_POSITION, TERM_RECORDS},
 };
 
@@ -13,6 +13,7 @@ use super::{
     },
     Fault, Node,
     documents::unsealed,
+    history::{Receiver, Served},
     ingest::{Asked, Taken, is_body_of},
     latest::FAR_BEHIND,
     space::{EMPTY, MAX_BRANCHES},
@@ -420,8 +421,16 @@ impl Node {
         if from > MAX_POSITION || !self.may_carry(peer, &feed.space, &feed.room) {
             return Ok(());
         }
-        let (records, more) = page(ledger, feed, from)?;
+        let Some(receiver) = self.receiver(peer, &feed.space) else {
+            return Ok(());
+        };
+        let Page {
+            records,
+            withheld,
+            more,
+        } = page(ledger, feed, from, &receiver)?;
         self.send_records(peer, feed, records, more);
+        self.tell_withheld(peer, feed.space, withheld);
         Ok(())
     }
 
@@ -445,15 +454,33 @@ impl Node {
         );
     }
 
-    /// Sends a record just written to every member that is here.
+    /// Sends a record just written to every member that is here. It is of now, whatever the clocks say; only an edit may be
+    /// of a message that is withheld.
     pub(super) fn push(&mut self, ledger: &dyn Ledger, record: StoredRecord) -> LedgerResult<()> {
-        let feed = record.feed;
-        let carried = carry(ledger, record, &mut None)?;
+        let (feed, id) = (record.feed, record.id);
+        let body = match ledger.body(&id)? {
+            Some(StoredBody::Here(wire)) => Some(wire),
+            _ => None,
+        };
+        let written = body.as_deref().map(Body::decode);
+        let edits =
+            matches!(&written, Some(Ok(body)) if matches!(body.content, Content::Edit { .. }));
+        let carried = carry(ledger, record.clone(), &mut None, body)?;
         let peers: Vec<Peer> = self.sessions.keys().copied().collect();
         for peer in peers {
-            if self.may_carry(&peer, &feed.space, &feed.room) {
-                self.send_records(&peer, &feed, vec![carried.clone()], false);
+            if !self.may_carry(&peer, &feed.space, &feed.room) {
+                continue;
             }
+            let mut carried = carried.clone();
+            let mut withheld = Vec::new();
+            if let Some(receiver) = self.receiver(&peer, &feed.space).filter(|_| edits)
+                && matches!(receiver.served(ledger, &record)?, Served::Withheld)
+            {
+                carried.body = None;
+                withheld.push(id);
+            }
+            self.send_records(&peer, &feed, vec![carried], false);
+            self.tell_withheld(&peer, feed.space, withheld);
         }
         Ok(())
     }
@@ -600,7 +627,10 @@ impl Node {
         if !self.is_member(peer, &space) {
             return Ok(());
         }
-        let mut bodies = Vec::new();
+        let Some(receiver) = self.receiver(peer, &space) else {
+            return Ok(());
+        };
+        let (mut bodies, mut withheld) = (Vec::new(), Vec::new());
         let mut size = 0;
         for id in records {
             let Some(record) = ledger
@@ -609,8 +639,13 @@ impl Node {
             else {
                 continue;
             };
-            let Some(wire) = served(ledger, &record)? else {
-                continue;
+            let wire = match receiver.served(ledger, &record)? {
+                Served::Given(wire) => wire,
+                Served::Withheld => {
+                    withheld.push(id);
+                    continue;
+                }
+                Served::Missing => continue,
             };
             // The first one fits into a frame, whatever it is. What comes after the last is asked for again.
             if size + wire.len() > RECORDS_BYTES && !bodies.is_empty() {
@@ -622,6 +657,7 @@ impl Node {
         if !bodies.is_empty() {
             self.send_frame(peer, &Frame::Bodies { space, bodies });
         }
+        self.tell_withheld(peer, space, withheld);
         Ok(())
     }
 
@@ -642,6 +678,38 @@ impl Node {
             };
             is_body_of(&wire, &record.body)?;
             self.body_came(ledger, record, &wire)?;
+        }
+        Ok(())
+    }
+
+    /// Asks one of the members that are here for missing bodies, but for those of which it said that they are withheld.
+    fn want_bodies(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        id: SpaceId,
+        peers: &[Peer],
+    ) -> LedgerResult<()> {
+        for _ in 0..2 {
+            let Some(space) = self.spaces.get(&id) else {
+                return Ok(());
+            };
+            let turn = space.bodies_of.checked_rem(peers.len()).unwrap_or(0);
+            let Some(peer) = peers.get(turn) else {
+                return Ok(());
+            };
+            let member = space.roster.of_device(peer).map(|owner| owner.id);
+            let after = space.bodies_after;
+            let asked = member.as_ref();
+            let records = ledger.bodiless(&id, false, asked, after.as_ref(), MAX_BODIES)?;
+            if let Some(space) = self.spaces.get_mut(&id) {
+                space.bodies_after = records.last().copied();
+                // Everything was asked of this one; the next is asked from the beginning.
+                space.bodies_of += usize::from(records.is_empty());
+            }
+            if !records.is_empty() {
+                self.send_frame(peer, &Frame::WantBodies { space: id, records });
+                return Ok(());
+            }
         }
         Ok(())
     }
@@ -705,35 +773,29 @@ impl Node {
             }
             space.asked_bodies = now;
             let peers = self.members_online(&id);
-            let Some(space) = self.spaces.get_mut(&id) else {
-                continue;
-            };
-            let after = space.bodies_after;
-            let mut records = ledger.bodiless(&id, false, after.as_ref(), MAX_BODIES)?;
-            if records.is_empty() && after.is_some() {
-                // Everything was asked of this one; the next is asked from the beginning.
-                space.bodies_of += 1;
-                records = ledger.bodiless(&id, false, None, MAX_BODIES)?;
-            }
-            space.bodies_after = records.last().copied();
-            let turn = space.bodies_of.checked_rem(peers.len()).unwrap_or(0);
-            if let Some(peer) = peers.get(turn)
-                && !records.is_empty()
-            {
-                self.send_frame(peer, &Frame::WantBodies { space: id, records });
-            }
+            self.want_bodies(ledger, id, &peers)?;
             self.want_sealed(ledger, now, id, &peers)?;
         }
         Ok(())
     }
 }
 
-/// Records of a feed from a place on, as many as one frame takes, and whether there are more.
+/// Records of a feed, as many as one frame takes.
+pub(super) struct Page {
+    pub(super) records: Vec<Carried>,
+    /// Those of them whose bodies the receiver is not given.
+    pub(super) withheld: Vec<MessageId>,
+    /// Whether there are more.
+    pub(super) more: bool,
+}
+
+/// Records of a feed from a place on, as they are given to someone.
 pub(super) fn page(
     ledger: &dyn Ledger,
     feed: &FeedKey,
     from: u64,
-) -> LedgerResult<(Vec<Carried>, bool)> {
+    receiver: &Receiver<'_>,
+) -> LedgerResult<Page> {
     let mut stored = ledger.feed_records(feed, from.max(1), MAX_RECORDS + 1)?;
     let mut more = false;
     if stored.len() > MAX_RECORDS {
@@ -750,6 +812,7 @@ pub(super) fn page(
     let mut size = 0;
     let mut sealed = None;
     let mut records = Vec::with_capacity(stored.len());
+    let mut withheld = Vec::new();
     let mut last = 0;
     for record in stored {
         if size > RECORDS_BYTES && record.sequence != last {
@@ -757,10 +820,13 @@ pub(super) fn page(
             break;
         }
         last = record.sequence;
-        let mut carried = carry(ledger, record, &mut sealed)?;
+        let (id, served) = (record.id, receiver.served(ledger, &record)?);
+        let is_withheld = matches!(served, Served::Withheld);
+        let mut carried = carry(ledger, record, &mut sealed, served.given())?;
         if carried.change.is_empty() {
             break;
         }
+        withheld.extend(is_withheld.then_some(id));
         size += carried.envelope.len() + carried.change.len();
         // Branches of one place travel together, and may be more than a frame holds: bodies can be asked for.
         let body = carried.body.as_ref().map_or(0, Vec::len);
@@ -771,16 +837,20 @@ pub(super) fn page(
         }
         records.push(carried);
     }
-    Ok((records, more))
+    Ok(Page {
+        records,
+        withheld,
+        more,
+    })
 }
 
-/// A record as it travels. Changes of a sealed term are unfolded, once for all records of the term in a row.
+/// A record as it travels, with this body. Changes of a sealed term are unfolded, once for all records of the term in a row.
 pub(super) fn carry(
     ledger: &dyn Ledger,
     record: StoredRecord,
     sealed: &mut Option<(u64, Vec<Vec<u8>>)>,
+    body: Option<Vec<u8>>,
 ) -> LedgerResult<Carried> {
-    let body = served(ledger, &record)?;
     let (term, place) = (
         (record.sequence.saturating_sub(1)) / TERM_RECORDS,
         record.sequence.saturating_sub(1) % TERM_RECORDS,
@@ -802,19 +872,6 @@ pub(super) fn carry(
         envelope: record.envelope,
         change,
         body,
-    })
-}
-
-/// The body of a record as others get it. Of the direct room it is given by all alike for a while, and then by nobody:
-/// who keeps it longer, because it is for them, does not show that.
-fn served(ledger: &dyn Ledger, record: &StoredRecord) -> LedgerResult<Option<Vec<u8>>> {
-    let sealed = record.feed.room == record.feed.space.direct_room();
-    if sealed && ledger.load(&record.id)?.is_none() {
-        return Ok(None);
-    }
-    Ok(match ledger.body(&record.id)? {
-        Some(StoredBody::Here(wire)) => Some(wire),
-        _ => None,
     })
 }
 

@@ -478,6 +478,7 @@ impl Node {
         for feed in std::mem::take(&mut self.recut) {
             self.reconsider(ledger, &feed)?;
         }
+        let me = self.member();
         for id in std::mem::take(&mut self.unfolded) {
             let Some(space) = self.spaces.get_mut(&id) else {
                 continue;
@@ -516,6 +517,11 @@ impl Node {
                 );
             }
             affected.extend(differing.iter().flat_map(|room| space.ends_in(room)));
+            let widened = space.roster.given_from(&me) < old.given_from(&me);
+            let direct = (old.is_direct_on(), space.roster.is_direct_on());
+            if direct == (false, true) {
+                affected.extend(space.ends_in(&id.direct_room()));
+            }
             let mut feeds: Vec<FeedKey> = affected
                 .iter()
                 .map(|head| head.feed)
@@ -534,6 +540,12 @@ impl Node {
             self.outputs.push(Output::Event(Event::SpaceChanged(id)));
             for feed in feeds {
                 self.reconsider(ledger, &feed)?;
+            }
+            if widened {
+                self.widened(ledger, id)?;
+            }
+            if direct == (true, false) {
+                self.fetches.stop_of_room(&id.direct_room());
             }
             // Before the proof that a match brings, which the peer takes only once it has matched as well.
             for peer in met {

@@ -12,10 +12,11 @@ use super::{
     super::{
         event::{Event, Output, Peer, Shown},
         frame::{Carried, Frame, MAX_RECORDS, RECORDS_BYTES},
-        ledger::{FeedKey, Ledger, LedgerResult, StoredBody},
+        ledger::{FeedKey, Ledger, LedgerResult},
         roster::{MemberState, Place},
     },
     Fault, Node,
+    history::Served,
     ingest::is_body_of,
 };
 
@@ -83,10 +84,13 @@ impl Node {
         if silent || !self.may_carry(peer, &space, &room) {
             return Ok(());
         }
+        let Some(receiver) = self.receiver(peer, &space) else {
+            return Ok(());
+        };
         let mut records = Vec::new();
         let mut size = 0;
         for record in ledger.latest(&space, &room, MAX_RECORDS)? {
-            let Some(StoredBody::Here(body)) = ledger.body(&record.id)? else {
+            let Served::Given(body) = receiver.served(ledger, &record)? else {
                 continue;
             };
             size += record.envelope.len() + body.len();

@@ -38,6 +38,7 @@ mod doors;
 mod entropy;
 mod exchange;
 mod files;
+mod history;
 mod ingest;
 mod joining;
 mod latest;
@@ -55,7 +56,7 @@ pub use doors::DoorView;
 pub use entropy::Entropy;
 pub use pages::PageView;
 pub use registers::Reaction;
-pub use views::{InviteView, MemberView, RoomView, SpaceView};
+pub use views::{InviteView, MemberView, PolicyView, RoomView, SpaceView};
 
 /// Who this node is.
 #[derive(Clone, Debug)]
@@ -442,6 +443,11 @@ impl Node {
                 self.on_want_bodies(ledger, peer, space, records)
             }
             Frame::Bodies { space, bodies } => self.on_bodies(ledger, peer, space, bodies),
+            Frame::Withheld {
+                space,
+                before,
+                records,
+            } => self.on_withheld(ledger, peer, space, before, records),
             Frame::WantSecrets { space } => {
                 self.on_want_secrets(peer, space);
                 Ok(())
@@ -636,6 +642,7 @@ impl Node {
                 if asked { 0 } else { many(records.len()).max(1) }
             }
             Frame::Branch { .. } | Frame::Latest { .. } => 0,
+            Frame::Withheld { records, .. } => 1 + many(records.len()) / 64,
             Frame::Holding { .. } => 2,
             Frame::RegisterSummary { .. } | Frame::WantRegisters { .. } => QUESTION_COST,
             Frame::RegisterRooms { rooms, .. } => ROOMS_COST + many(rooms.len()) / 64,

@@ -46,7 +46,8 @@ struct Read {
 }
 
 impl Node {
-    /// Opens a page of a room, in place of the one that it has; that one's text is carried over.
+    /// Opens a page of a room, in place of the one that it has; that one's text is carried over. Whether students edit it
+    /// is as the rules of the space say, unless given.
     ///
     /// # Errors
     /// No such space or room, or not allowed.
@@ -56,7 +57,7 @@ impl Node {
         now: i64,
         space: SpaceId,
         room: RoomId,
-        students: bool,
+        students: Option<bool>,
     ) -> Result<(), CommandError> {
         let nonce = self.entropy.draw()?;
         self.may(&space, Permission::EditPages)?;
@@ -66,6 +67,7 @@ impl Node {
         if of.is_none() || !known.roster.reads(&self.member(), &room) {
             return Err(CommandError::NoRoom);
         }
+        let students = students.unwrap_or_else(|| known.roster.students_edit_pages());
         let text = match self.read_page(ledger, &space, &room)? {
             Some(read) => read.page.text()?,
             None => String::new(),

@@ -86,7 +86,8 @@ impl Node {
                     ledger.restore_wanted(&record.id)?;
                 }
             }
-            (Erasure::Message | Erasure::Edit, Some(false)) => {
+            // What is withheld from this member has nothing to erase yet, and leaves no trace.
+            (Erasure::Message | Erasure::Edit, Some(false)) if !ledger.is_withheld(&record.id)? => {
                 erase(ledger, &record)?;
                 // Edits that the deletion does not list go as well.
                 queue.extend(ledger.references(&record.id)?);
@@ -322,6 +323,9 @@ impl Node {
             // It is for others, or pretends to be between others.
             return Ok(View::Hidden);
         }
+        if !record.shown && !self.may_show(ledger, record, erasure)? {
+            return Ok(View::Hidden);
+        }
         match erasure {
             Erasure::Message => return Ok(View::Shown(author, What::Erased)),
             Erasure::Edit => return Ok(View::Hidden),
@@ -364,6 +368,24 @@ impl Node {
         } else {
             View::Hidden
         })
+    }
+
+    /// Whether the rules of the space let this machine show something that it has not shown yet. That is its own behaviour
+    /// and decides nothing about what is valid.
+    fn may_show(
+        &self,
+        ledger: &dyn Ledger,
+        record: &StoredRecord,
+        erasure: Erasure,
+    ) -> LedgerResult<bool> {
+        if is_sealed(record) && !self.is_direct_on(&record.feed.space) {
+            let said = here(ledger, record)?.map(|body| body.content);
+            return Ok(matches!(
+                said,
+                Some(Content::Report(_) | Content::Delete { .. })
+            ));
+        }
+        Ok(erasure != Erasure::Message || !self.is_before_me(ledger, record)?)
     }
 
     /// A record's content, if it is here and counts.

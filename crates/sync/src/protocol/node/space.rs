@@ -67,6 +67,8 @@ pub(super) struct Space {
     pub(super) rooms_in_step: BTreeSet<RoomId>,
     /// Messages that are shown ahead of their records, with their rooms.
     pub(super) ahead: BTreeMap<MessageId, RoomId>,
+    /// Rooms of which some bodies are withheld from this member, as heard since this node was loaded.
+    pub(super) withheld_in: BTreeSet<RoomId>,
     /// Of whom the latest messages of a room were asked, and until when an answer is waited for.
     pub(super) asked_latest: BTreeMap<RoomId, (DeviceId, i64)>,
     pub(super) company: Company,
@@ -100,6 +102,7 @@ impl Space {
             was_in_step: false,
             rooms_in_step: BTreeSet::new(),
             ahead: BTreeMap::new(),
+            withheld_in: BTreeSet::new(),
             asked_latest: BTreeMap::new(),
             company: Company::default(),
         }

@@ -1,11 +1,15 @@
 //! What a node can be asked, as the fold of the control feeds has it.
 
 use artel_domain::{
-    Audience, DeviceId, Genesis, InviteId, MemberId, Role, RoomId, Signed, SpaceId,
+    Audience, Body, DeviceId, Genesis, InviteId, MemberId, Policy, Role, RoomId, Signed, SpaceId,
 };
 
 use super::{
-    super::{event::Peer, roster::MemberState},
+    super::{
+        event::Peer,
+        ledger::{Ledger, LedgerResult, StoredBody},
+        roster::MemberState,
+    },
     InviteTerms, Node,
 };
 
@@ -62,6 +66,15 @@ pub struct SpaceView {
     pub role: Option<Role>,
     /// This node's standing.
     pub state: MemberState,
+}
+
+/// A rule of a space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyView {
+    /// The rule, with its value.
+    pub policy: Policy,
+    /// Who set it, and when by their clock, Unix milliseconds; none if it is as it is from the beginning.
+    pub set: Option<(MemberId, i64)>,
 }
 
 /// An invite.
@@ -185,6 +198,45 @@ impl Node {
                 audience: room.audience.clone(),
             })
             .collect()
+    }
+
+    /// Rules of a space, those that this version knows.
+    ///
+    /// # Errors
+    /// The ledger failed.
+    pub fn policies(&self, ledger: &dyn Ledger, space: &SpaceId) -> LedgerResult<Vec<PolicyView>> {
+        let Some(found) = self.spaces.get(space) else {
+            return Ok(Vec::new());
+        };
+        let view = |default: Policy| {
+            let Some(set) = found.roster.policies.get(&default.number()) else {
+                return Ok(PolicyView {
+                    policy: default,
+                    set: None,
+                });
+            };
+            let at = match ledger.body(&set.entry)? {
+                Some(StoredBody::Here(wire)) => Body::decode(&wire).ok().map(|body| body.at),
+                _ => None,
+            };
+            Ok(PolicyView {
+                policy: set.policy.clone(),
+                set: Some((set.by, at.unwrap_or_default())),
+            })
+        };
+        Policy::DEFAULTS.into_iter().map(view).collect()
+    }
+
+    /// Whether members of a space write to one another directly.
+    pub fn is_direct_on(&self, space: &SpaceId) -> bool {
+        let found = self.spaces.get(space);
+        found.is_none_or(|space| space.roster.is_direct_on())
+    }
+
+    /// Whether students edit a page of a space that is opened without saying who does.
+    pub fn students_edit_pages(&self, space: &SpaceId) -> bool {
+        let found = self.spaces.get(space);
+        found.is_some_and(|space| space.roster.students_edit_pages())
     }
 
     /// Invites of a space, oldest first.

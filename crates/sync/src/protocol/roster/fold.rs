@@ -8,8 +8,8 @@ use artel_domain::{
 };
 
 use super::{
-    ControlSet, Epoch, Invite, Member, MemberState, PageOf, Room, Roster, needed, needed_to_invite,
-    ranks_above, set::Entry,
+    ControlSet, Epoch, Invite, Member, MemberState, PageOf, Room, Roster, Setting, needed,
+    needed_to_invite, ranks_above, set::Entry,
 };
 
 /// What enforced entries do to one concurrent with them.
@@ -37,14 +37,22 @@ struct Pass {
     epochs: Vec<(usize, SecretHash)>,
 }
 
-/// What an entry says of a member, where its author has the right to it as far as the entry had seen. Others may say
-/// otherwise at the same time.
+/// What an entry says of a member or a policy, where its author has the right to it as far as the entry had seen. Others
+/// may say otherwise at the same time.
 #[derive(Clone, Copy)]
 struct Claim {
     author: MemberId,
     rank: Rank,
-    target: MemberId,
+    about: About,
     says: Says,
+}
+
+/// What a claim is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    Member(MemberId),
+    /// The policy of this number.
+    Policy(u16),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,6 +62,8 @@ enum Says {
     MayReturn,
     Role,
     Retired(DeviceId),
+    /// The value of a policy.
+    Value,
 }
 
 impl Claim {
@@ -67,10 +77,11 @@ impl Claim {
     /// of cuts are joined.
     fn contradicts(&self, other: &Self) -> bool {
         let level = !self.above(other) && !other.above(self);
-        self.target == other.target
+        self.about == other.about
             && self.author != other.author
             && match (self.says, other.says) {
                 (Says::Role, Says::Role)
+                | (Says::Value, Says::Value)
                 | (Says::Out, Says::Role | Says::In | Says::MayReturn)
                 | (Says::Role | Says::In | Says::MayReturn, Says::Out) => true,
                 (Says::Role, Says::In) | (Says::In, Says::Role) => !level,
@@ -159,7 +170,7 @@ impl ControlSet {
                 && matches!((self.entries.get(*i), self.entries.get(*j)), (Some(a), Some(b)) if !a.saw(b) && !b.saw(a))
         };
         // What members say of themselves holds against nobody.
-        let of_another = |(_, claim): &&(usize, &Claim)| claim.author != claim.target;
+        let of_another = |(_, claim): &&(usize, &Claim)| claim.about != About::Member(claim.author);
         for (place, first) in by_strength.iter().enumerate() {
             if !of_another(&first) {
                 continue;
@@ -333,7 +344,8 @@ impl ControlSet {
                 {
                     pass.epochs.push((*index, *epoch));
                     let state = MemberState::Member;
-                    let mut founder = Member::new(member, name, Role::Owner, state, device);
+                    let mut founder =
+                        Member::new(member, name, Role::Owner, state, device, i64::MIN);
                     founder.roles.push((*index, Role::Owner));
                     pass.roster.members.push(founder);
                     pass.roster.direct = Some(Room {
@@ -416,7 +428,8 @@ impl ControlSet {
         };
         match roster.member_mut(&member) {
             None => {
-                let mut new = Member::new(member, name, role, state, device);
+                let joined = act.judged_at;
+                let mut new = Member::new(member, name, role, state, device, joined);
                 new.roles.push((act.index, role));
                 roster.members.push(new);
             }
@@ -492,7 +505,7 @@ impl ControlSet {
         let claim = |target: MemberId, says: Says| Claim {
             author,
             rank,
-            target,
+            about: About::Member(target),
             says,
         };
         match control {
@@ -697,6 +710,22 @@ impl ControlSet {
                     .or_insert(cuts);
                 pass.acts.insert(index, rank);
                 pass.epochs.push((index, epoch));
+            }
+            Control::SetPolicy(policy) if role.may(Permission::SetPolicy) => {
+                let key = policy.number();
+                let claim = Claim {
+                    author,
+                    rank,
+                    about: About::Policy(key),
+                    says: Says::Value,
+                };
+                pass.claims.insert(index, claim);
+                let set = Setting {
+                    policy,
+                    by: author,
+                    entry: entry.id,
+                };
+                roster.policies.insert(key, set);
             }
             Control::Rotate { epoch } if role.may(Permission::NameTeachers) => {
                 pass.epochs.push((index, epoch));

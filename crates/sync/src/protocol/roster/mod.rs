@@ -12,7 +12,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use artel_domain::{
-    Audience, Cut, DeviceId, InviteId, MemberId, MessageId, Permission, Role, RoomId, SecretHash,
+    Audience, Cut, DeviceId, History, InviteId, MemberId, MessageId, Permission, Policy, Role,
+    RoomId, SecretHash, policy,
 };
 
 use super::ledger::FeedKey;
@@ -22,6 +23,7 @@ mod set;
 
 pub(crate) use set::ControlSet;
 
+const DAY: i64 = 24 * 60 * 60 * 1_000;
 /// Devices a member may have at a time.
 const MAX_DEVICES: usize = 16;
 /// Devices a member may have had, those in use counted.
@@ -45,6 +47,8 @@ pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) role: Role,
     pub(crate) state: MemberState,
+    /// The witness's clock in the first join of theirs that counts, Unix milliseconds; a founder has been there always.
+    pub(crate) joined: i64,
     /// Those in use and those retired.
     pub(crate) devices: Vec<DeviceId>,
     /// Devices that were retired, and what of each still counts.
@@ -193,6 +197,16 @@ pub(crate) struct Epoch {
     pub(crate) hash: SecretHash,
 }
 
+/// A rule of the space as it was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) policy: Policy,
+    /// Who set it.
+    pub(crate) by: MemberId,
+    /// The entry that did.
+    pub(crate) entry: MessageId,
+}
+
 /// What the fold gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Roster {
@@ -206,6 +220,8 @@ pub(crate) struct Roster {
     pub(crate) invites: Vec<Invite>,
     /// The latest epochs: more than one where removals did not see each other, none since the founding.
     pub(crate) epochs: Vec<Epoch>,
+    /// Rules that were set, by their numbers.
+    pub(crate) policies: BTreeMap<u16, Setting>,
 }
 
 /// Whether one stands strictly above another: by a higher role, or among owners by the earlier place.
@@ -353,6 +369,39 @@ impl Roster {
         self.invites.iter_mut().find(|i| i.id == *id)
     }
 
+    /// From which clock on the bodies of messages are given to a member, Unix milliseconds; the least there is if all are.
+    pub(crate) fn given_from(&self, member: &MemberId) -> i64 {
+        // One whom nobody knows is given nothing.
+        let joined = self.member(member).map_or(i64::MAX, |found| found.joined);
+        match self.policies.get(&policy::HISTORY).map(|set| &set.policy) {
+            Some(Policy::History(History::None)) => joined,
+            Some(Policy::History(History::Days(days))) => {
+                joined.saturating_sub(i64::from(*days).saturating_mul(DAY))
+            }
+            _ => i64::MIN,
+        }
+    }
+
+    /// From which clock on bodies are given to everyone who is in.
+    pub(crate) fn given_to_all_from(&self) -> i64 {
+        let is_in = |member: &&Member| member.state == MemberState::Member;
+        let members = self.members.iter().filter(is_in);
+        let from = members.map(|member| self.given_from(&member.id)).max();
+        from.unwrap_or(i64::MIN)
+    }
+
+    /// Whether members write to one another directly.
+    pub(crate) fn is_direct_on(&self) -> bool {
+        let set = self.policies.get(&policy::DIRECT);
+        !set.is_some_and(|set| set.policy == Policy::Direct(false))
+    }
+
+    /// Whether students edit a page that is opened without saying who does.
+    pub(crate) fn students_edit_pages(&self) -> bool {
+        let set = self.policies.get(&policy::PAGES);
+        !set.is_some_and(|set| set.policy == Policy::Pages { students: false })
+    }
+
     /// How many wait.
     pub(crate) fn pending(&self) -> usize {
         let pending = |m: &&Member| m.state == MemberState::Pending;
@@ -368,12 +417,20 @@ impl Roster {
 }
 
 impl Member {
-    fn new(id: MemberId, name: &str, role: Role, state: MemberState, device: DeviceId) -> Self {
+    fn new(
+        id: MemberId,
+        name: &str,
+        role: Role,
+        state: MemberState,
+        device: DeviceId,
+        joined: i64,
+    ) -> Self {
         Self {
             id,
             name: name.to_owned(),
             role,
             state,
+            joined,
             devices: vec![device],
             retired: BTreeMap::new(),
             past: Vec::new(),

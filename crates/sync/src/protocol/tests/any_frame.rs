@@ -396,6 +396,11 @@ impl Parts {
                 }],
             },
             42 => Frame::Spare,
+            43 => Frame::Withheld {
+                space,
+                before: self.rng.random(),
+                records: vec![message, self.message()],
+            },
             _ => Frame::Reached(vec![Reached {
                 device,
                 at: ([10, 0, 0, 1], 47_600).into(),
@@ -428,14 +433,14 @@ proptest! {
             .unwrap()
             .number();
         let mut parts = Parts::of(&world, space, code.key().id(), door, seed);
-        for kind in 0..44 {
+        for kind in 0..45 {
             let frame = parts.frame(kind);
             prop_assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
         }
     }
 
     #[test]
-    fn any_frame_of_a_member_harms_nobody_else(seed: u64, kinds in prop::collection::vec(0_usize..44, 1..60)) {
+    fn any_frame_of_a_member_harms_nobody_else(seed: u64, kinds in prop::collection::vec(0_usize..45, 1..60)) {
         let mut world = World::new(90, 3);
         let (space, room) = world.found();
         let code = world.invite(0, space, 3);

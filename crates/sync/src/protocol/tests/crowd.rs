@@ -332,6 +332,7 @@ impl Ledger for Disk {
         &self,
         _: &SpaceId,
         sealed: bool,
+        _: Option<&MemberId>,
         after: Option<&MessageId>,
         limit: usize,
     ) -> LedgerResult<Vec<MessageId>> {
@@ -342,6 +343,23 @@ impl Ledger for Disk {
         let lacking = self.bodiless.iter();
         let lacking = lacking.filter(|id| after.is_none_or(|after| *id > after));
         Ok(lacking.take(limit).copied().collect())
+    }
+
+    // A crowd gives everything to newcomers.
+    fn put_withheld(&mut self, _: &MessageId, _: &MemberId) -> LedgerResult<usize> {
+        Ok(0)
+    }
+
+    fn settle_withheld(&mut self, _: &MessageId) -> LedgerResult<()> {
+        Ok(())
+    }
+
+    fn is_withheld(&self, _: &MessageId) -> LedgerResult<bool> {
+        Ok(false)
+    }
+
+    fn drop_withheld(&mut self, _: &SpaceId) -> LedgerResult<Vec<MessageId>> {
+        Ok(Vec::new())
     }
 
     fn incarnation(&self) -> LedgerResult<Option<Incarnation>> {

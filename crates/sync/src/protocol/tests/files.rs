@@ -11,14 +11,14 @@ use super::{
 };
 
 /// A made-up file of so many chunks, the last one short.
-struct File {
+pub(super) struct File {
     bytes: Vec<u8>,
     list: Vec<[u8; 32]>,
     attachment: Attachment,
 }
 
 impl File {
-    fn new(chunks: usize, kind: u8) -> Self {
+    pub(super) fn new(chunks: usize, kind: u8) -> Self {
         let bytes: Vec<u8> = (0..chunks * CHUNK - 9)
             .map(|i| u8::try_from((i / CHUNK + i) % 251).unwrap() ^ kind)
             .collect();
@@ -38,7 +38,7 @@ impl File {
         self.attachment.file
     }
 
-    fn keep(&self, ledger: &mut MemoryLedger) {
+    pub(super) fn keep(&self, ledger: &mut MemoryLedger) {
         let (file, size) = (self.id(), self.bytes.len() as u64);
         ledger
             .put_chunk_list(&file, size, &self.list.concat())
@@ -56,7 +56,7 @@ impl File {
         }
     }
 
-    fn post(&self, world: &mut World, host: usize, at: (SpaceId, RoomId)) -> MessageId {
+    pub(super) fn post(&self, world: &mut World, host: usize, at: (SpaceId, RoomId)) -> MessageId {
         let content = self.content();
         world
             .with(host, |node, ledger, now| {
@@ -66,7 +66,7 @@ impl File {
             .id
     }
 
-    fn is_whole_at(&self, world: &World, host: usize) -> bool {
+    pub(super) fn is_whole_at(&self, world: &World, host: usize) -> bool {
         let ledger = &world.hosts[host].ledger;
         self.bytes
             .chunks(CHUNK)

@@ -1,9 +1,9 @@
 //! The fold of the control feeds: who may do what, and that only the set of entries matters.
 
 use artel_domain::{
-    Audience, BodyHash, ChangeHash, Control, Cut, DeviceCertificate, DeviceKey, Envelope,
-    Incarnation, InviteCode, InviteKey, JoinClaim, MemberKey, MessageId, Role, SecretHash, Signed,
-    SpaceId, SpaceSecret,
+    Audience, BodyHash, ChangeHash, Control, Cut, DeviceCertificate, DeviceKey, Envelope, History,
+    Incarnation, InviteCode, InviteKey, JoinClaim, MemberKey, MessageId, Policy, Role, SecretHash,
+    Signed, SpaceId, SpaceSecret,
 };
 use proptest::prelude::*;
 
@@ -1024,6 +1024,94 @@ fn between_equals_both_entries_together_decide() {
     assert_eq!(outcomes.len(), 4, "{outcomes:?}");
 }
 
+fn days(days: u16) -> Control {
+    Control::SetPolicy(Policy::History(History::Days(days)))
+}
+
+/// From how many days before their coming the newcomers of a class are given messages.
+fn given(seen: &Seen) -> Option<i64> {
+    let from = seen.roster().given_from(&person(3).member.id());
+    (from != i64::MIN).then(|| -from / (24 * 60 * 60 * 1_000))
+}
+
+#[test]
+fn who_runs_the_space_sets_its_rules() {
+    let (base, [owner, teacher, student, _]) = class();
+    assert_eq!(given(&base), None, "everything, until it is said");
+    for (by, counts) in [(&owner, true), (&teacher, true), (&student, false)] {
+        let mut seen = base.clone();
+        seen.write(by, days(5));
+        assert_eq!(given(&seen), counts.then_some(5));
+        let set = |seen: &Seen| seen.roster().policies.get(&1).map(|set| set.by);
+        assert_eq!(set(&seen), counts.then(|| by.member.id()));
+    }
+    let mut seen = base.clone();
+    seen.write(&owner, days(5));
+    seen.write(&teacher, Control::SetPolicy(Policy::Direct(false)));
+    let unknown = Policy::Unknown {
+        key: 900,
+        value: vec![1],
+    };
+    seen.write(&teacher, Control::SetPolicy(unknown));
+    seen.write(&teacher, days(7));
+    let roster = seen.roster();
+    assert_eq!(given(&seen), Some(7), "the later one, who had heard of it");
+    assert!(!roster.is_direct_on(), "one rule is nothing to another");
+    assert_eq!(
+        roster.policies.len(),
+        3,
+        "what a newer version sets is kept"
+    );
+    // The founder has been there always; what everyone is given is what the last to come is.
+    assert_eq!(roster.given_from(&owner.member.id()), i64::MIN);
+    assert!(roster.given_to_all_from() > i64::MIN);
+    let stranger = person(77);
+    assert!(
+        roster.given_from(&stranger.member.id()) > 1 << 60,
+        "nothing"
+    );
+    // What one who was demoted set without having heard of it goes.
+    let mut apart = base.clone();
+    apart.promote(&owner, &teacher, Role::Student);
+    let mut late = base.clone();
+    late.write(&teacher, days(9));
+    apart.merge(&late);
+    assert_eq!(given(&apart), None);
+}
+
+#[test]
+fn of_rules_set_at_the_same_time_one_stands_everywhere() {
+    let (mut base, [owner, one, two, _]) = class();
+    base.promote(&owner, &two, Role::Teacher);
+    for seen in at_once(&base, [(&owner, days(1)), (&one, days(2))]) {
+        assert_eq!(given(&seen), Some(1), "the higher role's, in either order");
+    }
+    // Between equals neither a low place nor a high one helps.
+    let mut outcomes = std::collections::BTreeSet::new();
+    for n in 10..40 {
+        let says = [(&one, days(n)), (&two, days(n + 100))];
+        for (order, mut seen) in at_once(&base, says).into_iter().enumerate() {
+            let stands = given(&seen).unwrap();
+            outcomes.insert((order, stands == i64::from(n)));
+            seen.write(&owner, open(50, Role::Student, 1, false));
+            assert_eq!(given(&seen), Some(stands));
+            // Whoever knows both says what holds from now on.
+            seen.write(&two, days(77));
+            assert_eq!(given(&seen), Some(77));
+        }
+    }
+    assert_eq!(outcomes.len(), 4, "{outcomes:?}");
+    // Two rules at once are no contest.
+    let both = [
+        (&one, days(3)),
+        (&two, Control::SetPolicy(Policy::Direct(false))),
+    ];
+    for seen in at_once(&base, both) {
+        assert_eq!(given(&seen), Some(3));
+        assert!(!seen.roster().is_direct_on());
+    }
+}
+
 /// The founder restored a backup, and nobody else is there to vouch for the new device.
 #[test]
 fn a_devices_own_word_counts_while_nobody_else_could_vouch_for_it() {
@@ -1078,7 +1166,11 @@ fn a_devices_own_word_counts_while_nobody_else_could_vouch_for_it() {
 
 fn act(seen: &mut Seen, people: &[Person], (by, what, whom): (usize, u8, usize)) {
     let (by, whom) = (&people[by % people.len()], &people[whom % people.len()]);
-    let _ = match what % 10 {
+    let _ = match what % 12 {
+        10 | 11 => {
+            let history = History::Days(u16::from(what));
+            seen.write(by, Control::SetPolicy(Policy::History(history)))
+        }
         0 => seen.join(whom, by, 1, 0),
         1 => seen.remove(by, whom),
         2 => seen.promote(by, whom, Role::Teacher),
@@ -1175,5 +1267,11 @@ fn normal(roster: Roster) -> impl PartialEq + std::fmt::Debug {
         .into_iter()
         .map(|i| (i.id, i.used, i.revoked, i.joins))
         .collect();
-    (members, roster.rooms, invites, roster.epochs)
+    (
+        members,
+        roster.rooms,
+        invites,
+        roster.epochs,
+        roster.policies,
+    )
 }

@@ -161,6 +161,8 @@ pub(super) struct World {
     pub(super) sent_file_bytes: u64,
     /// Of those, how many each host sent.
     pub(super) file_bytes_of: BTreeMap<usize, u64>,
+    /// Missing bodies that were asked for.
+    pub(super) bodies_asked: usize,
     /// Frames that told of feeds that grew.
     pub(super) news: u64,
     /// Bytes that each host has sent.
@@ -192,6 +194,7 @@ impl World {
             registers_sent: 0,
             sent_file_bytes: 0,
             file_bytes_of: BTreeMap::new(),
+            bodies_asked: 0,
             news: 0,
             sent_by: BTreeMap::new(),
         };
@@ -268,6 +271,7 @@ impl World {
                             self.proved.insert(host);
                         }
                         Ok(Frame::News { .. }) => self.news += 1,
+                        Ok(Frame::WantBodies { records, .. }) => self.bodies_asked += records.len(),
                         _ => {}
                     }
                     assert!(bytes.len() <= artel_domain::limits::MAX_FRAME);

@@ -410,7 +410,7 @@ fn a_deletion_that_stops_counting_is_undone() {
             assert!(
                 world.hosts[host]
                     .ledger
-                    .bodiless(&space, false, None, 10)
+                    .bodiless(&space, false, None, None, 10)
                     .unwrap()
                     .is_empty()
             );

@@ -14,6 +14,7 @@ mod joining;
 mod latest;
 mod membership;
 mod pages;
+mod policy;
 mod registers;
 mod restored;
 mod scenes;

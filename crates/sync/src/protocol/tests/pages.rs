@@ -11,7 +11,7 @@ use super::{
 fn open(world: &mut World, space: SpaceId, room: RoomId, students: bool) {
     world
         .with(0, |node, ledger, now| {
-            node.open_page(ledger, now, space, room, students)
+            node.open_page(ledger, now, space, room, Some(students))
         })
         .unwrap();
 }
@@ -121,7 +121,7 @@ fn students_edit_only_what_is_open_to_them() {
     let mut world = World::new(71, 3);
     let place @ (space, room) = world.found();
     let refused = world.with(1, |node, ledger, now| {
-        node.open_page(ledger, now, space, room, true)
+        node.open_page(ledger, now, space, room, Some(true))
     });
     assert!(matches!(refused, Err(CommandError::Forbidden { .. })));
     open(&mut world, space, room, false);

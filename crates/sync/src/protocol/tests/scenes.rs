@@ -287,7 +287,7 @@ fn a_deletion_erases_everywhere_also_what_comes_later() {
         assert!(
             world.hosts[host]
                 .ledger
-                .bodiless(&space, false, None, 10)
+                .bodiless(&space, false, None, None, 10)
                 .unwrap()
                 .len()
                 <= usize::from(host == 2)

@@ -284,7 +284,7 @@ impl Lab {
                 })
             }
             _ => self.world.with(host, |node, ledger, now| {
-                node.open_page(ledger, now, space, room, true)
+                node.open_page(ledger, now, space, room, Some(true))
             }),
         };
     }

@@ -14,7 +14,7 @@ mod serving;
 use std::collections::BTreeMap;
 
 use artel_domain::{
-    Attachment, FileId, MessageId, SpaceId,
+    Attachment, FileId, MessageId, RoomId, SpaceId,
     attachment::{chunk_hash, chunk_len},
     limits::CHUNK,
 };
@@ -27,7 +27,7 @@ use super::{
     },
     Fault, Node,
     direct::readers_of,
-    showing::shown_in,
+    showing::{is_sealed, shown_in},
 };
 use chunks::Chunks;
 use fetch::{Fetch, LIST, PATIENCE, Source, Turn, WINDOW};
@@ -110,6 +110,11 @@ impl Fetches {
     /// A file is not fetched any longer.
     pub(super) fn stop(&mut self, key: &Key) {
         self.files.remove(key);
+    }
+
+    /// Files of records in a room are not fetched any longer.
+    pub(super) fn stop_of_room(&mut self, room: &RoomId) {
+        self.files.retain(|_, fetch| fetch.room != *room);
     }
 
     fn under_way(&self) -> impl Iterator<Item = (&Key, &Fetch)> {
@@ -217,6 +222,9 @@ impl Node {
             let most = if by_hand { MAX_FETCHES } else { MAX_UNASKED };
             if self.fetches.files.len() >= most {
                 return Err(CommandError::TooManyFiles);
+            }
+            if is_sealed(&record) && !self.is_direct_on(&record.feed.space) {
+                return Err(CommandError::DirectOff);
             }
             let kept_in = shown_in(ledger, &record)?;
             let rooms = (record.feed.space, record.feed.room, kept_in);
@@ -797,7 +805,7 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
-    use artel_domain::{FileDigest, RoomId};
+    use artel_domain::FileDigest;
 
     use super::*;
 

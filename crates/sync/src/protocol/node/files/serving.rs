@@ -11,7 +11,7 @@ use super::{
         },
         Fault, Node,
         direct::readers_of,
-        showing::shown_in,
+        showing::{is_sealed, shown_in},
     },
     Key,
     chunks::Chunks,
@@ -168,6 +168,14 @@ impl Node {
         }
         let readers = readers_of(ledger, &record)?;
         if readers.is_some_and(|readers| !self.is_of(peer, &record.feed.space, &readers)) {
+            return Ok(None);
+        }
+        let given = match self.receiver(peer, &record.feed.space) {
+            _ if is_sealed(&record) => self.is_direct_on(&record.feed.space),
+            Some(receiver) => receiver.served(ledger, &record)?.given().is_some(),
+            None => false,
+        };
+        if !given {
             return Ok(None);
         }
         let room = shown_in(ledger, &record)?;
