@@ -5,7 +5,7 @@ use std::time::Duration;
 use artel_domain::{DoorCode, InviteCode, InviteId, MemberId, Role, SpaceId};
 use artel_store::{Connection, restored, rooms};
 use artel_sync::{
-    net::Target,
+    net::{FoundBy, Target},
     protocol::{Event, InviteTerms, InviteView, MemberState, MemberView, Node, Refusal, SpaceView},
 };
 use tokio::{
@@ -313,7 +313,8 @@ impl Handle<api::SpaceJoin> for Session {
             Ticket::Invite(Link { code, targets }) => {
                 if let Some(network) = self.rooms.network().await {
                     // Where the inviter was when the link was made; found otherwise, it is met all the same.
-                    network.remember(targets);
+                    let known = targets.into_iter();
+                    network.remember(known.map(|at| (at, FoundBy::Remembered)).collect());
                 }
                 self.join(code, target, wait).await
             }

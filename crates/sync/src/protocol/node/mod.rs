@@ -52,6 +52,7 @@ mod space;
 mod views;
 
 pub use bundle::{UnpackError, Unpacked};
+pub use company::{HeldOff, Reach};
 pub use direct::ConversationView;
 pub use doors::DoorView;
 pub use entropy::Entropy;
@@ -158,6 +159,10 @@ pub struct Node {
     spread_at: i64,
     /// When a peer was last asked whether it needs the link.
     parted_at: i64,
+    /// A secret of this run, by which neighbours are drawn.
+    mesh: [u8; 32],
+    /// What the network knows of others.
+    reach: Reach,
     /// Where devices were reached, and when.
     reached: BTreeMap<Peer, (SocketAddr, i64)>,
     outputs: Vec<Output>,
@@ -192,6 +197,7 @@ impl Node {
             ledger.set_incarnation(new)?;
             new
         };
+        let mesh = entropy.draw().map_err(|e| broken(Box::new(e)))?;
         let mut node = Self {
             identity,
             certificate,
@@ -223,6 +229,8 @@ impl Node {
             news: News::new(),
             spread_at: 0,
             parted_at: 0,
+            mesh,
+            reach: Reach::default(),
             reached: BTreeMap::new(),
             outputs: Vec::new(),
         };
@@ -516,10 +524,7 @@ impl Node {
             Frame::News { space, room, feeds } => {
                 self.on_heads(ledger, now, peer, (space, room), feeds, true)
             }
-            Frame::Around { space, said } => {
-                self.on_around(peer, space, said);
-                Ok(())
-            }
+            Frame::Around { space, said } => self.on_around(peer, space, said),
             Frame::Spare => Ok(self.on_spare(ledger, now, peer)?),
             Frame::Reached(reached) => {
                 self.on_reached(peer, reached);
@@ -609,6 +614,7 @@ impl Node {
             | Frame::WantSecrets { .. }
             | Frame::WantHolding { .. }
             | Frame::WantRegisters { .. }
+            | Frame::Spare
             | Frame::KnockAnswer { .. }
             | Frame::KnockProof { .. } => 5,
             Frame::News { feeds, .. } => {

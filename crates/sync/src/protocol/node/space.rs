@@ -119,6 +119,7 @@ impl Space {
         self.version += 1;
         self.digests.clear();
         self.registers.refolded();
+        self.company.choose_anew();
         Some(std::mem::replace(&mut self.roster, new))
     }
 
