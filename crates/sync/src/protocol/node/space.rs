@@ -67,6 +67,10 @@ pub(super) struct Space {
     pub(super) rooms_in_step: BTreeSet<RoomId>,
     /// Messages that are shown ahead of their records, with their rooms.
     pub(super) ahead: BTreeMap<MessageId, RoomId>,
+    /// Who gave the latest of a room last, and whose had to be withdrawn: these are not asked for that room any more in
+    /// this run.
+    pub(super) ahead_of: BTreeMap<RoomId, DeviceId>,
+    pub(super) boasters: BTreeSet<(DeviceId, RoomId)>,
     /// Of whom the latest messages of a room were asked, and until when an answer is waited for.
     pub(super) asked_latest: BTreeMap<RoomId, (DeviceId, i64)>,
     pub(super) company: Company,
@@ -100,6 +104,8 @@ impl Space {
             was_in_step: false,
             rooms_in_step: BTreeSet::new(),
             ahead: BTreeMap::new(),
+            ahead_of: BTreeMap::new(),
+            boasters: BTreeSet::new(),
             asked_latest: BTreeMap::new(),
             company: Company::default(),
         }
