@@ -702,6 +702,7 @@ impl Inside {
                         Event::Joined { .. }
                         | Event::Pending { .. }
                         | Event::JoinRefused { .. }
+                        | Event::Ahead { .. }
                         | Event::DoorOpened { .. }
                         | Event::DoorShut { .. } => {
                             self.releases.push(Release::Outcome(event));

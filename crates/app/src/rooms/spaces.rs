@@ -33,6 +33,8 @@ const LIFETIME_S: u64 = 24 * 60 * 60;
 const LOOK_FOR: Duration = Duration::from_secs(30);
 /// How long what was said before is waited for, once one is in: what is written before it came would stand above it.
 const HISTORY: Duration = Duration::from_secs(10);
+/// How long once its end can be read. It is more than a moment's worth then, and most of it would not come in time anyway.
+const REST: Duration = Duration::from_secs(2);
 /// After a member refused, others may not: how long they are waited for.
 const SECOND_OPINION: Duration = Duration::from_secs(3);
 /// After a peer did not know the invite, members may still be found: how long they are waited for.
@@ -384,7 +386,7 @@ impl Session {
     }
 }
 
-async fn await_join(
+pub(super) async fn await_join(
     state: &State,
     invite: InviteId,
     wait: Duration,
@@ -430,6 +432,11 @@ async fn await_join(
                 Some((joined, reply)) if joined == space => return Ok(reply),
                 other => inside = other,
             },
+            Event::Ahead { space, .. } => {
+                if inside.as_ref().is_some_and(|(joined, _)| *joined == space) {
+                    deadline = deadline.min(Instant::now() + REST);
+                }
+            }
             Event::Pending {
                 space,
                 name,

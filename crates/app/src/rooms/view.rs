@@ -196,6 +196,7 @@ pub(super) fn apply(
         }
         Event::JoinRefused { .. }
         | Event::InStep { .. }
+        | Event::Ahead { .. }
         | Event::DoorOpened { .. }
         | Event::DoorShut { .. } => {}
     }

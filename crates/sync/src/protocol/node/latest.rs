@@ -186,6 +186,10 @@ impl Node {
                     ahead: true,
                 }))));
         }
+        if !authors.is_empty() {
+            let ahead = Event::Ahead { space: id, room };
+            self.outputs.push(Output::Event(ahead));
+        }
         Ok(())
     }
 

@@ -103,6 +103,8 @@ fn a_newcomer_reads_the_end_first() {
     let rows = &world.hosts[2].view.rooms[&room];
     let last = rows.values().next_back().unwrap();
     assert!(last.ahead && last.provisional, "its place is only claimed");
+    let told = |event: &Event| matches!(event, Event::Ahead { room: of, .. } if *of == room);
+    assert!(world.events(2).iter().any(told));
     world.run(20_000);
     assert_eq!(world.texts(2, room), all);
     let rows = world.hosts[2].view.rooms[&room].values();
