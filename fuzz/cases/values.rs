@@ -2,7 +2,7 @@
 //! back the same.
 
 use artel_domain::{
-    Body, DeviceCertificate, DoorCode, Envelope, Genesis, InviteCode, Register, Signed,
+    Body, DeviceCertificate, DoorCode, Envelope, Genesis, InviteCode, Linked, Register, Signed,
 };
 use artel_sync::protocol::is_frame;
 
@@ -17,6 +17,7 @@ pub fn case(bytes: &[u8]) {
     let _ = Signed::<Envelope>::open(bytes);
     let _ = Signed::<Genesis>::open(bytes);
     let _ = Signed::<Register>::open(bytes);
+    let _ = Signed::<Linked>::open(bytes);
     let _ = Signed::<DeviceCertificate>::open(bytes);
     if let Ok(text) = str::from_utf8(bytes)
         && let Ok(code) = text.parse::<InviteCode>()

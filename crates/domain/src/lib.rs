@@ -9,7 +9,7 @@
 //! | [`key`] | secret keys; erased from memory when dropped |
 //! | [`signed`] | a value together with the exact bytes that were signed |
 //! | [`genesis`], [`certificate`], [`envelope`] | the three things that are signed for good |
-//! | [`register`] | signed values that replace one another |
+//! | [`register`], [`linked`] | signed values that replace one another |
 //! | [`body`], [`attachment`], [`control`] | what a record says |
 //! | [`sealed`] | bodies that only the devices of their readers open |
 //! | [`role`], [`policy`] | who may do what, and what those who run a space may change |
@@ -30,6 +30,7 @@ pub mod id;
 pub mod invite;
 pub mod key;
 pub mod limits;
+pub mod linked;
 pub mod policy;
 pub mod register;
 pub mod role;
@@ -51,6 +52,7 @@ pub use id::{
 };
 pub use invite::InviteCode;
 pub use key::{DeviceKey, InviteKey, MemberKey};
+pub use linked::Linked;
 pub use policy::{History, Policy};
 pub use register::{Register, Topic};
 pub use role::{Permission, Role};

@@ -46,6 +46,8 @@ pub const MAX_PAGE_OPERATIONS: usize = 2 * MAX_PAGE_TEXT;
 pub const MAX_PAGE_HISTORY: usize = 1_000_000;
 /// Files attached to one message.
 pub const MAX_ATTACHMENTS: usize = 32;
+/// Links that a device tells of.
+pub const MAX_LINKED: usize = 400;
 /// A signed register on the wire.
 pub const MAX_REGISTER: usize = 512;
 /// What a register says, where its topic has no limit of its own.

@@ -23,8 +23,8 @@ use artel_sync::{
     Ports, Settings,
     net::{self, LinkId, Network, PeerId, Target, device_of, peer_of},
     protocol::{
-        CommandError, Entropy, Event, Identity, Lane, Ledger, LedgerError, Node, Output, PageError,
-        Reason,
+        CommandError, Entropy, Event, HeldOff, Identity, Lane, Ledger, LedgerError, Node, Output,
+        PageError, Reach, Reason,
     },
 };
 use tokio::sync::{broadcast, oneshot, watch};
@@ -500,7 +500,10 @@ enum Release {
     Close(LinkId, DeviceId, Reason),
     Told(LinkId, Ports),
     Hint(Target),
-    HoldOff(HashSet<PeerId>),
+    HoldOff {
+        there: HashSet<PeerId>,
+        away: HashSet<PeerId>,
+    },
     Outcome(Outcome),
     Tell(api::Event),
 }
@@ -521,9 +524,9 @@ struct Inside {
     links: HashMap<DeviceId, LinkId>,
     /// Where connected peers can be dialled, until they are known as members.
     reachable: HashMap<DeviceId, String>,
-    /// Devices that the network can reach, and those that it was told not to dial.
-    heard: BTreeSet<DeviceId>,
-    held_off: Option<BTreeSet<DeviceId>>,
+    /// What the network knows of others, and whom it was told not to dial.
+    reach: Reach,
+    held_off: Option<HeldOff>,
     /// Where this machine listens.
     ports: Ports,
     releases: Vec<Release>,
@@ -587,7 +590,7 @@ impl Inside {
         if self.tick {
             node.tick(&mut ledger, now)?;
             self.collect(tx, me, &mut node, &mut changes)?;
-            self.hold_off(&node);
+            self.hold_off(&mut node);
         }
         for (message, index) in std::mem::take(&mut changes.wanted) {
             // A message that is gone again needs no preview.
@@ -711,6 +714,7 @@ impl Inside {
                         Event::Joined { .. }
                         | Event::Pending { .. }
                         | Event::JoinRefused { .. }
+                        | Event::Ahead { .. }
                         | Event::DoorOpened { .. }
                         | Event::DoorShut { .. }
                         | Event::KnockingEnded { .. } => {
@@ -731,11 +735,12 @@ impl Inside {
     }
 
     /// Tells the network whom others are linked with.
-    fn hold_off(&mut self, node: &Node) {
-        let held_off = node.held_off(&self.heard);
+    fn hold_off(&mut self, node: &mut Node) {
+        let held_off = node.held_off(&self.reach);
         if self.held_off.as_ref() != Some(&held_off) {
-            let peers = held_off.iter().filter_map(peer_of).collect();
-            self.releases.push(Release::HoldOff(peers));
+            let peers = |devices: &BTreeSet<DeviceId>| devices.iter().filter_map(peer_of).collect();
+            let (there, away) = (peers(&held_off.there), peers(&held_off.away));
+            self.releases.push(Release::HoldOff { there, away });
             self.held_off = Some(held_off);
         }
     }
@@ -889,7 +894,12 @@ impl Runner {
             inside.batch = batch;
             inside.tick = tick;
             if let Some(network) = self.network.as_ref().filter(|_| tick) {
-                inside.heard = network.heard().iter().filter_map(device_of).collect();
+                let devices = |peers: HashSet<PeerId>| peers.iter().filter_map(device_of).collect();
+                let (heard, known) = network.reach();
+                inside.reach = Reach {
+                    heard: devices(heard),
+                    known: devices(known),
+                };
             }
         }
         if self.inside().node.is_none() {
@@ -1010,9 +1020,9 @@ impl Runner {
                         network.hint(target);
                     }
                 }
-                Release::HoldOff(peers) => {
+                Release::HoldOff { there, away } => {
                     if let Some(network) = &self.network {
-                        network.hold_off(peers);
+                        network.hold_off(there, away);
                     }
                 }
                 Release::Outcome(outcome) => {

@@ -175,7 +175,14 @@ async fn launch(core: &Core, driver: &Driver, options: &Options) -> Result<Netwo
     network.remember(
         remembered
             .into_iter()
-            .filter_map(|known| Target::parse(&known.address).ok())
+            .filter_map(|known| {
+                let found_by = if known.typed {
+                    FoundBy::Typed
+                } else {
+                    FoundBy::Remembered
+                };
+                Some((Target::parse(&known.address).ok()?, found_by))
+            })
             .collect(),
     );
     Ok(network)

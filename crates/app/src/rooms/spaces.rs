@@ -5,7 +5,7 @@ use std::time::Duration;
 use artel_domain::{DoorCode, InviteCode, InviteId, MemberId, Role, SpaceId};
 use artel_store::{Connection, restored, rooms};
 use artel_sync::{
-    net::Target,
+    net::{FoundBy, Target},
     protocol::{Event, InviteTerms, InviteView, MemberState, MemberView, Node, Refusal, SpaceView},
 };
 use tokio::{
@@ -33,6 +33,8 @@ const LIFETIME_S: u64 = 24 * 60 * 60;
 const LOOK_FOR: Duration = Duration::from_secs(30);
 /// How long what was said before is waited for, once one is in: what is written before it came would stand above it.
 const HISTORY: Duration = Duration::from_secs(10);
+/// How long once its end can be read. It is more than a moment's worth then, and most of it would not come in time anyway.
+const REST: Duration = Duration::from_secs(2);
 /// After a member refused, others may not: how long they are waited for.
 const SECOND_OPINION: Duration = Duration::from_secs(3);
 /// After a peer did not know the invite, members may still be found: how long they are waited for.
@@ -314,7 +316,8 @@ impl Handle<api::SpaceJoin> for Session {
             Ticket::Invite(Link { code, targets }) => {
                 if let Some(network) = self.rooms.network().await {
                     // Where the inviter was when the link was made; found otherwise, it is met all the same.
-                    network.remember(targets);
+                    let known = targets.into_iter();
+                    network.remember(known.map(|at| (at, FoundBy::Remembered)).collect());
                 }
                 self.join(code, target, wait).await
             }
@@ -391,7 +394,7 @@ impl Session {
     }
 }
 
-async fn await_join(
+pub(super) async fn await_join(
     state: &State,
     invite: InviteId,
     wait: Duration,
@@ -437,6 +440,11 @@ async fn await_join(
                 Some((joined, reply)) if joined == space => return Ok(reply),
                 other => inside = other,
             },
+            Event::Ahead { space, .. } => {
+                if inside.as_ref().is_some_and(|(joined, _)| *joined == space) {
+                    deadline = deadline.min(Instant::now() + REST);
+                }
+            }
             Event::Pending {
                 space,
                 name,

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use artel_store::profile;
 
-use super::*;
+use super::{driver::Outcome, *};
 use crate::{
     api::{Event, Handle, care, machine, notes, profile as profiles, rooms as api},
     error::Code,
@@ -1941,4 +1941,50 @@ async fn rules_are_set_by_those_who_run_the_space_and_followed_by_all() {
         .await;
     assert!(!eve.read("General").await.unwrap().withheld);
     close([ann, ben, eve]).await;
+}
+
+#[tokio::test]
+async fn who_joins_a_long_history_waits_only_until_its_end_can_be_read() {
+    let ann = Host::new("Ann").await;
+    ann.found("Room").await;
+    let rooms = &ann.session.rooms;
+    let space = rooms.look(|node| node.spaces()[0].space).await.unwrap();
+    let invite = artel_domain::InviteId::from_bytes([1; 32]);
+    let room = space.control_room();
+    let waits = |more: Option<Outcome>| {
+        let (tell, hear) = tokio::sync::broadcast::channel(4);
+        let joined = Outcome::Joined { space, invite };
+        for outcome in [joined].into_iter().chain(more) {
+            tell.send(outcome).unwrap();
+        }
+        async move {
+            let joined = spaces::await_join(rooms, invite, SOON, hear).await;
+            drop(tell);
+            joined.unwrap().state
+        }
+    };
+    tokio::select! {
+        state = waits(Some(Outcome::Ahead { space, room })) => assert_eq!(state, "member"),
+        _ = waits(None) => panic!("who has heard of nothing answered first"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_typed_address_is_still_one_after_a_restart() {
+    let (ann, mut ben) = (Host::new("Ann").await, Host::new("Ben").await);
+    let at_ann = ann.start().await;
+    ben.start().await;
+    ben.dial(&at_ann).await;
+    ben.restart().await;
+    ben.start().await;
+    let found_by = tokio::time::timeout(SOON, async {
+        loop {
+            let peers = ben.session.handle(api::NetPeers {}).await.unwrap().peers;
+            if let Some(peer) = peers.into_iter().find(|peer| peer.connected) {
+                return peer.found_by;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert_eq!(found_by.await.unwrap(), "typed");
 }

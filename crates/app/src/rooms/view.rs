@@ -207,6 +207,7 @@ pub(super) fn apply(
         }
         Event::JoinRefused { .. }
         | Event::InStep { .. }
+        | Event::Ahead { .. }
         | Event::DoorOpened { .. }
         | Event::DoorShut { .. }
         | Event::KnockingEnded { .. } => {}

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    Command, Config, Ended, Event, FoundBy, Heard, LinkId, Links, NetError,
+    Command, Config, Ended, Event, FoundBy, LinkId, Links, NetError, Reach,
     address::Target,
     behaviour::{Behaviour, BehaviourEvent},
     book::Book,
@@ -61,7 +61,7 @@ pub(super) struct Actor {
     commands: mpsc::UnboundedReceiver<Command>,
     events: mpsc::UnboundedSender<Event>,
     links: Links,
-    heard: Heard,
+    reach: Reach,
     ended: mpsc::UnboundedReceiver<LinkEnded>,
     report_end: mpsc::UnboundedSender<LinkEnded>,
     found: Option<mpsc::Receiver<Target>>,
@@ -80,7 +80,7 @@ impl Actor {
         config: Config,
         commands: mpsc::UnboundedReceiver<Command>,
         events: mpsc::UnboundedSender<Event>,
-        (links, heard): (Links, Heard),
+        (links, reach): (Links, Reach),
     ) -> Result<Self, NetError> {
         let key = identity::Keypair::ed25519_from_bytes(config.secret.to_vec())?;
         let mut swarm = SwarmBuilder::with_existing_identity(key)
@@ -114,7 +114,7 @@ impl Actor {
             commands,
             events,
             links,
-            heard,
+            reach,
             ended,
             report_end,
             found: None,
@@ -216,9 +216,9 @@ impl Actor {
         match command {
             Command::Dial { target, reply } => self.on_dial(target, reply),
             Command::Remember(targets) => {
-                for target in targets {
+                for (target, found_by) in targets {
                     if target.peer != Some(self.me()) {
-                        self.book.learn(target, FoundBy::Remembered, Instant::now());
+                        self.book.learn(target, found_by, Instant::now());
                     }
                 }
             }
@@ -226,7 +226,7 @@ impl Actor {
             Command::Overrun(link) => self.cut(link, Ended::Overrun),
             Command::Told { link, ports } => self.on_told(link, ports),
             Command::Hint(target) => self.on_hint(target, FoundBy::Member),
-            Command::HoldOff(peers) => self.book.hold_off(peers),
+            Command::HoldOff { there, away } => self.book.hold_off(there, away),
             Command::Hurry => {
                 self.book.hurry(Instant::now());
                 self.dial_due();
@@ -333,8 +333,8 @@ impl Actor {
             self.leaving.remove(&link);
         }
         self.close_spares(now);
-        if let Some(heard) = self.book.heard_anew() {
-            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = heard;
+        if let Some(reach) = self.book.reach_anew() {
+            *self.reach.lock().unwrap_or_else(PoisonError::into_inner) = reach;
         }
         self.dial_due();
     }

@@ -32,7 +32,7 @@ const SYNC: StreamProtocol = StreamProtocol::new("/artel/sync/1");
 /// Connections that are still shaking hands with somebody who called.
 const MAX_PENDING_INBOUND: u32 = 32;
 /// Connections that are still shaking hands with somebody we called.
-const MAX_PENDING_OUTBOUND: u32 = 32;
+pub(super) const MAX_PENDING_OUTBOUND: u32 = 32;
 /// Of these from one address, so that no machine alone takes all the places where hands are shaken.
 const MAX_PENDING_PER_HOST: usize = 8;
 /// Connections with one peer: two while both dial at once, and one spare.

@@ -31,6 +31,13 @@ const FOREIGN_PAUSE: Duration = Duration::from_mins(30);
 /// again.
 const HEARSAY_FAILURES: u32 = 5;
 
+/// Of those who are held off and away, one is tried in this time.
+const SELDOM: Duration = Duration::from_secs(30);
+/// Most attempts in one look.
+const ATTEMPTS: usize = 8;
+/// Of the places for dials, these are for peers that were just heard of.
+const FOR_NEWS: usize = 4;
+
 /// One attempt to make now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
@@ -73,6 +80,8 @@ struct Entry {
     addresses: Vec<(Target, FoundBy)>,
     schedule: Schedule,
     connected: bool,
+    /// When it was tried last.
+    tried: Option<Instant>,
     /// Whether somebody told of it, or it did itself, and it has not failed to answer since.
     heard: bool,
 }
@@ -101,8 +110,11 @@ pub(super) struct Book {
     unknown: HashMap<Target, (FoundBy, Schedule)>,
     /// Whom others are linked with.
     held_off: HashSet<PeerId>,
-    /// Whom [`Book::heard_anew`] gave last.
-    heard: HashSet<PeerId>,
+    /// Who was not found for a while, and is tried one at a time; and when the next one is.
+    away: HashSet<PeerId>,
+    seldom_at: Option<Instant>,
+    /// What [`Book::reach_anew`] gave last.
+    reach: (HashSet<PeerId>, HashSet<PeerId>),
 }
 
 impl Book {
@@ -112,7 +124,9 @@ impl Book {
             peers: HashMap::new(),
             unknown: HashMap::new(),
             held_off: HashSet::new(),
-            heard: HashSet::new(),
+            away: HashSet::new(),
+            seldom_at: None,
+            reach: Default::default(),
         }
     }
 
@@ -140,9 +154,17 @@ impl Book {
             addresses: Vec::new(),
             schedule: Schedule::at(first),
             connected: false,
+            tried: None,
             heard: false,
         });
         entry.heard |= found_by.is_hearsay();
+        if found_by == FoundBy::Inbound {
+            // What it says last is where it is.
+            let stays = |(known, by): &(Target, FoundBy)| {
+                *by != FoundBy::Inbound || known.socket == target.socket
+            };
+            entry.addresses.retain(stays);
+        }
         if let Some(known) = entry
             .addresses
             .iter_mut()
@@ -155,7 +177,13 @@ impl Book {
         entry.schedule.next = entry.schedule.next.min(first);
         entry.addresses.push((target, found_by));
         entry.addresses.sort_by_key(|(_, found_by)| *found_by);
-        entry.addresses.truncate(MAX_ADDRESSES);
+        if entry.addresses.len() > MAX_ADDRESSES {
+            // Where the peer itself said that it is has a place in any case.
+            let others = |(_, by): &(Target, FoundBy)| *by != FoundBy::Inbound;
+            if let Some(worst) = entry.addresses.iter().rposition(others) {
+                entry.addresses.remove(worst);
+            }
+        }
         true
     }
 
@@ -247,6 +275,21 @@ impl Book {
         }
     }
 
+    /// An attempt was not made, for want of a place. That says nothing of the peer.
+    pub(super) fn postponed(&mut self, attempt: &Attempt, now: Instant) {
+        let known = attempt.peer.and_then(|peer| self.peers.get_mut(&peer));
+        let known = known.map(|entry| &mut entry.schedule);
+        let unknown = self.unknown.iter_mut();
+        let unknown = unknown.filter(|(target, _)| attempt.targets.contains(target));
+        for schedule in known
+            .into_iter()
+            .chain(unknown.map(|(_, (_, known))| known))
+        {
+            schedule.dialling = false;
+            schedule.next = now + LEAST_PAUSE;
+        }
+    }
+
     /// The peer does not speak our protocol: some other program.
     pub(super) fn foreign(&mut self, peer: &PeerId, now: Instant) {
         if let Some(entry) = self.peers.get_mut(peer) {
@@ -271,20 +314,44 @@ impl Book {
         }
     }
 
-    /// Does not dial these any more, unless they were typed.
-    pub(super) fn hold_off(&mut self, peers: HashSet<PeerId>) {
-        self.held_off = peers;
+    /// Does not dial these any more, unless they were typed: those who are there, and, but for one now and then, those
+    /// who are away.
+    pub(super) fn hold_off(&mut self, there: HashSet<PeerId>, away: HashSet<PeerId>) {
+        self.held_off = there;
+        self.away = away;
     }
 
-    /// Peers that are connected or were heard of and answer, if there are others than last time.
-    pub(super) fn heard_anew(&mut self) -> Option<HashSet<PeerId>> {
-        let there = |(_, entry): &(&PeerId, &Entry)| entry.connected || entry.heard;
-        let heard: HashSet<PeerId> = self.peers.iter().filter(there).map(|(id, _)| *id).collect();
-        if heard == self.heard {
+    /// Peers that are connected or were heard of and answer, and those with an address that was not found to be silent, if
+    /// there are others than last time.
+    pub(super) fn reach_anew(&mut self) -> Option<(HashSet<PeerId>, HashSet<PeerId>)> {
+        let heard = |entry: &Entry| entry.connected || entry.heard;
+        let silent = |entry: &Entry| entry.schedule.failures >= self.pace.tries;
+        let those = |of: &dyn Fn(&Entry) -> bool| -> HashSet<PeerId> {
+            let those = self.peers.iter().filter(|(_, entry)| of(entry));
+            those.map(|(id, _)| *id).collect()
+        };
+        let reach = (
+            those(&heard),
+            those(&|entry| heard(entry) || !silent(entry)),
+        );
+        if reach == self.reach {
             return None;
         }
-        self.heard.clone_from(&heard);
-        Some(heard)
+        self.reach.clone_from(&reach);
+        Some(reach)
+    }
+
+    /// Whom of those who are away it is time to try: the one who was not tried for the longest.
+    fn seldom(&mut self, now: Instant) -> Option<PeerId> {
+        if self.seldom_at.is_some_and(|at| at > now) {
+            return None;
+        }
+        let away = self.away.iter();
+        let entries = away.filter_map(|peer| Some((*peer, self.peers.get(peer)?)));
+        let waiting = entries.filter(|(_, entry)| entry.is_due(now));
+        let (peer, _) = waiting.min_by_key(|(_, entry)| entry.tried)?;
+        self.seldom_at = Some(now + SELDOM);
+        Some(peer)
     }
 
     /// Ends all pauses: someone waits to meet a peer.
@@ -296,25 +363,32 @@ impl Book {
         }
     }
 
-    /// At most `most` attempts that are due; each is marked as being made.
-    pub(super) fn due(&mut self, now: Instant, most: usize) -> Vec<Attempt> {
+    /// Attempts that are due, no more than there are places; each is marked as being made.
+    pub(super) fn due(&mut self, now: Instant, places: usize) -> Vec<Attempt> {
         let mut due = Vec::new();
-        for (peer, entry) in &mut self.peers {
-            if due.len() >= most {
-                return due;
+        let most = ATTEMPTS.min(places);
+        let others = ATTEMPTS.min(places.saturating_sub(FOR_NEWS));
+        let seldom = if others > 0 { self.seldom(now) } else { None };
+        let mut peers: Vec<(&PeerId, &mut Entry)> = self
+            .peers
+            .iter_mut()
+            .filter(|(_, entry)| entry.is_due(now))
+            .collect();
+        // Who was just heard of is there; of the others, who was not tried for the longest comes first.
+        peers.sort_by_key(|(_, entry)| (!entry.is_news(), entry.tried));
+        for (peer, entry) in peers {
+            if due.len() >= if entry.is_news() { most } else { others } {
+                break;
             }
-            let schedule = &mut entry.schedule;
-            if entry.connected || schedule.dialling || schedule.next > now {
-                continue;
-            }
-            let typed = |(_, by): &(Target, FoundBy)| *by == FoundBy::Typed;
-            if self.held_off.contains(peer) && !entry.addresses.iter().any(typed) {
+            let off = self.held_off.contains(peer) || self.away.contains(peer);
+            if off && seldom != Some(*peer) && !entry.is_typed() {
                 continue;
             }
             let Some((_, found_by)) = entry.addresses.first() else {
                 continue;
             };
-            schedule.dialling = true;
+            entry.schedule.dialling = true;
+            entry.tried = Some(now);
             due.push(Attempt {
                 peer: Some(*peer),
                 targets: entry.addresses.iter().map(|(t, _)| t.clone()).collect(),
@@ -322,7 +396,7 @@ impl Book {
             });
         }
         for (target, (found_by, schedule)) in &mut self.unknown {
-            if due.len() >= most {
+            if due.len() >= others {
                 return due;
             }
             if schedule.dialling || schedule.next > now {
@@ -336,6 +410,21 @@ impl Book {
             });
         }
         due
+    }
+}
+
+impl Entry {
+    fn is_due(&self, now: Instant) -> bool {
+        !self.connected && !self.schedule.dialling && self.schedule.next <= now
+    }
+
+    /// Whether somebody told of it, and it did not fail to answer since.
+    fn is_news(&self) -> bool {
+        self.heard && self.schedule.failures == 0
+    }
+
+    fn is_typed(&self) -> bool {
+        self.addresses.iter().any(|(_, by)| *by == FoundBy::Typed)
     }
 }
 
@@ -395,20 +484,109 @@ mod tests {
         let (told, typed) = (PeerId::random(), PeerId::random());
         book.learn(target(Some(told), 1), FoundBy::Member, now);
         book.learn(target(Some(typed), 2), FoundBy::Typed, now);
-        assert_eq!(book.heard_anew(), Some(HashSet::from([told])));
-        assert_eq!(book.heard_anew(), None);
-        book.hold_off(HashSet::from([told, typed]));
+        let heard = (HashSet::from([told]), HashSet::from([told, typed]));
+        assert_eq!(book.reach_anew(), Some(heard));
+        assert_eq!(book.reach_anew(), None);
+        book.hold_off(HashSet::from([told, typed]), HashSet::new());
         let due = book.due(now, 8);
         assert_eq!(due.len(), 1);
         assert_eq!(due[0].peer, Some(typed));
-        book.hold_off(HashSet::new());
+        book.hold_off(HashSet::new(), HashSet::new());
         let due = book.due(now, 8);
         assert_eq!(due[0].peer, Some(told));
-        // Who does not answer is not counted on.
+        // Who does not answer is not counted on, until it is heard of again.
         for _ in 0..Settings::default().tries {
             book.failed(&due[0], now);
         }
-        assert_eq!(book.heard_anew(), Some(HashSet::new()));
+        let silent = (HashSet::new(), HashSet::from([typed]));
+        assert_eq!(book.reach_anew(), Some(silent));
+        book.learn(target(Some(told), 1), FoundBy::Mdns, now);
+        assert!(book.reach_anew().unwrap().1.contains(&told));
+    }
+
+    #[test]
+    fn of_those_who_are_away_one_is_tried_now_and_then() {
+        let (mut book, start) = (Book::new(&Settings::default()), Instant::now());
+        let away: Vec<PeerId> = (0..10).map(|_| PeerId::random()).collect();
+        for (peer, port) in away.iter().zip(1..) {
+            book.learn(target(Some(*peer), port), FoundBy::Remembered, start);
+        }
+        book.hold_off(HashSet::new(), away.iter().copied().collect());
+        let mut tried = HashSet::new();
+        for second in 0..300 {
+            let now = start + Duration::from_secs(second);
+            for attempt in book.due(now, 8) {
+                tried.extend(attempt.peer);
+                book.failed(&attempt, now);
+            }
+            let turns = usize::try_from(second / SELDOM.as_secs()).unwrap() + 1;
+            assert_eq!(tried.len(), turns, "after {second} s");
+        }
+    }
+
+    #[test]
+    fn a_place_that_was_wanting_counts_against_nobody() {
+        let (mut book, now) = (Book::new(&Settings::default()), Instant::now());
+        let peer = PeerId::random();
+        book.learn(target(Some(peer), 1), FoundBy::Mdns, now);
+        book.learn(target(None, 2), FoundBy::Typed, now);
+        for turn in 0..HEARSAY_FAILURES + 1 {
+            let now = now + LEAST_PAUSE * turn;
+            let due = book.due(now, 8);
+            assert_eq!(due.len(), 2);
+            for attempt in &due {
+                book.postponed(attempt, now);
+            }
+            assert!(book.due(now, 8).is_empty(), "not at once");
+        }
+        assert_eq!(book.reach_anew().unwrap().0, HashSet::from([peer]));
+    }
+
+    #[test]
+    fn the_last_places_are_for_those_just_heard_of() {
+        let (mut book, now) = (Book::new(&Settings::default()), Instant::now());
+        for port in 1..20 {
+            book.learn(
+                target(Some(PeerId::random()), port),
+                FoundBy::Remembered,
+                now,
+            );
+            book.learn(target(None, port), FoundBy::Typed, now);
+        }
+        assert!(book.due(now, FOR_NEWS).is_empty());
+        let heard = PeerId::random();
+        book.learn(target(Some(heard), 50), FoundBy::Mdns, now);
+        let due = book.due(now, FOR_NEWS);
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].peer, Some(heard));
+        assert_eq!(book.due(now, 0), []);
+        assert_eq!(book.due(now, FOR_NEWS + 3).len(), 3);
+        assert_eq!(book.due(now, 100).len(), ATTEMPTS);
+    }
+
+    #[test]
+    fn where_a_peer_said_that_it_is_outlives_hearsay() {
+        let (mut book, now) = (Book::new(&Settings::default()), Instant::now());
+        let peer = PeerId::random();
+        let learn = |book: &mut Book, port, by| book.learn(target(Some(peer), port), by, now);
+        learn(&mut book, 1, FoundBy::Inbound);
+        for port in 10..30 {
+            learn(&mut book, port, FoundBy::Member);
+            learn(&mut book, port + 100, FoundBy::Mdns);
+        }
+        let ports = |book: &Book| -> Vec<u16> {
+            let known = &book.peers[&peer].addresses;
+            known.iter().map(|(at, _)| at.socket.port()).collect()
+        };
+        assert_eq!(ports(&book)[0], 1);
+        for port in 30..50 {
+            learn(&mut book, port, FoundBy::Remembered);
+        }
+        assert!(ports(&book).contains(&1));
+        // It moved.
+        learn(&mut book, 2, FoundBy::Inbound);
+        assert!(ports(&book).contains(&2) && !ports(&book).contains(&1));
+        assert_eq!(ports(&book).len(), MAX_ADDRESSES);
     }
 
     #[test]

@@ -87,12 +87,12 @@ pub enum FoundBy {
     Typed,
     /// It was connected earlier.
     Remembered,
+    /// It called us, and said where it listens when it had proven that it is a member.
+    Inbound,
     /// It announced itself by mDNS.
     Mdns,
     /// A member told where it had reached it.
     Member,
-    /// It called us.
-    Inbound,
 }
 
 impl FoundBy {
@@ -287,7 +287,7 @@ enum Command {
         target: Target,
         reply: oneshot::Sender<Result<PeerId, DialError>>,
     },
-    Remember(Vec<Target>),
+    Remember(Vec<(Target, FoundBy)>),
     Disconnect {
         link: LinkId,
         pause: Duration,
@@ -298,7 +298,10 @@ enum Command {
         ports: Ports,
     },
     Hint(Target),
-    HoldOff(HashSet<PeerId>),
+    HoldOff {
+        there: HashSet<PeerId>,
+        away: HashSet<PeerId>,
+    },
     Hurry,
     SetUp(Settings),
     Stop,
@@ -306,8 +309,9 @@ enum Command {
 
 type Links = Arc<Mutex<HashMap<LinkId, Arc<Lanes>>>>;
 
-/// Peers that were heard of lately and do not fail to answer.
-type Heard = Arc<Mutex<HashSet<PeerId>>>;
+/// Peers that are connected, or were heard of lately and do not fail to answer; and those with an address that was not
+/// found to be silent.
+type Reach = Arc<Mutex<(HashSet<PeerId>, HashSet<PeerId>)>>;
 
 /// Acts on a running network. Cheap to clone; [`Network::stop`] ends it for all.
 #[derive(Clone)]
@@ -315,7 +319,7 @@ pub struct Network {
     me: PeerId,
     commands: mpsc::UnboundedSender<Command>,
     links: Links,
-    heard: Heard,
+    reach: Reach,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -332,8 +336,8 @@ pub async fn start(config: Config) -> Result<(Network, mpsc::UnboundedReceiver<E
     let (commands, receive_commands) = mpsc::unbounded_channel();
     let (events, receive_events) = mpsc::unbounded_channel();
     let links = Links::default();
-    let heard = Heard::default();
-    let shared = (Arc::clone(&links), Arc::clone(&heard));
+    let reach = Reach::default();
+    let shared = (Arc::clone(&links), Arc::clone(&reach));
     let actor = actor::Actor::start(config, receive_commands, events, shared).await?;
     let me = actor.me();
     let task = tokio::spawn(actor.run());
@@ -341,7 +345,7 @@ pub async fn start(config: Config) -> Result<(Network, mpsc::UnboundedReceiver<E
         me,
         commands,
         links,
-        heard,
+        reach,
         task: Arc::new(Mutex::new(Some(task))),
     };
     Ok((network, receive_events))
@@ -379,8 +383,8 @@ impl Network {
         answer.await.unwrap_or(Err(DialError::Over))
     }
 
-    /// Gives addresses known from earlier; they are dialled from time to time.
-    pub fn remember(&self, targets: Vec<Target>) {
+    /// Gives addresses known from earlier, with how they were found then; they are dialled from time to time.
+    pub fn remember(&self, targets: Vec<(Target, FoundBy)>) {
         let _ = self.commands.send(Command::Remember(targets));
     }
 
@@ -394,15 +398,16 @@ impl Network {
         let _ = self.commands.send(Command::Hint(target));
     }
 
-    /// Does not dial these, unless their addresses were typed: others are linked with them. Replaces what was given
-    /// before.
-    pub fn hold_off(&self, peers: HashSet<PeerId>) {
-        let _ = self.commands.send(Command::HoldOff(peers));
+    /// Does not dial these, unless their addresses were typed: those who are `there` are linked with others, and of those
+    /// who are `away` one is tried now and then. Replaces what was given before.
+    pub fn hold_off(&self, there: HashSet<PeerId>, away: HashSet<PeerId>) {
+        let _ = self.commands.send(Command::HoldOff { there, away });
     }
 
-    /// Peers that announced themselves, called, or were told of, and that do not fail to answer.
-    pub fn heard(&self) -> HashSet<PeerId> {
-        self.heard
+    /// Peers that are connected, announced themselves, called, or were told of, and that do not fail to answer; and those
+    /// with an address that was not found to be silent, heard of or not.
+    pub fn reach(&self) -> (HashSet<PeerId>, HashSet<PeerId>) {
+        self.reach
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()

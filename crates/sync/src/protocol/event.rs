@@ -296,6 +296,13 @@ pub enum Event {
         /// peer or another.
         whole: bool,
     },
+    /// The latest messages of a room are shown ahead of their records: what was said before them will take a while.
+    Ahead {
+        /// Space.
+        space: SpaceId,
+        /// Room.
+        room: RoomId,
+    },
     /// Another installation writes with this device's key while this node runs: give this one a key of its own. Told
     /// once.
     Cloned,

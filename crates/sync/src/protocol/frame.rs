@@ -40,9 +40,8 @@ pub(crate) const MAX_CELLS: usize = 32;
 pub(crate) const MAX_SEALED: usize = 64;
 /// Feeds in one [`Frame::News`].
 pub(crate) const MAX_NEWS: usize = 128;
-/// Devices of whom one [`Frame::Around`] speaks, and links of each.
+/// Devices of whom one [`Frame::Around`] speaks.
 pub(crate) const MAX_SAID: usize = 64;
-pub(crate) const MAX_LINKED: usize = 400;
 /// Addresses in one [`Frame::Reached`].
 pub(crate) const MAX_REACHED: usize = 64;
 /// Chunk hashes in one frame.
@@ -52,18 +51,6 @@ pub(crate) const LIST_PAGE: usize = 4_096;
 pub(crate) type Digest = [u8; 32];
 /// A blinded tag.
 pub(crate) type Tag = [u8; 16];
-/// The first bytes of a device's id, where the roster tells which one is meant.
-pub(crate) type Short = [u8; 8];
-
-/// With which members' devices a device says that it is linked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Said {
-    pub(crate) device: Short,
-    /// Grows with each time that it says something else.
-    pub(crate) version: u64,
-    pub(crate) linked: Vec<Short>,
-}
-
 /// Where the sender reached a member's device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Reached {
@@ -317,7 +304,7 @@ pub(crate) enum Frame {
         feeds: Vec<FeedEnds>,
     },
     /// Who is linked with whom, as far as the receiver has not heard. Only to members.
-    Around { space: SpaceId, said: Vec<Said> },
+    Around { space: SpaceId, said: Vec<Vec<u8>> },
     /// The sender does not need the link: if the receiver does not either, it ends it.
     Spare,
     /// Where members were reached. Only to members of a common space.
@@ -368,9 +355,7 @@ impl Frame {
             | Self::Branch { records, .. }
             | Self::Latest { records, .. } => records.len() <= MAX_RECORDS,
             Self::News { feeds, .. } => feeds.len() <= MAX_NEWS,
-            Self::Around { said, .. } => {
-                said.len() <= MAX_SAID && said.iter().all(|said| said.linked.len() <= MAX_LINKED)
-            }
+            Self::Around { said, .. } => said.len() <= MAX_SAID,
             Self::Reached(reached) => reached.len() <= MAX_REACHED,
             Self::WantBodies { records, .. } => records.len() <= MAX_BODIES,
             Self::Bodies { bodies, .. } => bodies.len() <= MAX_BODIES,

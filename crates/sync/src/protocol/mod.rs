@@ -39,8 +39,8 @@ pub use ledger::{
 };
 pub use memory::MemoryLedger;
 pub use node::{
-    ConversationView, DoorView, Entropy, Identity, InviteTerms, InviteView, MemberView, Node,
-    PageView, PolicyView, Reaction, RoomView, Sent, SpaceView, UnpackError, Unpacked,
+    ConversationView, DoorView, Entropy, HeldOff, Identity, InviteTerms, InviteView, MemberView,
+    Node, PageView, PolicyView, Reach, Reaction, RoomView, Sent, SpaceView, UnpackError, Unpacked,
 };
 pub use page::PageError;
 #[doc(hidden)]

@@ -13,14 +13,18 @@ use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::{
-    super::{DialError, FoundBy, address::Target, book::Attempt, connections::State},
+    super::{
+        DialError, FoundBy, address::Target, behaviour::MAX_PENDING_OUTBOUND, book::Attempt,
+        connections::State,
+    },
     Actor,
 };
 
-/// New attempts in one look.
-const ATTEMPTS: usize = 8;
 /// The smaller peer id gives the larger one this head start, so that fewer pairs dial twice.
 const HEAD_START: Duration = Duration::from_millis(300);
+
+/// Dials under way; the typed ones come on top.
+const MAX_DIALS: usize = MAX_PENDING_OUTBOUND as usize;
 
 pub(super) type Reply = oneshot::Sender<Result<PeerId, DialError>>;
 
@@ -104,7 +108,9 @@ impl Actor {
     }
 
     pub(super) fn dial_due(&mut self) {
-        for attempt in self.book.due(Instant::now(), ATTEMPTS) {
+        // Those that are under way have their places until their links open.
+        let places = MAX_DIALS.saturating_sub(self.dials.len());
+        for attempt in self.book.due(Instant::now(), places) {
             self.dial(attempt, Vec::new());
         }
     }
@@ -180,6 +186,13 @@ impl Actor {
                     }
                 }
             }
+            swarm::DialError::Denied { cause } => {
+                self.book.postponed(&dial.attempt, Instant::now());
+                DialError::Other {
+                    at: target,
+                    reason: innermost(cause),
+                }
+            }
             other => {
                 self.book.failed(&dial.attempt, Instant::now());
                 DialError::Other {
@@ -222,4 +235,80 @@ pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
         error = inner;
     }
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use libp2p::swarm::{ConnectionDenied, ConnectionId};
+    use tokio::sync::mpsc;
+    use zeroize::Zeroizing;
+
+    use super::{
+        super::super::{Config, Ended, Links, Reach, connections::Connection},
+        *,
+    };
+    use crate::Settings;
+
+    /// An actor that was told an address without a peer, and has begun to dial it.
+    async fn dialling() -> (Actor, Dial) {
+        let config = Config {
+            secret: Zeroizing::new([9; 32]),
+            port: None,
+            listen: vec![(Ipv4Addr::LOCALHOST, 0).into()],
+            mdns: false,
+            settings: Settings::default(),
+        };
+        let (commands, events) = (mpsc::unbounded_channel().1, mpsc::unbounded_channel().0);
+        let shared = (Links::default(), Reach::default());
+        let mut actor = Actor::start(config, commands, events, shared)
+            .await
+            .unwrap();
+        let target = Target {
+            socket: ([10, 0, 0, 1], 1).into(),
+            peer: None,
+        };
+        actor.book.learn(target, FoundBy::Typed, Instant::now());
+        let attempt = actor.book.due(Instant::now(), MAX_DIALS).remove(0);
+        let replies = Vec::new();
+        (actor, Dial { attempt, replies })
+    }
+
+    /// How many attempts are due in a little more than a second.
+    fn due_later(actor: &mut Actor) -> usize {
+        let later = Instant::now() + Duration::from_millis(1_500);
+        actor.book.due(later, MAX_DIALS).len()
+    }
+
+    #[tokio::test]
+    async fn a_dial_for_which_there_was_no_place_is_made_soon() {
+        let (mut actor, dial) = dialling().await;
+        let cause = ConnectionDenied::new("no place");
+        actor.dial_failed(dial, &swarm::DialError::Denied { cause });
+        assert_eq!(
+            due_later(&mut actor),
+            1,
+            "a failure would make it wait longer"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_address_is_dialled_again_whose_dial_another_connection_outlived() {
+        let (mut actor, dial) = dialling().await;
+        let peer = PeerId::random();
+        let opening = Connection {
+            id: ConnectionId::new_unchecked(77),
+            dialled_by_me: false,
+            remote: None,
+            reachable: None,
+            found_by: FoundBy::Inbound,
+            since: Instant::now(),
+            state: State::Opening,
+        };
+        actor.peers.insert(peer, vec![opening]);
+        let closed = ConnectionId::new_unchecked(78);
+        actor.outlived(dial, peer, closed, &Ended::ByPeer);
+        assert_eq!(due_later(&mut actor), 1);
+    }
 }

@@ -325,15 +325,20 @@ impl Actor {
 
     /// A dial whose connection closed before its link opened. Where both ends dial at the same moment, the other one may
     /// close this connection for its own: then the peer was reached all the same, or is about to be.
-    fn outlived(&mut self, dial: Dial, peer: PeerId, id: ConnectionId, reason: &Ended) {
+    pub(super) fn outlived(&mut self, dial: Dial, peer: PeerId, id: ConnectionId, reason: &Ended) {
         let others = self.peers.get(&peer).into_iter().flatten();
         let mut others = others.filter(|other| other.id != id);
         if others.clone().any(|other| other.state.is_open()) {
+            self.book.connected(peer, dial.target(), Instant::now());
             dial.answer(&Ok(peer));
             return;
         }
         let opening = others.find(|other| matches!(other.state, State::Opening));
         if let Some(other) = opening.map(|other| other.id) {
+            if dial.attempt.peer.is_none() {
+                // Whose the address is has to be found out all the same.
+                self.book.postponed(&dial.attempt, Instant::now());
+            }
             match self.dials.entry(other) {
                 Entry::Occupied(mut known) => known.get_mut().take_over(dial),
                 Entry::Vacant(place) => {

@@ -1,28 +1,31 @@
 //! Who is there, also where no link leads: what neighbours say, whom to be linked with, and what is passed on.
 //!
-//! Every node says with which members' devices it is linked, and passes on what others said: a device is there if one
-//! comes to it along what is said, beginning with the own links. So nothing has to be said of one who goes but by
-//! those who were linked with it, a part of the network that breaks off is gone as a whole, and nothing has to be waited for.
-//! What is said is hearsay of members. It decides who is shown as being there and whom to dial, and nothing else.
+//! Every node says with which members' devices it is linked, signs it, and passes on what others said: a device is
+//! there if one comes to it along links that both their ends speak of, beginning with the own ones. So nothing has to be
+//! said of one who goes but by those who were linked with it, a part of the network that breaks off is gone as a whole,
+//! and nothing has to be waited for. Nobody speaks for another, and nobody makes a link by their word alone. What is
+//! said decides who is shown as being there and whom to dial, and nothing else.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
 };
 
-use artel_domain::{Audience, DeviceId, InviteId, RoomId, SpaceId};
+use artel_domain::{
+    Audience, DeviceId, InviteId, Linked, MemberId, RecordError, RoomId, Signed, SpaceId,
+    limits::{MAX_LINKED, MAX_POSITION},
+    linked::Short,
+};
 
 use super::{
     super::{
         event::{Event, Output, Peer, Reason},
-        frame::{
-            FeedEnds, Frame, MAX_LINKED, MAX_NEWS, MAX_REACHED, MAX_SAID, Reached, Said, Short,
-        },
+        frame::{FeedEnds, Frame, MAX_NEWS, MAX_REACHED, MAX_SAID, Reached},
         ledger::{FeedKey, Head, Ledger, LedgerResult},
-        mesh::{self, FULL, NEIGHBOURS},
+        mesh::{FEW, FULL, NEIGHBOURS, Ring, Stand},
         roster::{Member, MemberState},
     },
-    Node,
+    Fault, Node,
     session::Asked,
     space::{MAX_BRANCHES, Space},
 };
@@ -42,19 +45,65 @@ const REACHED_AGE: i64 = 86_400_000;
 const HINT_AFTER: i64 = 2_000;
 /// Addresses of members that are kept, and that are taken from one peer.
 const MOST_REACHED: usize = 512;
+/// A node that is linked with less than this part of those whom it chose is lonely.
+const LONELY_PART: usize = 3;
+/// One that is lonely for longer than this dials everybody who is there, in milliseconds.
+const LONELY: i64 = 60_000;
+
+/// What another device said of its links.
+struct Said {
+    version: u64,
+    linked: BTreeSet<DeviceId>,
+    /// As it was signed.
+    wire: Vec<u8>,
+}
+
+/// Whom to be linked with in a space.
+#[derive(Clone, Default)]
+struct Choice {
+    /// Those who are there and can be reached.
+    there: BTreeSet<DeviceId>,
+    /// Those of them to be linked with.
+    chosen: BTreeSet<DeviceId>,
+}
 
 /// Who is there in a space.
 #[derive(Default)]
 pub(super) struct Company {
     /// What this node says.
     mine: (u64, BTreeSet<DeviceId>),
-    /// What others said, each with whom it is linked.
-    said: BTreeMap<DeviceId, (u64, BTreeSet<DeviceId>)>,
+    /// What others said. Of those to whom nothing leads it is kept as well: what leads there may come later.
+    said: BTreeMap<DeviceId, Said>,
     /// Devices that are there, without this one.
     present: BTreeSet<DeviceId>,
     /// Since when there is something to tell.
     changed: Option<i64>,
     told_at: Option<i64>,
+    /// Whom to be linked with, until something changes that it follows from.
+    choice: Option<Choice>,
+    /// Whether there are more than all can be linked with.
+    many: bool,
+    /// Since when this node is linked with few of those whom it chose.
+    lonely: Option<i64>,
+}
+
+/// What the network knows of others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Who is connected, announced itself, called or was told of, and does not fail to answer.
+    pub heard: BTreeSet<DeviceId>,
+    /// Whose address is known and was not found to be silent, heard of or not.
+    pub known: BTreeSet<DeviceId>,
+}
+
+/// Devices that are not to be dialled like others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldOff {
+    /// They are there, and the neighbours of others.
+    pub there: BTreeSet<DeviceId>,
+    /// They are not, and this node has neighbours enough. One of them is tried now and then: perhaps the network fell
+    /// apart.
+    pub away: BTreeSet<DeviceId>,
 }
 
 impl Company {
@@ -63,11 +112,20 @@ impl Company {
         self.present.contains(device)
     }
 
-    /// Whether a device said that it is linked with another.
+    /// Whether a device says that it is linked with another.
+    fn says_linked(&self, one: &DeviceId, other: &DeviceId) -> bool {
+        let said = self.said.get(one);
+        said.is_some_and(|said| said.linked.contains(other))
+    }
+
+    /// Whether two devices both say that they are linked.
     fn are_linked(&self, one: &DeviceId, other: &DeviceId) -> bool {
-        self.said
-            .get(one)
-            .is_some_and(|(_, linked)| linked.contains(other))
+        self.says_linked(one, other) && self.says_linked(other, one)
+    }
+
+    /// What whom to be linked with follows from is not what it was.
+    pub(super) fn choose_anew(&mut self) {
+        self.choice = None;
     }
 }
 
@@ -92,11 +150,6 @@ fn live(space: &Space) -> impl Iterator<Item = &DeviceId> {
 }
 
 impl Node {
-    /// Devices of members that are there: linked, or linked with one who is.
-    pub(super) fn present(&self, space: &SpaceId) -> Option<&BTreeSet<DeviceId>> {
-        self.spaces.get(space).map(|space| &space.company.present)
-    }
-
     /// Looks anew at who is there: a link came or went, somebody said something, or the roster changed.
     pub(super) fn look_around(&mut self, id: SpaceId) {
         let now = self.now;
@@ -112,11 +165,16 @@ impl Node {
             if device == me || !live.contains(&device) || !present.insert(device) {
                 continue;
             }
-            let on = space.company.said.get(&device);
-            edge.extend(on.into_iter().flat_map(|(_, linked)| linked));
+            let company = &space.company;
+            let on = company.said.get(&device).into_iter();
+            let on = on.flat_map(|said| &said.linked);
+            edge.extend(on.filter(|other| company.says_linked(other, &device)));
         }
         let company = &mut space.company;
-        company.said.retain(|device, _| present.contains(device));
+        company.said.retain(|device, _| live.contains(device));
+        if company.mine.1 != linked || company.present != present {
+            company.choose_anew();
+        }
         if company.mine.1 != linked {
             // More than it said before this node was started anew, if clocks are any good; else it is told so.
             let clock = u64::try_from(now).unwrap_or(0);
@@ -138,60 +196,106 @@ impl Node {
         self.outputs.extend(events.into_iter().map(Output::Event));
     }
 
-    pub(super) fn on_around(&mut self, peer: &Peer, id: SpaceId, said: Vec<Said>) {
+    pub(super) fn on_around(
+        &mut self,
+        peer: &Peer,
+        id: SpaceId,
+        said: Vec<Vec<u8>>,
+    ) -> Result<(), Fault> {
         if !self.is_member(peer, &id) {
-            return;
+            return Ok(());
         }
         let (me, now) = (self.device(), self.now);
         let Some(space) = self.spaces.get_mut(&id) else {
-            return;
+            return Ok(());
         };
         let known: BTreeMap<Short, DeviceId> = live(space).map(|d| (short(d), *d)).collect();
         let link = self.sessions.get_mut(peer);
         let Some(link) = link.and_then(|session| session.links.get_mut(&id)) else {
-            return;
+            return Ok(());
         };
         let company = &mut space.company;
-        for Said {
-            device,
-            version,
-            linked,
-        } in said
-        {
-            let Some(device) = known.get(&device).copied() else {
-                continue;
+        let mut broke = false;
+        for wire in said {
+            let claimed = match Signed::<Linked>::reopen(&wire) {
+                Ok(claimed) => claimed.value().clone(),
+                // Of a newer version: others tell it on.
+                Err(RecordError::Version { .. }) => continue,
+                Err(_) => {
+                    broke = true;
+                    break;
+                }
             };
-            let linked: BTreeSet<DeviceId> = linked
+            let (device, version) = (claimed.device, claimed.version);
+            if claimed.space != id || known.get(&short(&device)) != Some(&device) {
+                continue;
+            }
+            link.heard.insert(device, version);
+            let linked: BTreeSet<DeviceId> = claimed
+                .linked
                 .iter()
                 .filter_map(|short| known.get(short))
                 .copied()
                 .collect();
-            link.heard.insert(device, version);
-            if device == me {
-                // From before a restart of this node: it is outdone.
-                if version > company.mine.0
-                    || (version == company.mine.0 && linked != company.mine.1)
-                {
-                    company.mine.0 = version.saturating_add(1);
-                    company.changed.get_or_insert(now);
-                }
-                continue;
-            }
-            let newest = company.said.get(&device).map(|(version, _)| *version);
-            if newest != Some(version) {
+            let (newest, is_new) = if device == me {
+                let (mine, links) = &company.mine;
+                let outdone = version > *mine || (version == *mine && linked != *links);
+                (Some(*mine), outdone)
+            } else {
+                let newest = company.said.get(&device).map(|said| said.version);
+                (newest, newest.is_none_or(|newest| newest < version))
+            };
+            if device != me && newest != Some(version) {
                 // Also if it is older: then the other is told what is newer.
                 company.changed.get_or_insert(now);
             }
-            if newest.is_none_or(|newest| newest < version) {
-                company.said.insert(device, (version, linked));
+            if !is_new {
+                continue;
+            }
+            // What is not new is not worth the check of its signature.
+            if Signed::<Linked>::open(&wire).is_err() {
+                broke = true;
+                break;
+            }
+            if device == me {
+                // From before a restart of this node: it is outdone.
+                company.mine.0 = version.saturating_add(1);
+                company.changed.get_or_insert(now);
+            } else {
+                let said = Said {
+                    version,
+                    linked,
+                    wire,
+                };
+                company.said.insert(device, said);
             }
         }
         self.look_around(id);
+        if broke {
+            return Err(Fault::Broke("links that nobody speaks of like that"));
+        }
+        Ok(())
+    }
+
+    /// What this node says of its links, signed.
+    fn my_links(&self, id: SpaceId) -> Option<Vec<u8>> {
+        let (version, linked) = &self.spaces.get(&id)?.company.mine;
+        let linked = Linked {
+            space: id,
+            device: self.device(),
+            version: (*version).min(MAX_POSITION),
+            linked: linked.iter().take(MAX_LINKED).map(short).collect(),
+        };
+        let signed = Signed::seal(linked, &self.identity.device).ok()?;
+        Some(signed.wire().to_vec())
     }
 
     /// Tells the members that are linked what they have not heard.
     fn tell_around(&mut self, id: SpaceId) {
         let me = self.device();
+        let Some(mine) = self.my_links(id) else {
+            return;
+        };
         for peer in self.members_online(&id) {
             let Some(company) = self.spaces.get(&id).map(|space| &space.company) else {
                 return;
@@ -205,19 +309,20 @@ impl Node {
             let others = company
                 .said
                 .iter()
-                .filter(|(device, _)| theirs.is_some_and(|(_, linked)| !linked.contains(device)));
-            let mine = [(&me, &company.mine)];
+                .filter(|(device, _)| theirs.is_some_and(|said| !said.linked.contains(device)))
+                .map(|(device, said)| (device, said.version, &said.wire));
+            let mine = [(&me, company.mine.0, &mine)];
             let mut frame = Vec::new();
-            for (device, (version, linked)) in mine.into_iter().chain(others) {
-                if link.heard.get(device).is_some_and(|heard| heard >= version) {
+            for (device, version, wire) in mine.into_iter().chain(others) {
+                if link
+                    .heard
+                    .get(device)
+                    .is_some_and(|heard| *heard >= version)
+                {
                     continue;
                 }
-                link.heard.insert(*device, *version);
-                frame.push(Said {
-                    device: short(device),
-                    version: *version,
-                    linked: linked.iter().take(MAX_LINKED).map(short).collect(),
-                });
+                link.heard.insert(*device, version);
+                frame.push(wire.clone());
             }
             for said in frame.chunks(MAX_SAID) {
                 let said = said.to_vec();
@@ -248,6 +353,9 @@ impl Node {
         }
         for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.tell_reached(now, &peer);
+        }
+        for id in self.spaces.keys().copied().collect::<Vec<_>>() {
+            self.feel_lonely(now, id);
         }
         self.ask_to_part(now);
     }
@@ -314,57 +422,113 @@ fn ends(heads: &[Head]) -> Vec<(u64, artel_domain::MessageId)> {
 
 /// Whom to be linked with.
 impl Node {
-    /// Devices that this one is to be linked with in a space, of those that are there or were heard of.
-    fn chosen(&self, id: &SpaceId, heard: &BTreeSet<DeviceId>) -> BTreeSet<DeviceId> {
-        let Some(space) = self.spaces.get(id) else {
-            return BTreeSet::new();
+    /// Makes up anew, if something changed, whom to be linked with in a space.
+    fn choose(&mut self, id: &SpaceId) {
+        let me = (self.member(), self.device());
+        let Some(space) = self.spaces.get_mut(id) else {
+            return;
         };
-        let (me, member) = (self.device(), self.member());
-        let there: BTreeSet<DeviceId> = live(space)
-            .filter(|device| space.company.present.contains(device) || heard.contains(device))
-            .copied()
-            .collect();
-        let mut chosen = mesh::neighbours(&me, &there);
+        if space.company.choice.is_some() {
+            return;
+        }
+        let (company, reach) = (&space.company, &self.reach);
+        let here = |device: &DeviceId| {
+            reach.heard.contains(device)
+                || company.mine.1.contains(device)
+                || (company.present.contains(device) && reach.known.contains(device))
+        };
+        let members = space.roster.members.iter();
+        let stands = members
+            .filter(|member| member.state == MemberState::Member)
+            .map(|member| Stand {
+                member: member.id,
+                devices: member.live_devices().filter(|d| here(d)).copied().collect(),
+            });
+        let ring = Ring::new(me, stands);
+        let many = ring.devices() > if company.many { FEW } else { FULL };
+        let few = if many { FEW } else { FULL };
+        let mut chosen = ring.neighbours(&self.mesh, few, |_| true);
         // A room for some is carried by its readers alone, so they must be connected among themselves.
         let mut audiences: Vec<&Audience> = Vec::new();
         for room in &space.roster.rooms {
             if room.audience != Audience::All
-                && space.roster.reads(&member, &room.id)
+                && space.roster.reads(&me.0, &room.id)
                 && !audiences.contains(&&room.audience)
             {
                 audiences.push(&room.audience);
             }
         }
+        let roles: BTreeMap<&MemberId, _> = space
+            .roster
+            .members
+            .iter()
+            .map(|member| (&member.id, member.role))
+            .collect();
         for audience in audiences {
-            let reads = |device: &&DeviceId| {
-                let owner = space.roster.of_device(device);
-                owner.is_some_and(|owner| audience.admits(&owner.id, owner.role))
+            let reads = |member: &MemberId| {
+                let role = roles.get(member);
+                role.is_some_and(|role| audience.admits(member, *role))
             };
-            let readers = there.iter().filter(reads).copied().collect();
-            chosen.extend(mesh::neighbours(&me, &readers));
+            chosen.extend(ring.neighbours(&self.mesh, few, reads));
         }
-        chosen
+        let there = live(space).filter(|device| here(device));
+        let there = there.filter(|device| **device != me.1).copied().collect();
+        space.company.many = many;
+        space.company.choice = Some(Choice { there, chosen });
     }
 
-    /// Devices that are not to be dialled, of members of spaces with more peers than all can be linked with: they are
-    /// the neighbours of others. `heard` are those that the network can reach. Strangers, and the person's own devices,
-    /// are never among them.
-    pub fn held_off(&self, heard: &BTreeSet<DeviceId>) -> BTreeSet<DeviceId> {
-        let mut off = BTreeSet::new();
+    /// Notes since when this node is linked with few of those whom it chose.
+    fn feel_lonely(&mut self, now: i64, id: SpaceId) {
+        self.choose(&id);
+        let Some(company) = self.spaces.get_mut(&id).map(|space| &mut space.company) else {
+            return;
+        };
+        let Some(Choice { chosen, .. }) = &company.choice else {
+            return;
+        };
+        let linked = chosen.intersection(&company.mine.1).count();
+        if linked * LONELY_PART < chosen.len() {
+            company.lonely.get_or_insert(now);
+        } else {
+            company.lonely = None;
+        }
+    }
+
+    /// Devices that are not to be dialled like others: members of spaces with more peers than all can be linked with.
+    /// Strangers, and the person's own devices, are never among them. `reach` is what the network knows now.
+    pub fn held_off(&mut self, reach: &Reach) -> HeldOff {
+        if self.reach != *reach {
+            self.reach = reach.clone();
+            for space in self.spaces.values_mut() {
+                space.company.choose_anew();
+            }
+        }
+        let mut off = HeldOff::default();
         let mut wanted = BTreeSet::new();
-        for (id, space) in &self.spaces {
-            if !self.is_inside(id) {
+        for id in self.spaces.keys().copied().collect::<Vec<_>>() {
+            if !self.is_inside(&id) {
                 continue;
             }
-            let here = |device: &&DeviceId| {
-                space.company.present.contains(*device) || heard.contains(*device)
+            self.choose(&id);
+            let enough = self.members_online(&id).len() >= NEIGHBOURS;
+            let Some(space) = self.spaces.get(&id) else {
+                continue;
             };
-            let enough = self.members_online(id).len() >= NEIGHBOURS;
-            let many = live(space).filter(here).count() > FULL;
-            let chosen = self.chosen(id, heard);
+            let company = &space.company;
+            let Some(Choice { there, chosen }) = &company.choice else {
+                continue;
+            };
+            // Whoever was chosen may not be to be had, whatever is said of them: then anybody is welcome.
+            let lonely = company
+                .lonely
+                .is_some_and(|since| self.now.saturating_sub(since) >= LONELY);
             for device in live(space) {
-                if many && !chosen.contains(device) && (enough || here(&device)) {
-                    off.insert(*device);
+                if !company.many || chosen.contains(device) || (there.contains(device) && lonely) {
+                    wanted.insert(*device);
+                } else if there.contains(device) {
+                    off.there.insert(*device);
+                } else if enough {
+                    off.away.insert(*device);
                 } else {
                     wanted.insert(*device);
                 }
@@ -372,20 +536,33 @@ impl Node {
             let mine = space.roster.member(&self.member());
             wanted.extend(mine.into_iter().flat_map(|member| &member.devices));
         }
-        off.difference(&wanted).copied().collect()
+        off.there.retain(|device| !wanted.contains(device));
+        let there = &off.there;
+        off.away
+            .retain(|device| !wanted.contains(device) && !there.contains(device));
+        off
     }
 
     /// Whether the link with a peer can be given up: both are members, and in no space neighbours.
-    fn is_spare(&self, now: i64, peer: &Peer) -> bool {
+    fn is_spare(&mut self, now: i64, peer: &Peer) -> bool {
+        let in_common = self.sessions.get(peer).into_iter();
+        let in_common = in_common.flat_map(|session| session.links.keys().copied());
+        for id in in_common.collect::<Vec<_>>() {
+            self.choose(&id);
+        }
         let Some(session) = self.sessions.get(peer) else {
             return false;
         };
-        let nobody = BTreeSet::new();
         let in_no = |(id, link): (&SpaceId, &super::session::Link)| {
+            let company = self.spaces.get(id).map(|space| &space.company);
             link.member
                 && link.certified != Some(self.member())
-                && self.present(id).is_some_and(|present| present.len() > FULL)
-                && !self.chosen(id, &nobody).contains(peer)
+                && company.is_some_and(|company| {
+                    let choice = company.choice.as_ref();
+                    company.many
+                        && company.lonely.is_none()
+                        && choice.is_some_and(|choice| !choice.chosen.contains(peer))
+                })
         };
         self.sessions.len() > NEIGHBOURS
             && now.saturating_sub(session.opened_at) >= SPARE_AGE
@@ -404,20 +581,15 @@ impl Node {
             return;
         }
         self.parted_at = now;
-        let rested = |peer: &&Peer| {
-            let session = self.sessions.get(*peer);
-            session.is_some_and(|s| {
-                s.parting_at
-                    .is_none_or(|at| now.saturating_sub(at) >= 3 * SPARE_AGE)
-            })
+        let rested = |session: &super::session::Session| {
+            session
+                .parting_at
+                .is_none_or(|at| now.saturating_sub(at) >= 3 * SPARE_AGE)
         };
-        let spare = self
-            .sessions
-            .keys()
-            .filter(rested)
-            .find(|peer| self.is_spare(now, peer))
-            .copied();
-        if let Some(peer) = spare {
+        let sessions = self.sessions.iter();
+        let rested = sessions.filter(|(_, session)| rested(session));
+        let rested: Vec<Peer> = rested.map(|(peer, _)| *peer).collect();
+        if let Some(peer) = rested.into_iter().find(|peer| self.is_spare(now, peer)) {
             if let Some(session) = self.sessions.get_mut(&peer) {
                 session.parting_at = Some(now);
             }
@@ -474,7 +646,7 @@ impl Node {
                 let Some(space) = self.spaces.get(id).filter(|_| link.member) else {
                     return false;
                 };
-                space.company.present.contains(device) && !space.company.are_linked(peer, device)
+                space.company.present.contains(device) && !space.company.says_linked(peer, device)
             };
             if device != peer
                 && age <= REACHED_AGE

@@ -4,9 +4,11 @@
 //! was signed by a member who may write there; its place is only claimed, so it is provisional, and nothing is built on
 //! it. When its record comes, that decides; what has no record once a peer is in step is withdrawn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use artel_domain::{Body, Content, Envelope, MemberId, MessageId, RoomId, Signed, SpaceId};
+use artel_domain::{
+    Body, Content, DeviceId, Envelope, MemberId, MessageId, RoomId, Signed, SpaceId,
+};
 
 use super::{
     super::{
@@ -26,6 +28,8 @@ pub(super) const FAR_BEHIND: u64 = 2 * MAX_RECORDS as u64;
 const PATIENCE: i64 = 10_000;
 /// What the question costs its sender, in tokens.
 pub(super) const COST: i64 = 20;
+/// Incarnations of one device, not known by a record, that one answer may bring: each leaves its mark in the store.
+const NEW_LIVES: usize = 8;
 
 impl Node {
     /// Asks a peer for the latest messages of a room, unless one was asked a short while ago or they are shown.
@@ -40,6 +44,7 @@ impl Node {
             .is_some_and(|(_, until)| *until > now);
         if asked
             || room == id.direct_room()
+            || space.boasters.contains(&(*peer, room))
             || space.ahead.values().any(|of| *of == room)
             || space.roster.room(&room).is_none_or(is_page)
         {
@@ -129,6 +134,7 @@ impl Node {
             return Ok(());
         }
         let mut authors: BTreeMap<MessageId, MemberId> = BTreeMap::new();
+        let mut unknown: BTreeMap<DeviceId, BTreeSet<FeedKey>> = BTreeMap::new();
         for carried in records {
             let envelope = Signed::<Envelope>::open(&carried.envelope)
                 .map_err(|_| Fault::Broke("a record is not signed by whom it names"))?;
@@ -152,17 +158,27 @@ impl Node {
             if !fits || ledger.record(&record)?.is_some() {
                 continue;
             }
+            let Some(space) = self.spaces.get_mut(&id) else {
+                return Ok(());
+            };
+            let feed = FeedKey::of(value);
+            if space.ends_of(&feed).is_empty() {
+                let lives = unknown.entry(feed.device).or_default();
+                if lives.len() >= NEW_LIVES && !lives.contains(&feed) {
+                    continue;
+                }
+                lives.insert(feed);
+            }
             authors.insert(record, author);
             ledger.put_ahead(&id, &room, &record)?;
-            if let Some(space) = self.spaces.get_mut(&id) {
-                space.ahead.insert(record, room);
-            }
+            space.ahead.insert(record, room);
+            space.ahead_of.insert(room, *peer);
             self.outputs
                 .push(Output::Event(Event::Shown(Box::new(Shown {
                     space: id,
                     room,
                     id: record,
-                    feed: FeedKey::of(value),
+                    feed,
                     sequence: value.sequence,
                     author,
                     lamport: value.lamport,
@@ -173,6 +189,10 @@ impl Node {
                     provisional: true,
                     ahead: true,
                 }))));
+        }
+        if !authors.is_empty() {
+            let ahead = Event::Ahead { space: id, room };
+            self.outputs.push(Output::Event(ahead));
         }
         Ok(())
     }
@@ -226,6 +246,11 @@ impl Node {
             .collect();
         for (record, room) in left {
             if ledger.record(&record)?.is_none() && self.caught_up(ledger, &id, &record)? {
+                if let Some(space) = self.spaces.get_mut(&id)
+                    && let Some(of) = space.ahead_of.get(&room)
+                {
+                    space.boasters.insert((*of, room));
+                }
                 self.outputs.push(Output::Event(Event::Withdrawn {
                     space: id,
                     room,

@@ -51,6 +51,7 @@ mod space;
 mod views;
 
 pub use bundle::{UnpackError, Unpacked};
+pub use company::{HeldOff, Reach};
 pub use direct::ConversationView;
 pub use doors::DoorView;
 pub use entropy::Entropy;
@@ -155,6 +156,10 @@ pub struct Node {
     spread_at: i64,
     /// When a peer was last asked whether it needs the link.
     parted_at: i64,
+    /// A secret of this run, by which neighbours are drawn.
+    mesh: [u8; 32],
+    /// What the network knows of others.
+    reach: Reach,
     /// Where devices were reached, and when.
     reached: BTreeMap<Peer, (SocketAddr, i64)>,
     outputs: Vec<Output>,
@@ -189,6 +194,7 @@ impl Node {
             ledger.set_incarnation(new)?;
             new
         };
+        let mesh = entropy.draw().map_err(|e| broken(Box::new(e)))?;
         let mut node = Self {
             identity,
             certificate,
@@ -219,6 +225,8 @@ impl Node {
             news: News::new(),
             spread_at: 0,
             parted_at: 0,
+            mesh,
+            reach: Reach::default(),
             reached: BTreeMap::new(),
             outputs: Vec::new(),
         };
@@ -517,10 +525,7 @@ impl Node {
             Frame::News { space, room, feeds } => {
                 self.on_heads(ledger, now, peer, (space, room), feeds, true)
             }
-            Frame::Around { space, said } => {
-                self.on_around(peer, space, said);
-                Ok(())
-            }
+            Frame::Around { space, said } => self.on_around(peer, space, said),
             Frame::Spare => Ok(self.on_spare(ledger, now, peer)?),
             Frame::Reached(reached) => {
                 self.on_reached(peer, reached);
@@ -609,6 +614,7 @@ impl Node {
             | Frame::WantBodies { .. }
             | Frame::WantSecrets { .. }
             | Frame::WantHolding { .. }
+            | Frame::Spare
             | Frame::KnockAnswer { .. }
             | Frame::KnockProof { .. } => 5,
             Frame::News { feeds, .. } => {

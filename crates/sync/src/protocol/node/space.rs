@@ -69,6 +69,10 @@ pub(super) struct Space {
     pub(super) ahead: BTreeMap<MessageId, RoomId>,
     /// Rooms of which some bodies are withheld from this member, as heard since this node was loaded.
     pub(super) withheld_in: BTreeSet<RoomId>,
+    /// Who gave the latest of a room last, and whose had to be withdrawn: these are not asked for that room any more in
+    /// this run.
+    pub(super) ahead_of: BTreeMap<RoomId, DeviceId>,
+    pub(super) boasters: BTreeSet<(DeviceId, RoomId)>,
     /// Of whom the latest messages of a room were asked, and until when an answer is waited for.
     pub(super) asked_latest: BTreeMap<RoomId, (DeviceId, i64)>,
     pub(super) company: Company,
@@ -103,6 +107,8 @@ impl Space {
             rooms_in_step: BTreeSet::new(),
             ahead: BTreeMap::new(),
             withheld_in: BTreeSet::new(),
+            ahead_of: BTreeMap::new(),
+            boasters: BTreeSet::new(),
             asked_latest: BTreeMap::new(),
             company: Company::default(),
         }
@@ -122,6 +128,7 @@ impl Space {
         self.version += 1;
         self.digests.clear();
         self.registers.refolded();
+        self.company.choose_anew();
         Some(std::mem::replace(&mut self.roster, new))
     }
 

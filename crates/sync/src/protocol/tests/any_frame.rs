@@ -10,7 +10,7 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use super::{
     super::{
         Ledger as _, Refusal, StoredBody,
-        frame::{Carried, Cell, FeedEnds, Frame, Part, Reached, Said, Verdict},
+        frame::{Carried, Cell, FeedEnds, Frame, Part, Reached, Verdict},
     },
     attacks::give,
     hosts::World,
@@ -389,11 +389,7 @@ impl Parts {
             },
             41 => Frame::Around {
                 space,
-                said: vec![Said {
-                    device: short(device),
-                    version: self.number(),
-                    linked: vec![short(self.device()), short(self.device())],
-                }],
+                said: vec![self.bytes(), self.bytes()],
             },
             42 => Frame::Spare,
             43 => Frame::Withheld {
@@ -408,11 +404,6 @@ impl Parts {
             }]),
         }
     }
-}
-
-fn short(device: DeviceId) -> [u8; 8] {
-    let bytes = device.as_bytes();
-    std::array::from_fn(|n| bytes[n])
 }
 
 proptest! {

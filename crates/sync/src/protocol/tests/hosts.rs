@@ -10,7 +10,8 @@ use artel_domain::{Content, DeviceKey, MemberId, MemberKey, MessageId, RoomId, S
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use super::super::{
-    Entropy, Event, Identity, Lane, MemoryLedger, Node, Output, Reason, Shown, frame::Frame,
+    Entropy, Event, Identity, Lane, MemoryLedger, Node, Output, Reach, Reason, Shown, frame::Frame,
+    mesh::FULL,
 };
 use crate::Ports;
 
@@ -477,6 +478,15 @@ impl World {
 
     pub(super) fn run_with(&mut self, duration: i64, crashes: bool) {
         let end = self.now + duration;
+        if self.hosts.len() > FULL {
+            let reach = Reach {
+                heard: BTreeSet::new(),
+                known: self.devices(),
+            };
+            for host in &mut self.hosts {
+                host.node.held_off(&reach);
+            }
+        }
         while self.now < end {
             let until = (self.now + 250).min(end);
             while self.deliver(until, crashes) {}
@@ -497,15 +507,23 @@ impl World {
 
     /// Every host dials those that it may, as the network does when it has heard of everybody.
     pub(super) fn dial(&mut self) {
-        let all: BTreeSet<_> = self.hosts.iter().map(|host| host.node.device()).collect();
+        let reach = Reach {
+            heard: self.devices(),
+            known: self.devices(),
+        };
         for host in 0..self.hosts.len() {
-            let held_off = self.hosts[host].node.held_off(&all);
+            let off = self.hosts[host].node.held_off(&reach);
             for other in 0..self.hosts.len() {
-                if !held_off.contains(&self.hosts[other].node.device()) {
+                let device = self.hosts[other].node.device();
+                if !off.there.contains(&device) && !off.away.contains(&device) {
                     self.link(host, other);
                 }
             }
         }
+    }
+
+    fn devices(&self) -> BTreeSet<artel_domain::DeviceId> {
+        self.hosts.iter().map(|host| host.node.device()).collect()
     }
 
     /// The first host founds a space, the others join it by one invite.

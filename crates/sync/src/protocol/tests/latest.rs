@@ -5,7 +5,7 @@ use artel_domain::{Audience, Content, RoomId, SpaceId};
 use super::{
     super::{
         Event, Ledger as _, Reason,
-        frame::{Carried, Frame},
+        frame::{Carried, FeedEnds, Frame},
     },
     attacks::{Forger, give},
     hosts::World,
@@ -103,6 +103,8 @@ fn a_newcomer_reads_the_end_first() {
     let rows = &world.hosts[2].view.rooms[&room];
     let last = rows.values().next_back().unwrap();
     assert!(last.ahead && last.provisional, "its place is only claimed");
+    let told = |event: &Event| matches!(event, Event::Ahead { room: of, .. } if *of == room);
+    assert!(world.events(2).iter().any(told));
     world.run(20_000);
     assert_eq!(world.texts(2, room), all);
     let rows = world.hosts[2].view.rooms[&room].values();
@@ -141,6 +143,60 @@ fn a_message_without_a_record_is_withdrawn() {
     world.run(30_000);
     assert_eq!(world.texts(2, room), world.texts(0, room));
     assert!(!is_ahead(&world, 2));
+}
+
+/// Host 0 answers the newcomer with messages that nobody wrote, each of another life.
+fn boast(world: &mut World, lives: u16) {
+    let (space, room) = place(world);
+    let forged = (0..lives).map(|life| {
+        let mut forger = Forger::in_life(0, space, room, life);
+        forger.boast = 1 << 40;
+        forger.say(world, text("never said"), Vec::new()).1
+    });
+    let frame = Frame::Latest {
+        space,
+        room,
+        records: forged.collect(),
+    };
+    give(world, 0, 2, &frame.encode());
+}
+
+#[test]
+fn an_answer_brings_few_lives_of_a_device() {
+    let mut world = asking(8);
+    boast(&mut world, 20);
+    let texts = world.texts(2, place(&world).1);
+    let ahead = texts.iter().filter(|text| *text == "never said").count();
+    assert_eq!(ahead, 8);
+}
+
+#[test]
+fn whose_answer_was_withdrawn_is_not_asked_again() {
+    let mut world = asking(8);
+    let (space, room) = place(&world);
+    boast(&mut world, 1);
+    world.run(30_000);
+    assert_eq!(world.texts(2, room), world.texts(0, room));
+    // Both say that they have far more.
+    world.link(1, 2);
+    world.run(5_000);
+    for (host, is_asked) in [(0, false), (1, true)] {
+        let device = world.hosts[host].node.device();
+        let end = (1_000, artel_domain::MessageId::from_bytes([9; 32]));
+        let ends = FeedEnds {
+            device,
+            incarnation: Forger::in_life(host, space, room, 77).incarnation,
+            ends: vec![end],
+        };
+        let frame = Frame::Heads {
+            space,
+            room,
+            feeds: vec![ends],
+        };
+        give(&mut world, host, 2, &frame.encode());
+        let asked = world.hosts[2].node.is_asked_latest(&device, &space, &room);
+        assert_eq!(asked, is_asked, "host {host}");
+    }
 }
 
 #[test]
