@@ -336,8 +336,13 @@ fn rules_of_a_space() -> Result<()> {
         has(rule, "key:text value:text by:text? at:number?");
     }
     anna.one(&["room", "send", "General", "до Бориса"])?;
-    let set = anna.lines(&words("space policy 7-Б --set history=none --set direct=off"))?;
-    assert_eq!(values(&set), ["history=none", "direct=off", "pages=students"]);
+    let set = anna.lines(&words(
+        "space policy 7-Б --set history=none --set direct=off",
+    ))?;
+    assert_eq!(
+        values(&set),
+        ["history=none", "direct=off", "pages=students"]
+    );
     assert_eq!(set[0]["by"], "Анна Петренко");
     for wrong in ["history=0", "direct=maybe", "colour=red", "history"] {
         let args = ["space", "policy", "7-Б", "--set", wrong];

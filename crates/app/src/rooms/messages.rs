@@ -130,11 +130,7 @@ impl Handle<api::RoomList> for Session {
                             unread: summary.unread,
                             last,
                             last_at,
-                            withheld: feeds::is_withheld_in(
-                                work.tx,
-                                &space.space,
-                                &room.room,
-                            )?,
+                            withheld: feeds::is_withheld_in(work.tx, &space.space, &room.room)?,
                         });
                     }
                 }

@@ -87,7 +87,9 @@ impl Node {
                 }
             }
             // What is withheld from this member has nothing to erase yet, and leaves no trace.
-            (Erasure::Message | Erasure::Edit, Some(false)) if !ledger.is_withheld(&record.id)? => {
+            (Erasure::Message | Erasure::Edit, Some(false))
+                if !ledger.is_withheld(&record.id)? =>
+            {
                 erase(ledger, &record)?;
                 // Edits that the deletion does not list go as well.
                 queue.extend(ledger.references(&record.id)?);
