@@ -19,6 +19,7 @@ use super::{
         roster::Roster,
     },
     Fault, Node,
+    direct::AskingSealed,
 };
 
 /// So many members' word that a body is withheld is believed.
@@ -228,7 +229,7 @@ impl Node {
         }
         let links = self.sessions.values_mut();
         for link in links.filter_map(|session| session.links.get_mut(&id)) {
-            link.sealed_after = None;
+            link.sealed = AskingSealed::default();
         }
         Ok(())
     }
