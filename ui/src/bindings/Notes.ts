@@ -21,9 +21,13 @@ base: Array<string>,
  */
 editable: boolean, 
 /**
+ * Who edits notes that are opened without saying, by the rules of the space: `teachers`, or `students` as well.
+ */
+opens_to: string, 
+/**
  * Whether the caller may open notes here.
  */
-opens_to: string, may_open: boolean, 
+may_open: boolean, 
 /**
  * Name of who wrote the latest change.
  */

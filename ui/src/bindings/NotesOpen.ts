@@ -9,6 +9,6 @@ export type NotesOpen = {
  */
 room: string, 
 /**
- * Whether students edit them; teachers and owners always do.
+ * Whether students edit them; teachers and owners always do. As the rules of the space say, unless given.
  */
 students: boolean | null, };

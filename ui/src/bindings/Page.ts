@@ -12,4 +12,8 @@ messages: Array<Message>,
 /**
  * Whether there are older ones.
  */
-more: boolean, withheld: boolean, };
+more: boolean, 
+/**
+ * Whether there are some that the caller is not given, since they are from before the caller came.
+ */
+withheld: boolean, };

@@ -39,4 +39,8 @@ last: string | null,
 /**
  * When the last message was written by its author's clock, Unix milliseconds.
  */
-last_at: number | null, withheld: boolean, };
+last_at: number | null, 
+/**
+ * Whether there are messages that the caller is not given, since they are from before the caller came.
+ */
+withheld: boolean, };

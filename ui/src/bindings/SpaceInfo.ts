@@ -33,7 +33,11 @@ online: number,
  */
 unread: number, 
 /**
+ * Whether its members write to one another directly.
+ */
+direct: boolean, 
+/**
  * Whether its messages are not shown yet: the profile was restored, and what was deleted since the backup is not
  * known. Ends when a member was met, or with `space.show`.
  */
-held: boolean, direct: boolean, };
+held: boolean, };
