@@ -358,11 +358,26 @@ fn rules_of_a_space() -> Result<()> {
         let texts = boris.texts("General").unwrap_or_default();
         Ok((texts == ["после"]).then_some(()))
     })?;
-    let read = boris.run(&["room", "read", "General"])?;
+    // Nothing per message: one line says so.
+    let listed = boris.one(&["room", "list", "7-Б"])?;
+    assert_eq!(listed["withheld"], true);
+    let secret = place.path().join("passphrase.txt");
+    fs::write(&secret, boris.passphrase())?;
+    let read = person::bare(&[
+        "--home",
+        &boris.home().to_string_lossy(),
+        "--profile",
+        boris.name(),
+        "--passphrase-file",
+        &secret.to_string_lossy(),
+        "room",
+        "read",
+        "General",
+    ])?;
+    let hint = String::from_utf8(read.stderr)?;
     assert!(
-        read.stderr.contains("from before you joined are not shown"),
-        "{}",
-        read.stderr
+        hint.contains("from before you joined are not shown"),
+        "{hint}"
     );
     refuses(&boris, &["dm", "Анна Петренко", "тайно"], 1, "not_allowed");
     let args = words("space policy 7-Б --set direct=on");
