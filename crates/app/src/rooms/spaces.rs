@@ -440,10 +440,10 @@ pub(super) async fn await_join(
                 Some((joined, reply)) if joined == space => return Ok(reply),
                 other => inside = other,
             },
-            Event::Ahead { space, .. } => {
-                if inside.as_ref().is_some_and(|(joined, _)| *joined == space) {
-                    deadline = deadline.min(Instant::now() + REST);
-                }
+            Event::Ahead { space, .. }
+                if inside.as_ref().is_some_and(|(joined, _)| *joined == space) =>
+            {
+                deadline = deadline.min(Instant::now() + REST);
             }
             Event::Pending {
                 space,

@@ -530,7 +530,7 @@ mod tests {
         let peer = PeerId::random();
         book.learn(target(Some(peer), 1), FoundBy::Mdns, now);
         book.learn(target(None, 2), FoundBy::Typed, now);
-        for turn in 0..HEARSAY_FAILURES + 1 {
+        for turn in 0..=HEARSAY_FAILURES {
             let now = now + LEAST_PAUSE * turn;
             let due = book.due(now, 8);
             assert_eq!(due.len(), 2);

@@ -744,7 +744,7 @@ fn bodies_that_nobody_had_yet_are_asked_for_again() {
     world.run(20_000);
     let lacks = |world: &World| {
         let ledger = &world.hosts[2].ledger;
-        ledger.bodiless(&space, true, None, COUNT).unwrap().len()
+        ledger.bodiless(&space, true, None, None, COUNT).unwrap().len()
     };
     assert_eq!(lacks(&world), COUNT);
     world.link(0, 1);
@@ -1044,8 +1044,7 @@ fn a_report_of_what_nobody_signed_is_not_verified() {
         .unwrap();
     world.run(2_000);
     let (_, sound) = reports(&world, 0, space).pop().unwrap();
-    type Bend = fn(&mut Evidence);
-    let bends: [Bend; 2] = [
+    let bends: [fn(&mut Evidence); 2] = [
         |evidence| *evidence.body.last_mut().unwrap() ^= 1,
         |evidence| evidence.envelope[100] ^= 1,
     ];

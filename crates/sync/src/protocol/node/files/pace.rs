@@ -5,8 +5,6 @@
 //! asked for while they come soon, half as many once several in a row do not, and in the end there are pauses between
 //! them: LEDBAT (RFC 6817), told by chunks.
 
-use artel_domain::limits::{CHUNK, FILE_WINDOW};
-
 /// A chunk that takes no longer than this beyond the quickest came soon, in milliseconds.
 const SOON: i64 = 40;
 /// Chunks in a row that did not, before fewer are asked for: a network may be uneven without anybody waiting.
@@ -14,7 +12,7 @@ const IN_A_ROW: u32 = 4;
 /// Parts of a chunk in which the share is told.
 const WHOLE: u32 = 16;
 /// Most that is asked for at a time, over all links.
-const MOST: u32 = WHOLE * 8 * (FILE_WINDOW / CHUNK) as u32;
+const MOST: u32 = 32 * WHOLE;
 /// Least: a pause three times as long as a chunk takes.
 const LEAST: u32 = WHOLE / 4;
 /// The longest pause between two chunks, in milliseconds.

@@ -393,9 +393,11 @@ impl Node {
             };
             let is_in = member.state == MemberState::Member;
             let retired = member.retired.contains_key(&key.device);
-            member.erased
-                || (member.id != me && (retired || !is_in))
-                || (member.id == me && retired && is_in && key.topic != REACTION)
+            if member.id == me {
+                member.erased || (retired && is_in && key.topic != REACTION)
+            } else {
+                member.erased || retired || !is_in
+            }
         };
         let keys: Vec<RegisterKey> = space.registers.keys(id).filter(gone).collect();
         for key in keys {
