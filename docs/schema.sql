@@ -1,4 +1,4 @@
--- The schema of an Artel database, version 12.
+-- The schema of an Artel database, version 14.
 -- Generated from crates/store/migrations; ARTEL_BLESS=1 with the test `schema_document_is_current` rewrites it.
 
 CREATE TABLE settings (
@@ -108,9 +108,9 @@ CREATE TABLE bodies (
 CREATE TABLE bodies_wanted (
     record INTEGER NOT NULL PRIMARY KEY REFERENCES records (key),
     space BLOB NOT NULL CHECK (length(space) = 32)
-, sealed INTEGER NOT NULL DEFAULT 0 CHECK (sealed IN (0, 1))) STRICT;
+, sealed INTEGER NOT NULL DEFAULT 0 CHECK (sealed IN (0, 1)), withheld INTEGER NOT NULL DEFAULT 0 CHECK (withheld BETWEEN 0 AND 2)) STRICT;
 
-CREATE INDEX bodies_wanted_by_space ON bodies_wanted (space, sealed, record);
+CREATE INDEX bodies_wanted_by_space ON bodies_wanted (space, sealed, record) WHERE withheld < 2;
 
 CREATE TABLE delivered (
     feed INTEGER NOT NULL REFERENCES feeds (key),
@@ -476,6 +476,8 @@ CREATE TABLE reports (
 
 CREATE INDEX reports_by_space ON reports (space, lamport, id);
 
+CREATE INDEX reports_by_reporter ON reports (space, reporter, lamport, id);
+
 CREATE TABLE load_totals (
     space BLOB NOT NULL CHECK (length(space) = 32),
     author BLOB NOT NULL CHECK (length(author) = 32),
@@ -484,4 +486,12 @@ CREATE TABLE load_totals (
     awaited INTEGER NOT NULL,
     PRIMARY KEY (space, author)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX reports_by_reporter ON reports (space, reporter, lamport, id);
+
+CREATE TABLE bodies_withheld (
+    record INTEGER NOT NULL REFERENCES bodies_wanted (record) ON DELETE CASCADE,
+    member BLOB NOT NULL CHECK (length(member) = 32),
+    place INTEGER NOT NULL REFERENCES places (key),
+    PRIMARY KEY (record, member)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX bodies_withheld_by_place ON bodies_withheld (place);
