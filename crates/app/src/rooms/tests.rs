@@ -1883,7 +1883,7 @@ async fn rules_are_set_by_those_who_run_the_space_and_followed_by_all() {
     ] {
         let refused = ann.rules(&["direct=off", wrong]).await.unwrap_err();
         assert_eq!(refused.code, Code::BadArguments);
-        assert!(refused.message.contains(words), "{refused}");
+        assert!(refused.in_full().contains(words), "{refused}");
     }
     assert_eq!(ann.rules(&[]).await.unwrap(), rules, "all of them or none");
     let refused = ben.rules(&["direct=off"]).await.unwrap_err();

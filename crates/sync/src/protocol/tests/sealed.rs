@@ -744,7 +744,10 @@ fn bodies_that_nobody_had_yet_are_asked_for_again() {
     world.run(20_000);
     let lacks = |world: &World| {
         let ledger = &world.hosts[2].ledger;
-        ledger.bodiless(&space, true, None, None, COUNT).unwrap().len()
+        ledger
+            .bodiless(&space, true, None, None, COUNT)
+            .unwrap()
+            .len()
     };
     assert_eq!(lacks(&world), COUNT);
     world.link(0, 1);
@@ -804,18 +807,22 @@ fn what_nobody_can_use_is_not_carried() {
     assert!(world.linked(0, 2));
     assert_eq!(loads(&world), before, "what is not sealed");
     let mut last = forger.last().unwrap();
-    for _ in 0..25 {
-        let bodiless: Vec<_> = (0..100)
-            .map(|n| {
-                let hash = Body::hash_of(&[n]);
-                forger.record(&world, hash, Vec::new(), None)
-            })
-            .collect();
-        last = bodiless.last().unwrap().0;
-        let bodiless = bodiless.into_iter().map(|(_, record)| record).collect();
-        let frame = forger.frame(&world, bodiless);
-        give(&mut world, 2, 0, &frame);
-        world.run(250);
+    // A forger writes one term of a feed and no more.
+    for life in 1..=3 {
+        let mut forger = Forger::in_life(2, space, space.direct_room(), life);
+        for _ in 0..9 {
+            let bodiless: Vec<_> = (0..100)
+                .map(|n| {
+                    let hash = Body::hash_of(&[n]);
+                    forger.record(&world, hash, Vec::new(), None)
+                })
+                .collect();
+            last = bodiless.last().unwrap().0;
+            let bodiless = bodiless.into_iter().map(|(_, record)| record).collect();
+            let frame = forger.frame(&world, bodiless);
+            give(&mut world, 2, 0, &frame);
+            world.run(250);
+        }
     }
     assert!(world.hosts[0].ledger.record(&last).unwrap().is_some());
     let loads = loads(&world);
