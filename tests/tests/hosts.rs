@@ -108,7 +108,7 @@ fn a_class_code_leads_in_across_the_lan() -> Result<()> {
     );
     let show = ["space", "door", "Class 7B", "--show"];
     wait::until("Boris among those who came", PATIENCE, || {
-        let came = &anna.one(&show)?["came"];
+        let came = &anna.one(&show)?["open"]["came"];
         Ok((*came == serde_json::json!(["Boris"])).then_some(()))
     })?;
     anna.one(&["space", "door", "Class 7B", "--close"])?;
