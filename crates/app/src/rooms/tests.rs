@@ -1879,7 +1879,7 @@ async fn rules_are_set_by_those_who_run_the_space_and_followed_by_all() {
     for (wrong, words) in [
         ("history=0", "a number of days from 1 to 3650"),
         ("direct=perhaps", "on or off"),
-        ("colour=red", "rules are history, direct and pages"),
+        ("colour=red", "Rules are history, direct and pages"),
     ] {
         let refused = ann.rules(&["direct=off", wrong]).await.unwrap_err();
         assert_eq!(refused.code, Code::BadArguments);
