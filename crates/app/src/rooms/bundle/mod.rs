@@ -147,8 +147,7 @@ fn write(
             None => return Err(driver::closed()),
         }
     }
-    let bytes = writer.bytes;
-    let out = writer.finish().map_err(failed)?;
+    let (out, bytes) = writer.finish().map_err(failed)?;
     let out = out
         .into_inner()
         .map_err(|reason| failed(reason.into_error()))?;

@@ -109,10 +109,10 @@ impl<W: Write> Writer<W> {
         self.piece(frame, false)
     }
 
-    /// Marks the end and gives back what was written to.
-    pub(super) fn finish(mut self) -> io::Result<W> {
+    /// Marks the end and gives back what was written to, and how many bytes that were.
+    pub(super) fn finish(mut self) -> io::Result<(W, u64)> {
         self.piece(&[], true)?;
-        Ok(self.out)
+        Ok((self.out, self.bytes))
     }
 }
 
@@ -210,9 +210,8 @@ mod tests {
         for frame in frames {
             writer.frame(frame).unwrap();
         }
-        let bytes = writer.bytes;
-        let file = writer.finish().unwrap();
-        assert_eq!(file.len() as u64, bytes + 4 + SEAL as u64);
+        let (file, bytes) = writer.finish().unwrap();
+        assert_eq!(file.len() as u64, bytes);
         file
     }
 
